@@ -1,0 +1,311 @@
+"""The chain: from a spec and its options to one processor at the recording's own rate and channel count.
+
+Order of the walk: channel coding (mid-side) → the backends, each at its own rate, their outputs averaged → the share
+of the input that ``strength`` and ``limit_db`` leave in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.resample import Resampler
+from cleanaudio.backends import registry
+from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Processor, Resolved, Setup, Value
+from cleanaudio.backends.rate import AtRate
+from cleanaudio.backends.spec import Term
+from cleanaudio.errors import RecipeError
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked of the signal path, before a file is known.
+
+    Parameters
+    ----------
+    terms : tuple of Term
+        Backends by their real names (``auto`` is already decided).
+    options : mapping
+        ``{"key": value}``, or ``{"name.key": value}`` for one backend of a blend.
+    strength : float
+        0 (leave as it is) … 1 (all that the backend does).
+    limit_db : float, optional
+        At most so much is taken away.
+    channels : {"linked", "independent", "mid-side"}, optional
+        Default: linked for two channels, independent for more.
+    """
+
+    terms: tuple[Term, ...]
+    options: Mapping[str, Value] = field(default_factory=dict)
+    strength: float = 1.0
+    limit_db: float | None = None
+    channels: ChannelMode | None = None
+
+    def mode(self, channels: int) -> ChannelMode:
+        """Return the channel mode for so many channels.
+
+        Raises
+        ------
+        RecipeError
+            Mid-side of anything but two channels.
+        """
+        if channels == 1:
+            return "linked"
+        if self.channels == "mid-side" and channels != 2:
+            raise RecipeError(f"mid-side needs two channels, not {channels}", remedy="use --channels independent")
+        return self.channels or ("linked" if channels == 2 else "independent")
+
+
+@dataclass(frozen=True)
+class Link:
+    """One term of a chain, resolved for a recording."""
+
+    term: Term
+    backend: Backend
+    setup: Setup
+    resolved: Resolved
+    dry: float
+    """Share of the input mixed into this backend's output."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A resolved chain: what it is, and where its processors come from."""
+
+    links: tuple[Link, ...]
+    mode: ChannelMode
+    rate: int
+    channels: int
+
+    @property
+    def needs_analysis(self) -> bool:
+        """Whether a first pass over the recording must come before :meth:`open`."""
+        return any(link.resolved.needs_analysis for link in self.links)
+
+    def analyse(self, blocks: Callable[[], Iterable[Audio]]) -> list[Analysis | None]:
+        """Run the first pass of those backends that want one.
+
+        Parameters
+        ----------
+        blocks : callable
+            Starts the recording from its beginning: blocks of (channels, n).
+        """
+        return [
+            link.backend.analyse(self._at_rate_of(link, blocks()), link.setup, link.resolved)
+            if link.resolved.needs_analysis
+            else None
+            for link in self.links
+        ]
+
+    def _at_rate_of(self, link: Link, blocks: Iterable[Audio]) -> Iterable[Audio]:
+        if self.mode == "mid-side":
+            blocks = map(_swap_mid_side, blocks)
+        if link.resolved.rate == self.rate:
+            yield from blocks
+            return
+        resampler = Resampler(self.rate, link.resolved.rate, self.channels)
+        for block in blocks:
+            yield resampler.process(block)
+        yield resampler.flush()
+
+    def open(self, analyses: Sequence[Analysis | None] | None = None) -> Processor:
+        """Return a fresh processor for the whole chain."""
+        processors = []
+        for link, analysis in zip(self.links, analyses or [None] * len(self.links), strict=True):
+            processor = link.backend.open(link.setup, link.resolved, analysis)
+            if link.resolved.rate != self.rate:
+                processor = AtRate(processor, self.rate, link.resolved.rate, self.channels)
+            if link.dry > 0:
+                processor = DryMix(processor, link.dry, self.channels)
+            processors.append(processor)
+        weights = [link.term.weight for link in self.links]
+        chain = processors[0] if len(processors) == 1 else Blend(processors, weights, self.channels)
+        return MidSide(chain) if self.mode == "mid-side" else chain
+
+
+def resolve(settings: Settings, setup: Setup) -> Chain:
+    """Decide everything that can be known without hearing the recording.
+
+    Parameters
+    ----------
+    settings : Settings
+    setup : Setup
+        ``setup.linked`` is set from the channel mode here.
+
+    Raises
+    ------
+    RecipeError, BackendUnavailable, ModelError
+    """
+    mode = settings.mode(setup.channels)
+    setup = replace(setup, linked=mode == "linked")
+    options = _share_out(settings)
+    links = []
+    for term, given in zip(settings.terms, options, strict=True):
+        backend = registry.get(term.name)
+        backend.require()
+        if term.argument is not None and not backend.takes_argument:
+            raise RecipeError(f"backend {term.name} takes no argument, but was given {term.argument!r}")
+        if setup.live and not backend.live:
+            usable = [name for name in registry.AUTO_ORDER if registry.available(name) and registry.get(name).live]
+            raise RecipeError(
+                f"backend {term.name} must hear the whole recording first and cannot run live",
+                remedy=f"use --backend {usable[0]}" if usable else "",
+            )
+        limit_db = settings.limit_db
+        if limit_db is not None and any(option.name == "limit_db" for option in backend.options):
+            given = {"limit_db": limit_db, **given}
+            limit_db = None
+        resolved = backend.resolve(setup, backend.validate(given), term.argument)
+        wet = settings.strength * (1 - (0.0 if limit_db is None else 10 ** (-limit_db / 20)))
+        links.append(Link(term, backend, setup, resolved, dry=1 - wet))
+    return Chain(tuple(links), mode, setup.rate, setup.channels)
+
+
+def _share_out(settings: Settings) -> list[dict[str, Value]]:
+    """Give each term its options; ``key`` goes to every backend that knows it, ``name.key`` to one."""
+    backends = [registry.get(term.name) for term in settings.terms]
+    shares: list[dict[str, Value]] = [{} for _ in backends]
+    for key, value in settings.options.items():
+        name, dot, bare = key.rpartition(".")
+        takers = [
+            share
+            for backend, share in zip(backends, shares, strict=True)
+            if (backend.name == name if dot else len(backends) == 1 or any(o.name == key for o in backend.options))
+        ]
+        if not takers:
+            names = ", ".join(backend.name for backend in backends)
+            raise RecipeError(f"option {key!r} belongs to none of the backends in use", remedy=f"they are: {names}")
+        for share in takers:
+            share[bare] = value
+    return shares
+
+
+class _Queue:
+    """Samples that wait for their partner: first in, first out, (channels, frames)."""
+
+    def __init__(self, channels: int) -> None:
+        self._blocks: list[Audio] = []
+        self._channels = channels
+        self.frames = 0
+
+    def push(self, block: Audio) -> None:
+        if block.shape[1]:
+            self._blocks.append(block)
+            self.frames += block.shape[1]
+
+    def pop(self, frames: int) -> Audio:
+        joined = np.concatenate([np.zeros((self._channels, 0), np.float32), *self._blocks], axis=1)
+        self._blocks = [joined[:, frames:]]
+        self.frames -= frames
+        return joined[:, :frames]
+
+
+class DryMix:
+    """Mixes a share of the input into the output, sample on sample.
+
+    Parameters
+    ----------
+    processor : Processor
+    dry : float
+        Share of the input, 0 … 1. ``dry = 1, wet = -1`` leaves what was taken away.
+    channels : int
+    wet : float, optional
+        Share of the output; default ``1 - dry``.
+    """
+
+    def __init__(self, processor: Processor, dry: float, channels: int, wet: float | None = None) -> None:
+        self._processor, self._dry, self._channels = processor, np.float32(dry), channels
+        self._wet = np.float32(1 - dry if wet is None else wet)
+        self.latency = processor.latency
+        self._waiting = _Queue(channels)
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._processor.reset()
+        self._waiting = _Queue(self._channels)
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (channels, m)."""
+        self._waiting.push(block)
+        return self._mix(self._processor.process(block))
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        return self._mix(self._processor.flush())
+
+    def _mix(self, wet: Audio) -> Audio:
+        return self._dry * self._waiting.pop(wet.shape[1]) + self._wet * wet
+
+
+def residual(processor: Processor, channels: int) -> Processor:
+    """Return a processor whose output is what the given one takes away: input minus output."""
+    return DryMix(processor, 1.0, channels, wet=-1.0)
+
+
+class Blend:
+    """The weighted sum of several processors' outputs, sample on sample.
+
+    Parameters
+    ----------
+    processors : sequence of Processor
+    weights : sequence of float
+    channels : int
+    """
+
+    def __init__(self, processors: Sequence[Processor], weights: Sequence[float], channels: int) -> None:
+        self._processors, self._weights, self._channels = processors, weights, channels
+        self.latency = max(processor.latency for processor in processors)
+        self._queues = [_Queue(channels) for _ in processors]
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for processor in self._processors:
+            processor.reset()
+        self._queues = [_Queue(self._channels) for _ in self._processors]
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (channels, m)."""
+        return self._sum(processor.process(block) for processor in self._processors)
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        return self._sum(processor.flush() for processor in self._processors)
+
+    def _sum(self, outputs: Iterable[Audio]) -> Audio:
+        for queue, output in zip(self._queues, outputs, strict=True):
+            queue.push(output)
+        ready = min(queue.frames for queue in self._queues)
+        total = np.zeros((self._channels, ready), np.float32)
+        for queue, weight in zip(self._queues, self._weights, strict=True):
+            total += np.float32(weight) * queue.pop(ready)
+        return total
+
+
+class MidSide:
+    """Mid and side in place of left and right, around a processor for two channels."""
+
+    def __init__(self, processor: Processor) -> None:
+        self._processor = processor
+        self.latency = processor.latency
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._processor.reset()
+
+    def process(self, block: Audio) -> Audio:
+        """Take (2, n), return (2, m)."""
+        return _swap_mid_side(self._processor.process(_swap_mid_side(block)))
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        return _swap_mid_side(self._processor.flush())
+
+
+def _swap_mid_side(block: Audio) -> Audio:
+    """Left and right to mid and side, and back: the scaled matrix is its own inverse."""
+    return np.stack([block[0] + block[1], block[0] - block[1]]) * np.float32(np.sqrt(0.5))

@@ -1,0 +1,235 @@
+"""Several channels, one decision: so that cleaning does not make the stereo image wander.
+
+The feed is the mean of the channels, which favours a voice in the middle. Where the channels cancel each other (an
+inverted cable, one dead side) it slides over to the stronger channel, so that the voice is never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
+from cleanaudio.backends.interface import Processor, Setup
+
+# Power of the mean relative to the strongest channel: identical channels give 1, unrelated ones 1/2, one dead side of
+# two 1/4, an inverted side 0. Between these marks the feed slides from the strongest channel to the mean.
+_STRONGEST_BELOW, _MEAN_ABOVE = 0.1, 0.2
+_SMOOTHING_S = 0.1
+
+
+class Feed:
+    """The mono signal that linked channels are judged by, chosen frame by frame in the STFT domain.
+
+    Parameters
+    ----------
+    channels : int
+    hop_s : float
+        Seconds from frame to frame.
+    """
+
+    def __init__(self, channels: int, hop_s: float) -> None:
+        self._channels = channels
+        self._keep = float(np.exp(-hop_s / _SMOOTHING_S))
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._mean = 0.0
+        self._each = np.zeros(self._channels)
+
+    def __call__(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Take (channels, frames, bins), return the feed: (1, frames, bins)."""
+        if self._channels == 1:
+            return spectra
+        mean = spectra.mean(axis=0)
+        powers = np.sum(np.abs(spectra) ** 2, axis=-1, dtype=np.float64).T
+        mean_powers = np.sum(np.abs(mean) ** 2, axis=-1, dtype=np.float64)
+        weights = np.empty((len(mean), self._channels), np.float32)
+        for t, (power, mean_power) in enumerate(zip(powers, mean_powers, strict=True)):
+            self._mean = self._keep * self._mean + (1 - self._keep) * mean_power
+            self._each = self._keep * self._each + (1 - self._keep) * power
+            strongest = int(np.argmax(self._each))
+            ratio = self._mean / max(self._each[strongest], 1e-30)
+            share = min(1.0, max(0.0, (ratio - _STRONGEST_BELOW) / (_MEAN_ABOVE - _STRONGEST_BELOW)))
+            weights[t] = share / self._channels
+            weights[t, strongest] += 1 - share
+        if np.all(weights == np.float32(1 / self._channels)):
+            return mean[None]
+        return np.einsum("ctf,tc->tf", spectra, weights)[None].astype(np.complex64, copy=False)
+
+
+class LinkedTransform:
+    """A :class:`~cleanaudio.backends.transform.Transform` that decides once on the feed and applies it to all channels.
+
+    Parameters
+    ----------
+    decide : Transform
+        Takes and returns the feed's spectra, or gains, (1, frames, bins).
+    channels : int
+    hop_s : float
+    """
+
+    def __init__(self, decide, channels: int, hop_s: float) -> None:
+        self._decide = decide
+        self._feed = Feed(channels, hop_s)
+        self._channels = channels
+        self.look_ahead = decide.look_ahead
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._decide.reset()
+        self._feed.reset()
+        self._waiting: NDArray[np.complex64] | None = None
+        self._fed: NDArray[np.complex64] | None = None
+
+    def __call__(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        """Take and return (channels, frames, bins)."""
+        feed = self._feed(spectra)
+        if self._waiting is not None and self._fed is not None:
+            spectra = np.concatenate([self._waiting, spectra], axis=1)
+            fed = np.concatenate([self._fed, feed], axis=1)
+        else:
+            fed = feed
+        self._waiting, self._fed = spectra, fed
+        return self._apply(self._decide(feed))
+
+    def flush(self) -> NDArray[np.complex64]:
+        """Return the frames that still waited."""
+        return self._apply(self._decide.flush())
+
+    def _apply(self, decided: NDArray[np.complex64]) -> NDArray[np.complex64]:
+        if self._waiting is None or self._fed is None:
+            return np.zeros((self._channels, 0, decided.shape[-1]), np.complex64)
+        count = decided.shape[1]
+        heard = np.abs(self._fed[:, :count])
+        gain = np.minimum(np.abs(decided) / np.maximum(heard, 1e-12), 1.0)
+        out = self._waiting[:, :count] * gain
+        self._waiting, self._fed = self._waiting[:, count:], self._fed[:, count:]
+        return out
+
+
+class Linked:
+    """A backend that only gives samples, linked: its STFT ratio |out| / |feed|, capped at 1, applied to all channels.
+
+    Parameters
+    ----------
+    mono : Processor
+        For one channel, at ``rate``.
+    channels : int
+    rate : int
+    """
+
+    WINDOW_S, HOP_S = 0.02, 0.01
+
+    def __init__(self, mono: Processor, channels: int, rate: int) -> None:
+        self._mono, self._channels = mono, channels
+        hop = max(1, round(self.HOP_S * rate))
+        size = 2 * hop
+        analysis = window("sqrt-hann", size)
+        synthesis = synthesis_window(analysis, hop)
+        self._feed = Feed(channels, hop / rate)
+        self._of_input = Stft(channels, analysis, hop)
+        self._to_feed = Istft(1, synthesis, hop)
+        self._of_feed = Stft(1, analysis, hop)
+        self._of_output = Stft(1, analysis, hop)
+        self._out = Istft(channels, synthesis, hop)
+        self._hop, self._size = hop, size
+        self.latency = mono.latency + 2 * size
+        self._clear()
+
+    def _clear(self) -> None:
+        self._taken = self._given = self._fed = 0
+        bins = self._size // 2 + 1
+        self._inputs = np.zeros((self._channels, 0, bins), np.complex64)
+        self._feeds = np.zeros((1, 0, bins), np.complex64)
+        self._outputs = np.zeros((1, 0, bins), np.complex64)
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for part in (self._mono, self._feed, self._of_input, self._to_feed, self._of_feed, self._of_output, self._out):
+            part.reset()
+        self._clear()
+
+    def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take (channels, n), return (channels, m)."""
+        self._taken += block.shape[1]
+        return self._advance(block)
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the frames that are still owed."""
+        pad = self._size - self._hop + -self._taken % self._hop
+        parts = [self._advance(np.zeros((self._channels, pad), np.float32))]
+        self._outputs = np.concatenate([self._outputs, self._of_output.push(self._mono.flush())], axis=1)
+        tail = np.zeros((1, self._size), np.float32)
+        self._feeds = np.concatenate([self._feeds, self._of_feed.push(tail)], axis=1)
+        self._outputs = np.concatenate([self._outputs, self._of_output.push(tail)], axis=1)
+        parts.append(self._combine())
+        return np.concatenate(parts, axis=1)
+
+    def _advance(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        spectra = self._of_input.push(block)
+        self._inputs = np.concatenate([self._inputs, spectra], axis=1)
+        feed = self._to_feed.push(self._feed(spectra))[:, : self._taken - self._fed]
+        self._fed += feed.shape[1]
+        self._feeds = np.concatenate([self._feeds, self._of_feed.push(feed)], axis=1)
+        self._outputs = np.concatenate([self._outputs, self._of_output.push(self._mono.process(feed))], axis=1)
+        return self._combine()
+
+    def _combine(self) -> NDArray[np.float32]:
+        count = min(self._inputs.shape[1], self._feeds.shape[1], self._outputs.shape[1])
+        gain = np.abs(self._outputs[:, :count]) / np.maximum(np.abs(self._feeds[:, :count]), 1e-12)
+        samples = self._out.push(self._inputs[:, :count] * np.minimum(gain, 1.0))
+        self._inputs, self._feeds = self._inputs[:, count:], self._feeds[:, count:]
+        self._outputs = self._outputs[:, count:]
+        samples = samples[:, : self._taken - self._given]
+        self._given += samples.shape[1]
+        return samples
+
+
+class Independent:
+    """One processor for each channel.
+
+    Parameters
+    ----------
+    processors : sequence of Processor
+        Each for one channel.
+    """
+
+    def __init__(self, processors: Sequence[Processor]) -> None:
+        self._processors = processors
+        self.latency = processors[0].latency
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for processor in self._processors:
+            processor.reset()
+
+    def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take (channels, n), return (channels, m)."""
+        return np.concatenate([p.process(row[None]) for p, row in zip(self._processors, block, strict=True)])
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the frames that are still owed."""
+        return np.concatenate([processor.flush() for processor in self._processors])
+
+
+def spread(mono: Callable[[], Processor], setup: Setup, rate: int) -> Processor:
+    """Serve all channels of ``setup`` with a backend whose processors take one.
+
+    Parameters
+    ----------
+    mono : callable
+        Makes a fresh processor for one channel.
+    setup : Setup
+    rate : int
+        The processors' rate, Hz.
+    """
+    if setup.channels == 1:
+        return mono()
+    if setup.linked:
+        return Linked(mono(), setup.channels, rate)
+    return Independent([mono() for _ in range(setup.channels)])

@@ -1,0 +1,88 @@
+"""From a rule on spectra to a processor: analysis, the rule, synthesis, and the bookkeeping of samples."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.stft import Istft, Stft, synthesis_window
+
+Spectra = NDArray[np.complex64]
+
+
+class Transform(Protocol):
+    """What turns noisy spectra into clean ones, frame by frame, with a state.
+
+    Attributes
+    ----------
+    look_ahead : int
+        Frames that it wants to see before it decides on one.
+    """
+
+    look_ahead: int
+
+    def __call__(self, spectra: Spectra) -> Spectra:
+        """Take (channels, frames, bins), return (channels, frames that are decided, bins), in order."""
+        ...
+
+    def flush(self) -> Spectra:
+        """Return the frames that still waited for their look-ahead."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        ...
+
+
+class SpectralProcessor:
+    """A :class:`~cleanaudio.backends.interface.Processor` around a :class:`Transform`.
+
+    Parameters
+    ----------
+    transform : Transform
+    channels : int
+    analysis : ndarray, shape (window,)
+        Analysis window; the synthesis window is its least-squares counterpart unless one is given.
+    hop : int
+    synthesis : ndarray, shape (window,), optional
+    """
+
+    def __init__(
+        self,
+        transform: Transform,
+        channels: int,
+        analysis: NDArray[np.float32],
+        hop: int,
+        synthesis: NDArray[np.float32] | None = None,
+    ) -> None:
+        self._transform = transform
+        self._stft = Stft(channels, analysis, hop)
+        self._istft = Istft(channels, synthesis_window(analysis, hop) if synthesis is None else synthesis, hop)
+        self._channels, self._hop, self._window = channels, hop, len(analysis)
+        self.latency = len(analysis) + transform.look_ahead * hop
+        self._taken = self._given = 0
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for part in (self._transform, self._stft, self._istft):
+            part.reset()
+        self._taken = self._given = 0
+
+    def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take (channels, n), return (channels, m)."""
+        self._taken += block.shape[1]
+        return self._give(self._istft.push(self._transform(self._stft.push(block))))
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the frames that are still owed."""
+        tail = np.zeros((self._channels, self._window - self._hop + -self._taken % self._hop), np.float32)
+        last = self._istft.push(self._transform(self._stft.push(tail)))
+        rest = self._istft.push(self._transform.flush())
+        return self._give(np.concatenate([last, rest], axis=1))
+
+    def _give(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        samples = samples[:, : self._taken - self._given]
+        self._given += samples.shape[1]
+        return samples

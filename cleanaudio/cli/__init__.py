@@ -1,0 +1,1 @@
+"""The command line: Typer wiring, one module a command, no signal processing."""

@@ -1,0 +1,89 @@
+"""What can go wrong, as types.
+
+Every error that a user may meet derives from :class:`CleanAudioError`. Its message says what is wrong, its
+``remedy`` what to do about it, its ``path`` which file it is about. Nothing here prints or exits: the command line
+shows :meth:`CleanAudioError.describe`, the batch writes it into the file's row.
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+
+
+class CleanAudioError(Exception):
+    """Base of every error that cleanaudio raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, in one sentence without a final stop.
+    path : str or PathLike, optional
+        The file that it is about.
+    remedy : str, optional
+        What the user can do.
+    """
+
+    def __init__(self, message: str, *, path: str | PathLike[str] | None = None, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = None if path is None else str(path)
+        self.remedy = remedy
+
+    def describe(self) -> str:
+        """Return ``path: message (remedy)`` on one line, control characters made visible."""
+        text = f"{self.path}: {self.message}" if self.path is not None else self.message
+        if self.remedy:
+            text += f" ({self.remedy})"
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+    def __reduce__(self):  # keyword arguments survive the way back from a worker process
+        return _rebuild, (type(self), self.message, self.__dict__.copy())
+
+
+def _rebuild(kind: type[CleanAudioError], message: str, state: dict) -> CleanAudioError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class InputError(CleanAudioError):
+    """A file or stream that cannot be read, or holds nothing that can be cleaned."""
+
+
+class OutputError(CleanAudioError):
+    """A result that cannot be written: no permission, no space, a name that is taken."""
+
+
+class FormatError(CleanAudioError):
+    """A container or encoding that cannot be read or written as asked."""
+
+
+class RecipeError(CleanAudioError):
+    """An option, backend name or combination of them that makes no sense."""
+
+
+class BackendUnavailable(CleanAudioError):
+    """A backend or format whose optional package is not installed.
+
+    Parameters
+    ----------
+    name : str
+        The backend or feature.
+    extra : str
+        The pip extra that brings it.
+    reason : str, optional
+        Why it cannot be used when the package itself is there.
+    """
+
+    def __init__(self, name: str, extra: str, reason: str = "") -> None:
+        super().__init__(
+            f"{name} is not available" + (f": {reason}" if reason else ""),
+            remedy=f"pip install 'cleanaudio-cli[{extra}]'",
+        )
+        self.name = name
+        self.extra = extra
+
+
+class ModelError(CleanAudioError):
+    """A model file that is missing, broken, hostile or of a contract that we do not know."""

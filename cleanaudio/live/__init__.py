@@ -1,0 +1,1 @@
+"""Live streaming: pipes, devices, and the simulation of both."""

@@ -1,0 +1,1 @@
+"""Measures of quality, one a file, behind one interface."""

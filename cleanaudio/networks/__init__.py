@@ -1,0 +1,1 @@
+"""Networks as torch modules, one a file; seen only by training and by the backend that runs a checkpoint."""

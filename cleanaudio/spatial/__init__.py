@@ -1,0 +1,1 @@
+"""Array mathematics: geometry, delays, covariances, beamformers, dereverberation."""

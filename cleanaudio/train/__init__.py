@@ -1,0 +1,1 @@
+"""Training: mixing on the fly, losses, the loop, and export to ONNX."""
