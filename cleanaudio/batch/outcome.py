@@ -1,0 +1,80 @@
+"""A job and what may become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cleanaudio.errors import CleanAudioError
+
+Fields = Mapping[str, str | int | float | None]
+"""Columns of a CSV row by name; None is an empty cell."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one worker does in one go.
+
+    Parameters
+    ----------
+    number : int
+        Position in the plan, from 0.
+    inputs : tuple of Path
+        One file, or the files of one recording.
+    output : Path
+        The file to write.
+    label : str
+        How the input is called in rows and messages: as the user wrote it, or ``-``.
+    size : int
+        Bytes of the inputs when planned.
+    mtime_ns : int
+        Newest modification time of the inputs when planned.
+    residual : Path, optional
+        Where what was removed goes, if asked for.
+    """
+
+    number: int
+    inputs: tuple[Path, ...]
+    output: Path
+    label: str
+    size: int = 0
+    mtime_ns: int = 0
+    residual: Path | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """The output is in place.
+
+    Parameters
+    ----------
+    fields : mapping
+        Columns of the row.
+    notes : tuple of str
+        What the user should know: a shortened file, a fallback, limited peaks.
+    """
+
+    job: Job
+    fields: Fields
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Nothing was done, on purpose."""
+
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Nothing was written, because something is wrong with this file."""
+
+    job: Job
+    error: CleanAudioError
+    fields: Fields = field(default_factory=dict)
+
+
+Outcome = Done | Skipped | Failed
