@@ -1,0 +1,97 @@
+"""Streaming change of rate: samples at one rate in, at another out, in blocks of any size, sample-aligned."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.errors import FormatError
+
+_DELAY_SHARE = 0.01  # the delay is measured with blocks of so many seconds
+
+
+class Resampler:
+    """Band-limited resampling by libsoxr (quality "HQ": 20 bits, linear phase), streaming.
+
+    Frame ``k`` of the output stands at the time of frame ``k * rate_in / rate_out`` of the input: the filter's delay
+    is taken out. After :meth:`flush`, ``round(n * rate_out / rate_in)`` frames have come out for ``n`` that went in.
+
+    Parameters
+    ----------
+    rate_in, rate_out : int
+        Rates in Hz, from 1.
+    channels : int
+
+    Raises
+    ------
+    FormatError
+        libsoxr does not serve this pair of rates.
+    """
+
+    def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
+        self.rate_in, self.rate_out, self.channels = rate_in, rate_out, channels
+        self._stream = _open(rate_in, rate_out, channels)
+        self._taken = self._given = 0
+
+    @property
+    def latency(self) -> int:
+        """Input frames that must be fed, at the most, before an output frame of their time comes out."""
+        return _measured_latency(self.rate_in, self.rate_out)
+
+    def length(self, frames: int) -> int:
+        """Return how many frames come out for so many that go in."""
+        return round(Fraction(frames * self.rate_out, self.rate_in))
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._stream.clear()
+        self._taken = self._given = 0
+
+    def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take (channels, n), return (channels, m)."""
+        self._taken += block.shape[1]
+        return self._give(self._stream.resample_chunk(np.ascontiguousarray(block.T, np.float32)).T)
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the frames that are still owed; only :meth:`reset` may follow."""
+        rest = self._give(self._stream.resample_chunk(np.zeros((0, self.channels), np.float32), last=True).T)
+        missing = self.length(self._taken) - self._given
+        return np.pad(rest, ((0, 0), (0, missing))) if missing else rest
+
+    def _give(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        samples = samples[:, : max(0, self.length(self._taken) - self._given)]
+        self._given += samples.shape[1]
+        return samples
+
+
+def _open(rate_in: int, rate_out: int, channels: int):
+    import soxr
+
+    try:
+        return soxr.ResampleStream(rate_in, rate_out, channels)
+    except (ValueError, RuntimeError, TypeError, OverflowError) as error:
+        raise FormatError(
+            f"cannot resample {channels} channels from {rate_in} Hz to {rate_out} Hz: {error}",
+            remedy="convert the recording to a usual rate such as 48000 Hz first",
+        ) from error
+
+
+@lru_cache(maxsize=64)
+def _measured_latency(rate_in: int, rate_out: int) -> int:
+    """Feed silence until output has flowed for a while; how far was it behind, at most?
+
+    libsoxr works on blocks of its own, so that its delay goes up and down while it runs.
+    """
+    stream = _open(rate_in, rate_out, 1)
+    block = np.zeros((max(1, int(_DELAY_SHARE * rate_in)), 1), np.float32)
+    fed = given = worst = first = 0
+    while not first or fed < 4 * first:
+        fed += len(block)
+        given += len(stream.resample_chunk(block))
+        worst = max(worst, fed - given * rate_in // rate_out)
+        first = first or (fed if given else 0)
+    # What a block brings cannot come out before its last frame has come in: that is the caller's delay, not ours.
+    return max(0, worst - len(block))
