@@ -185,7 +185,7 @@ def _share_out(settings: Settings) -> list[dict[str, Value]]:
     return shares
 
 
-class _Queue:
+class Queue:
     """Samples that wait for their partner: first in, first out, (channels, frames)."""
 
     def __init__(self, channels: int) -> None:
@@ -194,11 +194,13 @@ class _Queue:
         self.frames = 0
 
     def push(self, block: Audio) -> None:
+        """Put (channels, n) at the end."""
         if block.shape[1]:
             self._blocks.append(block)
             self.frames += block.shape[1]
 
     def pop(self, frames: int) -> Audio:
+        """Take so many frames from the front; there must be as many."""
         joined = np.concatenate([np.zeros((self._channels, 0), np.float32), *self._blocks], axis=1)
         self._blocks = [joined[:, frames:]]
         self.frames -= frames
@@ -222,12 +224,12 @@ class DryMix:
         self._processor, self._dry, self._channels = processor, np.float32(dry), channels
         self._wet = np.float32(1 - dry if wet is None else wet)
         self.latency = processor.latency
-        self._waiting = _Queue(channels)
+        self._waiting = Queue(channels)
 
     def reset(self) -> None:
         """Forget the signal."""
         self._processor.reset()
-        self._waiting = _Queue(self._channels)
+        self._waiting = Queue(self._channels)
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
@@ -260,13 +262,13 @@ class Blend:
     def __init__(self, processors: Sequence[Processor], weights: Sequence[float], channels: int) -> None:
         self._processors, self._weights, self._channels = processors, weights, channels
         self.latency = max(processor.latency for processor in processors)
-        self._queues = [_Queue(channels) for _ in processors]
+        self._queues = [Queue(channels) for _ in processors]
 
     def reset(self) -> None:
         """Forget the signal."""
         for processor in self._processors:
             processor.reset()
-        self._queues = [_Queue(self._channels) for _ in self._processors]
+        self._queues = [Queue(self._channels) for _ in self._processors]
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""

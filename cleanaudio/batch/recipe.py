@@ -1,0 +1,173 @@
+"""What decides the output samples: the request as the user made it, and its resolved, hashable form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any, Literal
+
+import cleanaudio
+from cleanaudio.backends.spec import Term, parse, render
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.chain import Settings
+    from cleanaudio.backends.interface import ChannelMode, Value
+    from cleanaudio.backends.profile import NoiseProfile
+
+ClipMode = Literal["limit", "rescale", "clamp"]
+Stretch = tuple[float, float | None]
+"""Start and end in seconds; None is the end of the recording."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a ``denoise`` run does with every file.
+
+    Parameters
+    ----------
+    backend : str
+        A spec, ``auto`` already decided.
+    options : mapping
+        As given with ``--set``.
+    strength : float
+        0 … 1.
+    limit_db : float, optional
+        At most so much is taken away, dB.
+    channels : {"linked", "independent", "mid-side"}, optional
+    profile : NoiseProfile, optional
+        A measured noise print.
+    noise_from : (float, float or None), optional
+        A stretch of each recording that holds only noise, seconds.
+    excerpt : (float, float or None), optional
+        Clean only this stretch, seconds.
+    format, subtype : str, optional
+        Of the output, in libsndfile's names; default: as the input.
+    clip_mode : {"limit", "rescale", "clamp"}
+        What happens to peaks over full scale in integer formats.
+    fallback : tuple of str
+        Specs to try, in order, when the backend cannot be had or fails on a file.
+    device : str
+        ``"cpu"`` or ``"cuda"``.
+    """
+
+    backend: str
+    options: Mapping[str, Value]
+    strength: float = 1.0
+    limit_db: float | None = None
+    channels: ChannelMode | None = None
+    profile: NoiseProfile | None = None
+    noise_from: Stretch | None = None
+    excerpt: Stretch | None = None
+    format: str | None = None
+    subtype: str | None = None
+    clip_mode: ClipMode = "limit"
+    fallback: tuple[str, ...] = ()
+    device: str = "cpu"
+
+    def settings(self, backend: str | None = None) -> Settings:
+        """Return the signal path's part of the request, for its own backend or a fallback."""
+        from cleanaudio.backends.chain import Settings
+
+        own = backend is None
+        return Settings(
+            terms=parse(self.backend if own else backend),
+            options=self.options if own else {},
+            strength=self.strength,
+            limit_db=self.limit_db,
+            channels=self.channels,
+        )
+
+
+# A nominal recording: options, model contents and revisions do not depend on the rate of the file.
+_NOMINAL_RATE, _NOMINAL_CHANNELS = 48000, 2
+
+
+def resolved(request: Request) -> dict[str, Any]:
+    """Return everything that decides the samples, JSON-serialisable.
+
+    Raises
+    ------
+    RecipeError, BackendUnavailable, ModelError
+        What is wrong with the request for every file alike.
+    """
+    from cleanaudio.backends import chain
+    from cleanaudio.backends.interface import Setup
+
+    setup = Setup(_NOMINAL_RATE, _NOMINAL_CHANNELS, device=request.device, profile=request.profile)
+    recipe: dict[str, Any] = {
+        "cleanaudio": cleanaudio.__version__,
+        "backend": [],
+        "strength": request.strength,
+        "limit_db": request.limit_db,
+        "channels": request.channels,
+        "profile": request.profile.hash if request.profile else None,
+        "noise_from": request.noise_from,
+        "excerpt": request.excerpt,
+        "format": request.format,
+        "subtype": request.subtype,
+        "clip_mode": request.clip_mode,
+        "dither": "tpdf",
+        "device": request.device,
+        "fallback": list(request.fallback),
+    }
+    libraries = {"numpy", "soundfile", "soxr"}
+    for link in chain.resolve(request.settings(), setup).links:
+        libraries.update(link.resolved.libraries)
+        recipe["backend"].append(
+            {
+                "name": link.term.name,
+                "weight": link.term.weight,
+                "revision": link.backend.revision,
+                "options": dict(link.resolved.options),
+                "hashes": dict(link.resolved.hashes),
+            }
+        )
+    recipe["libraries"] = {name: _version(name) for name in sorted(libraries)}
+    return recipe
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def digest(recipe: Mapping[str, Any]) -> str:
+    """Return the hash of a resolved recipe: 16 hexadecimal digits."""
+    text = json.dumps(recipe, sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def decided(spec: str, argument: str | None = None) -> tuple[str, str | None]:
+    """Decide what ``auto`` means and give a lone term its argument.
+
+    Parameters
+    ----------
+    spec : str
+        As given with ``--backend``.
+    argument : str, optional
+        A model file given beside it.
+
+    Returns
+    -------
+    (str, str or None)
+        The spec in its normal form; why ``auto`` chose it, or None where the user named it.
+    """
+    from cleanaudio.backends import registry
+    from cleanaudio.errors import RecipeError
+
+    terms, why = parse(spec), None
+    if argument is not None:
+        if len(terms) != 1 or terms[0].argument is not None:
+            raise RecipeError("a model goes with one backend", remedy="write name:FILE for each term of the sum")
+        terms = (Term(terms[0].name, argument),)
+    if any(term.name == "auto" for term in terms):
+        best, why = registry.auto()
+        terms = tuple(Term(best, term.argument, term.weight) if term.name == "auto" else term for term in terms)
+    for term in terms:
+        registry.get(term.name)
+    return render(terms), why

@@ -1,0 +1,112 @@
+"""A whole run: the plan's jobs through the pool, every outcome into the log, and the sums of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
+from cleanaudio.batch.pool import Work, run_here, run_jobs
+from cleanaudio.batch.rows import RowWriter
+from cleanaudio.batch.stop import Stop
+
+
+@dataclass
+class Summary:
+    """What a run came to.
+
+    Attributes
+    ----------
+    done, skipped, failed : int
+        Files.
+    seconds : float
+        Audio that was cleaned.
+    elapsed_s : float
+        Wall time of the run.
+    signal : int or None
+        What stopped it.
+    """
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    elapsed_s: float = 0.0
+    signal: int | None = None
+
+    @property
+    def total(self) -> int:
+        """Files that were planned."""
+        return self.done + self.skipped + self.failed
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        if isinstance(outcome, Done):
+            self.done += 1
+            self.seconds += float(outcome.fields.get("seconds") or 0.0)
+        elif isinstance(outcome, Skipped):
+            self.skipped += 1
+        else:
+            self.failed += 1
+
+
+def run(
+    plan: Iterable[Job | Skipped | Failed],
+    work: Callable[[int], Work],
+    workers: int,
+    rows: RowWriter | None,
+    on_outcome: Callable[[Outcome, Summary], None],
+) -> Summary:
+    """Run a plan.
+
+    Parameters
+    ----------
+    plan : iterable of Job, Skipped or Failed
+        Taken lazily.
+    work : callable
+        Given the threads that one job may use, returns what does it; the result must be picklable.
+    workers : int
+        Processes. One file alone is done in this process, with as many threads.
+    rows : RowWriter or None
+        Where each outcome is logged as it comes.
+    on_outcome : callable
+        Told of each outcome after it is logged.
+    """
+    summary, started = Summary(), time.monotonic()
+    decided: list[Skipped | Failed] = []
+
+    def jobs() -> Iterator[Job]:
+        for step in plan:
+            if isinstance(step, Job):
+                yield step
+            else:
+                decided.append(step)
+
+    def settle(outcome: Outcome) -> None:
+        summary.add(outcome)
+        summary.elapsed_s = time.monotonic() - started
+        if rows is not None:
+            rows.write(outcome)
+        on_outcome(outcome, summary)
+
+    def settle_decided() -> None:
+        while decided:
+            settle(decided.pop(0))
+
+    with Stop().listening() as stop:
+        todo = jobs()
+        first = list(islice(todo, 2))
+        if len(first) < 2:
+            outcomes = run_here(first, work(workers), stop)
+        else:
+            outcomes = run_jobs(chain(first, todo), work(1), workers, stop)
+        settle_decided()
+        for outcome in outcomes:
+            settle_decided()
+            settle(outcome)
+        settle_decided()
+        summary.signal = stop.signal
+    summary.elapsed_s = time.monotonic() - started
+    return summary
