@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from cleanaudio.backends.interface import Backend
+from cleanaudio.backends.spec import Term
 from cleanaudio.errors import BackendUnavailable, RecipeError
 
 GROUP = "cleanaudio.backends"
@@ -65,3 +67,26 @@ def auto() -> tuple[str, str]:
         if name in _entries():
             missing.append(name)
     raise BackendUnavailable("auto", "all", "no backend is installed")
+
+
+def decide(terms: tuple[Term, ...]) -> tuple[tuple[Term, ...], str | None]:
+    """Put the best backend in the place of ``auto``, and check that the others exist.
+
+    Returns
+    -------
+    (tuple of Term, str or None)
+        The terms by their real names; why ``auto`` became what it is, or None where nobody said ``auto``.
+    """
+    why = None
+    if any(term.name == "auto" for term in terms):
+        best, why = auto()
+        terms = tuple(replace(term, name=best) if term.name == "auto" else term for term in terms)
+    for term in terms:
+        get(term.name)
+    return terms, why
+
+
+def after(name: str) -> tuple[str, ...]:
+    """Return what to fall back to, in order, when the backend that ``auto`` chose fails on a file."""
+    rest = AUTO_ORDER[AUTO_ORDER.index(name) + 1 :] if name in AUTO_ORDER else ()
+    return tuple(other for other in rest if available(other))

@@ -219,12 +219,13 @@ def _fingerprint(path: Path) -> int:
 
 
 def _levels(meter: LevelMeter, side: str) -> dict[str, float | int | None]:
+    levels = meter.result()
     return {
-        f"peak_{side}_dbfs": _rounded(meter.peak_dbfs, 2),
-        f"rms_{side}_dbfs": _rounded(meter.rms_dbfs, 2),
-        f"noise_floor_{side}_dbfs": _rounded(meter.noise_floor_dbfs, 2),
-        f"snr_{side}_db": _rounded(meter.snr_db, 2),
-        f"clipped_{side}": meter.clipped_samples,
+        f"peak_{side}_dbfs": levels.peak_dbfs,
+        f"rms_{side}_dbfs": levels.rms_dbfs,
+        f"noise_floor_{side}_dbfs": levels.noise_floor_dbfs,
+        f"snr_{side}_db": levels.snr_db,
+        f"clipped_{side}": levels.clipped_samples,
     }
 
 

@@ -160,14 +160,10 @@ def decided(spec: str, argument: str | None = None) -> tuple[str, str | None]:
     from cleanaudio.backends import registry
     from cleanaudio.errors import RecipeError
 
-    terms, why = parse(spec), None
+    terms = parse(spec)
     if argument is not None:
         if len(terms) != 1 or terms[0].argument is not None:
             raise RecipeError("a model goes with one backend", remedy="write name:FILE for each term of the sum")
         terms = (Term(terms[0].name, argument),)
-    if any(term.name == "auto" for term in terms):
-        best, why = registry.auto()
-        terms = tuple(Term(best, term.argument, term.weight) if term.name == "auto" else term for term in terms)
-    for term in terms:
-        registry.get(term.name)
+    terms, why = registry.decide(terms)
     return render(terms), why

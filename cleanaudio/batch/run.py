@@ -75,14 +75,6 @@ def run(
         Told of each outcome after it is logged.
     """
     summary, started = Summary(), time.monotonic()
-    decided: list[Skipped | Failed] = []
-
-    def jobs() -> Iterator[Job]:
-        for step in plan:
-            if isinstance(step, Job):
-                yield step
-            else:
-                decided.append(step)
 
     def settle(outcome: Outcome) -> None:
         summary.add(outcome)
@@ -91,9 +83,12 @@ def run(
             rows.write(outcome)
         on_outcome(outcome, summary)
 
-    def settle_decided() -> None:
-        while decided:
-            settle(decided.pop(0))
+    def jobs() -> Iterator[Job]:
+        for step in plan:
+            if isinstance(step, Job):
+                yield step
+            else:
+                settle(step)
 
     with Stop().listening() as stop:
         todo = jobs()
@@ -102,11 +97,8 @@ def run(
             outcomes = run_here(first, work(workers), stop)
         else:
             outcomes = run_jobs(chain(first, todo), work(1), workers, stop)
-        settle_decided()
         for outcome in outcomes:
-            settle_decided()
             settle(outcome)
-        settle_decided()
         summary.signal = stop.signal
     summary.elapsed_s = time.monotonic() - started
     return summary

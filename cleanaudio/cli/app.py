@@ -1,0 +1,63 @@
+"""The application: its commands, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+import cleanaudio
+from cleanaudio.cli import backends, denoise, profile_noise
+from cleanaudio.cli.console import complain
+from cleanaudio.cli.exits import Exit
+from cleanaudio.errors import CleanAudioError
+
+app = typer.Typer(
+    name="cleanaudio",
+    help="Clean recorded speech in batches: files in, cleaner files and a metrics CSV out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("denoise")(denoise.denoise)
+app.command("profile-noise")(profile_noise.profile_noise)
+app.command("backends")(backends.backends)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cleanaudio {cleanaudio.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Clean recorded speech in batches: files in, cleaner files and a metrics CSV out."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Default: those of the process.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(arguments, prog_name="cleanaudio")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else Exit.DONE
+    except CleanAudioError as error:
+        if "--debug" in arguments:
+            raise
+        complain(error)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return Exit.DONE

@@ -1,0 +1,84 @@
+"""``cleanaudio backends``: what can clean, with which options."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from cleanaudio.cli import options
+from cleanaudio.cli.console import stdout
+
+
+def backends(
+    name: Annotated[str | None, typer.Argument(help="Show the options of this one.")] = None,
+    json_: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """List the backends, or the options of one with units, ranges and defaults."""
+    from cleanaudio.backends import registry
+
+    entries = [_described(registry.get(one)) for one in ([name] if name else registry.names())]
+    best, why = registry.auto()
+    if json_:
+        for entry in entries:
+            print(json.dumps({**entry, "auto": entry["name"] == best}, ensure_ascii=True))
+    elif name:
+        _show_one(entries[0])
+    else:
+        _show_all(entries, best, why)
+
+
+def _described(backend) -> dict:  # noqa: ANN001 - Backend would import numpy here
+    from cleanaudio.backends import registry
+
+    return {
+        "name": backend.name,
+        "summary": backend.summary,
+        "kind": backend.kind,
+        "available": registry.available(backend.name),
+        "extra": backend.extra,
+        "live": backend.live,
+        "options": [
+            {
+                "name": option.name,
+                "default": option.default,
+                "unit": option.unit or None,
+                "low": option.low,
+                "high": option.high,
+                "choices": list(option.choices) or None,
+                "help": option.help,
+            }
+            for option in backend.options
+        ],
+    }
+
+
+def _show_all(entries: list[dict], best: str, why: str) -> None:
+    from rich.table import Table
+
+    table = Table("backend", "kind", "here", "what it is", box=None, header_style="bold")
+    for entry in entries:
+        here = "yes" if entry["available"] else f"needs \\[{entry['extra']}]"
+        table.add_row(entry["name"], entry["kind"], here, entry["summary"])
+    stdout().print(table)
+    stdout().print(f"\nauto is {best} here: {why}.")
+
+
+def _show_one(entry: dict) -> None:
+    from rich.table import Table
+
+    stdout().print(f"{entry['name']} ({entry['kind']}): {entry['summary']}")
+    if not entry["available"]:
+        stdout().print(f"not installed: pip install 'cleanaudio-cli[{entry['extra']}]'", markup=False)
+    table = Table("option", "default", "range", "unit", "meaning", box=None, header_style="bold")
+    for option in entry["options"]:
+        allowed = ", ".join(option["choices"] or ())
+        if option["low"] is not None or option["high"] is not None:
+            low, high = (("" if bound is None else f"{bound:g}") for bound in (option["low"], option["high"]))
+            allowed = f"{low} … {high}"
+        default = str(option["default"]).lower() if isinstance(option["default"], bool) else str(option["default"])
+        table.add_row(option["name"], default, allowed, option["unit"] or "", option["help"])
+    if entry["options"]:
+        stdout().print(table)

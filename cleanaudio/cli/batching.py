@@ -1,0 +1,310 @@
+"""From a command's options to a run: inputs to a plan, the plan to the pool, outcomes to CSV, JSON and the terminal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import typer
+
+import cleanaudio
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.batch.inputs import Problem, Source, expand
+from cleanaudio.batch.lock import FolderLock
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
+from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
+from cleanaudio.batch.pool import Work
+from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
+from cleanaudio.batch.run import Summary, run
+from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.exits import Exit
+from cleanaudio.cli.progress import Progress
+from cleanaudio.errors import RecipeError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The options that every batch command has; see :mod:`cleanaudio.cli.options`."""
+
+    inputs: tuple[str, ...]
+    output: str | None
+    recursive: bool
+    manifest: Path | None
+    format: str | None
+    name: str
+    suffix: str
+    residual: bool
+    metrics: Path | None
+    jobs: int | None
+    json: bool
+    dry_run: bool
+    existing: Literal["refuse", "skip", "overwrite"]
+    min_age_s: float
+    allow_empty: bool
+    quiet: bool
+    debug: bool
+
+    @property
+    def piped(self) -> bool:
+        """Whether the audio comes on stdin."""
+        return self.inputs == ("-",)
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the result goes to stdout."""
+        return self.output == "-" or (self.output is None and self.piped)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether a file of the output's name may be there when the output is done."""
+        return self.existing != "refuse"
+
+    @property
+    def workers(self) -> int:
+        """Number of worker processes."""
+        import os
+
+        return self.jobs or len(os.sched_getaffinity(0))
+
+    def target(self) -> tuple[Path | None, Path | None]:
+        """Return the output folder or the output file: one of them is None.
+
+        Raises
+        ------
+        RecipeError
+            No output, or a file for several inputs.
+        """
+        if self.output is None:
+            raise RecipeError("where shall the results go?", remedy="give -o FOLDER")
+        path = Path(self.output)
+        looks_like_file = path.suffix.lower() in AUDIO_SUFFIXES and not self.output.endswith("/") and not path.is_dir()
+        if not looks_like_file:
+            return path, None
+        if self.manifest or len(self.inputs) != 1 or self.inputs[0].startswith("@") or Path(self.inputs[0]).is_dir():
+            raise RecipeError(f"-o {self.output} is one file, but there may be several inputs", remedy="give a folder")
+        return None, path
+
+
+def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:
+    """Run a batch command to its exit code.
+
+    Parameters
+    ----------
+    batch : Batch
+    recipe : str
+        Hash of what decides the samples.
+    work : callable
+        Given the threads of a job, returns what a worker does with it.
+    backend : str
+        For the messages.
+    why : str, optional
+        Why ``auto`` chose it.
+
+    Raises
+    ------
+    typer.Exit
+        With the exit code, where it is not 0.
+    """
+    _check(batch)
+    if why is not None and not batch.quiet:
+        say(f"cleanaudio: auto is {backend}: {why}")
+    with ExitStack() as stack:
+        if batch.piped or batch.to_stdout:
+            summary = _single(batch, work, recipe, stack)
+        else:
+            summary = _many(batch, work, recipe, stack)
+    code = _exit_code(summary, batch)
+    if code:
+        raise typer.Exit(code)
+
+
+def _check(batch: Batch) -> None:
+    if not batch.inputs and batch.manifest is None:
+        raise RecipeError("nothing to clean", remedy="name files or folders, a --manifest, or - for stdin")
+    if "-" in batch.inputs and not batch.piped:
+        raise RecipeError("audio on stdin (-) cannot be mixed with other inputs")
+    if batch.to_stdout and batch.json:
+        raise RecipeError("audio and --json cannot share stdout", remedy="write to a file, or use --metrics FILE.csv")
+    if batch.to_stdout and sys.stdout.isatty() and not batch.dry_run:
+        raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
+    if batch.to_stdout and batch.residual:
+        raise RecipeError("stdout carries one signal: --residual needs -o FOLDER")
+
+
+def _single(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitStack) -> Summary:
+    """One recording that comes from stdin or goes to stdout: it passes through a temporary folder."""
+    from cleanaudio.audio.spool import spool
+
+    room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
+    source = spool(sys.stdin.buffer, room) if batch.piped else _only_source(batch)
+    if batch.to_stdout:
+        suffix = f".{batch.format.lower()}" if batch.format else output_suffix(source)
+        target = room / f"out{suffix}"
+    else:
+        folder, file = batch.target()
+        target = file or folder / f"stdin{batch.suffix}{output_suffix(source)}"
+    status = source.stat()
+    job = Job(0, (source,), target, batch.inputs[0], status.st_size, status.st_mtime_ns)
+    if batch.dry_run:
+        print(f"{job.label} → {'-' if batch.to_stdout else target}")
+        return Summary(done=1)
+    rows = _rows(batch, recipe, None, stack)
+    summary = run([job], work, batch.workers, rows, _Reporter(batch, None))
+    if batch.to_stdout and summary.done:
+        with open(target, "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+    return summary
+
+
+def _only_source(batch: Batch) -> Path:
+    found = [step for step in _sources(batch, ()) if isinstance(step, Source)]
+    if len(found) != 1:
+        raise RecipeError(f"stdout takes one recording, not {len(found)}", remedy="give -o FOLDER")
+    return found[0].path
+
+
+def _sources(batch: Batch, exclude: tuple[Path, ...]) -> Iterator[Source | Problem]:
+    return expand(
+        batch.inputs,
+        recursive=batch.recursive,
+        suffixes=AUDIO_SUFFIXES,
+        exclude=exclude,
+        manifest=None if batch.manifest is None else str(batch.manifest),
+        stdin=sys.stdin.buffer,
+    )
+
+
+def _many(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitStack) -> Summary:
+    folder, file = batch.target()
+    policy = OutputPolicy(
+        folder=folder,
+        file=file,
+        name=batch.name,
+        suffix=batch.suffix,
+        extension=lambda path: output_suffix(path, batch.format),
+        existing=batch.existing,
+        min_age_s=batch.min_age_s,
+        residual=batch.residual,
+    )
+    check_targets(policy)
+    metrics = batch.metrics or (folder / "metrics.csv" if folder else None)
+    if batch.existing == "skip" and metrics is None:
+        raise RecipeError("--skip-existing needs the log of earlier runs", remedy="give --metrics FILE.csv")
+    if folder is not None and not batch.dry_run:
+        stack.enter_context(FolderLock(folder))
+    log = RowIndex.read(metrics) if batch.existing == "skip" and metrics is not None and metrics.exists() else None
+    exclude = () if folder is None else (folder,)
+
+    def steps() -> Iterator[Job | Skipped | Failed]:
+        return plan(_sources(batch, exclude), policy, recipe_hash=recipe, log=log, now=time.time())
+
+    if batch.dry_run:
+        return _show(steps(), batch)
+    rows = _rows(batch, recipe, metrics, stack)
+    names_from_stdin = any(text in ("@-", "@-0") for text in batch.inputs)
+    count = None if names_from_stdin else lambda: sum(1 for _ in _sources(batch, exclude))
+    progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
+    return run(steps(), work, batch.workers, rows, _Reporter(batch, progress))
+
+
+def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> RowWriter | None:
+    path = batch.metrics or default
+    if path is None:
+        return None
+    run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    return stack.enter_context(RowWriter(path, run_id=run_id, version=cleanaudio.__version__, recipe_hash=recipe))
+
+
+class _Reporter:
+    """Tells the user of each outcome."""
+
+    def __init__(self, batch: Batch, progress: Progress | None) -> None:
+        self._batch, self._progress = batch, progress
+
+    def __call__(self, outcome: Outcome, summary: Summary) -> None:
+        if self._batch.json:
+            print(json.dumps(json_of(outcome), ensure_ascii=True), flush=True)
+        if self._progress is not None:
+            self._progress.advance(summary)
+        if isinstance(outcome, Failed):
+            complain(outcome.error)
+            if self._batch.debug and outcome.error.__cause__ is not None:
+                import traceback
+
+                traceback.print_exception(outcome.error.__cause__, file=sys.stderr)
+        elif isinstance(outcome, Done) and outcome.notes and not self._batch.quiet:
+            for note in outcome.notes:
+                say(f"cleanaudio: {outcome.job.label}: note: {note}")
+
+
+def _show(steps: Iterator[Job | Skipped | Failed], batch: Batch) -> Summary:
+    """Print the plan: JSON lines or a table."""
+    summary = Summary()
+    table = None
+    if not batch.json:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("input", "output", "what would happen", box=None, header_style="bold")
+    for step in steps:
+        job = step if isinstance(step, Job) else step.job
+        what = "clean" if isinstance(step, Job) else "skip" if isinstance(step, Skipped) else "fail"
+        reason = step.reason if isinstance(step, Skipped) else step.error.describe() if isinstance(step, Failed) else ""
+        if isinstance(step, Job):
+            summary.done += 1
+        else:
+            summary.add(step)
+        if table is None:
+            entry = {"input": job.label, "output": str(job.output), "action": what, "reason": reason or None}
+            print(json.dumps(entry, ensure_ascii=True))
+        else:
+            table.add_row(
+                *(Text(text) for text in (job.label, str(job.output), f"{what}: {reason}" if reason else what))
+            )
+    if table is not None:
+        stdout().print(table)
+    return summary
+
+
+def _exit_code(summary: Summary, batch: Batch) -> Exit:
+    if not batch.quiet and not batch.dry_run:
+        _say_summary(summary)
+    if summary.signal is not None:
+        import signal
+
+        return Exit.TERMINATED if summary.signal == signal.SIGTERM else Exit.INTERRUPTED
+    if summary.failed:
+        return Exit.SOME_FAILED
+    if not summary.total and not batch.allow_empty:
+        complain(RecipeError("nothing matched: no recording to clean", remedy="--allow-empty makes this a success"))
+        return Exit.NOTHING_MATCHED
+    return Exit.DONE
+
+
+def _say_summary(summary: Summary) -> None:
+    parts = [f"{summary.done} done"]
+    parts += [f"{summary.skipped} skipped"] * bool(summary.skipped) + [f"{summary.failed} failed"] * bool(
+        summary.failed
+    )
+    text = f"cleanaudio: {', '.join(parts)}"
+    if summary.seconds:
+        speed = summary.seconds / max(summary.elapsed_s, 1e-9)
+        text += f"; {_clock(summary.seconds)} of audio in {_clock(summary.elapsed_s)} ({speed:.0f} × real time)"
+    say(text + ("; stopped" if summary.signal else ""))
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02} min"

@@ -1,0 +1,75 @@
+"""Options from a TOML file, and named presets: defaults that the command line overrides.
+
+A file holds options by their long names, and presets in tables of their own::
+
+    strength = 0.9
+    [presets.radio]
+    backend = "log-mmse"
+    limit-db = 20
+    set = ["tracker=imcra"]
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cleanaudio.errors import InputError, RecipeError
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "gentle": {"strength": 0.85, "limit-db": 10},
+    "podcast": {"channels": "linked", "limit-db": 24, "clip-mode": "limit"},
+    "archive": {"strength": 0.85, "limit-db": 12, "format": "flac", "subtype": "PCM_24"},
+}
+
+
+def apply(context: typer.Context, config: Path | None, preset: str | None) -> None:
+    """Make a file's options and a preset's the defaults of a command that is being read.
+
+    Raises
+    ------
+    RecipeError, InputError
+        An unknown preset or key, or a file that cannot be read.
+    """
+    defaults: dict[str, Any] = {}
+    presets = dict(PRESETS)
+    if config is not None:
+        table = _read(config)
+        presets.update(table.pop("presets", {}))
+        defaults.update(_parameters(context, table, str(config)))
+    if preset is not None:
+        if preset not in presets:
+            raise RecipeError(f"there is no preset {preset!r}", remedy=f"there are: {', '.join(sorted(presets))}")
+        defaults.update(_parameters(context, presets[preset], f"preset {preset}"))
+    context.default_map = {**(context.default_map or {}), **defaults}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", path=path) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is not TOML: {error}", path=path) from None
+
+
+def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> dict[str, Any]:
+    """Translate long option names into the command's parameters."""
+    known = {
+        name.removeprefix("--"): parameter
+        for parameter in context.command.params
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--") and parameter.name not in ("config", "preset")
+    }
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in known:
+            raise RecipeError(f"{where}: there is no option {key!r}", remedy="use the long option names, without --")
+        parameter = known[key]
+        found[parameter.name or key] = (
+            [str(v) for v in value] if parameter.multiple and isinstance(value, list) else value
+        )
+    return found

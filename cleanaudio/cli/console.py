@@ -1,0 +1,38 @@
+"""Where words go: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import TYPE_CHECKING
+
+from cleanaudio.errors import CleanAudioError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def stderr() -> Console:
+    """Return the console for messages, tables and bars."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+@cache
+def stdout() -> Console:
+    """Return the console for tables that are the command's result."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def say(text: str) -> None:
+    """Write a line to stderr, whatever characters it holds."""
+    print(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+
+
+def complain(error: CleanAudioError) -> None:
+    """Write an error to stderr."""
+    say(f"cleanaudio: {error.describe()}")

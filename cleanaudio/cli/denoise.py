@@ -1,0 +1,172 @@
+"""``cleanaudio denoise``: recordings in, cleaner recordings and a metrics CSV out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cleanaudio.cli import options, values
+from cleanaudio.errors import RecipeError
+
+
+class Channels(StrEnum):
+    """How several channels share their decisions."""
+
+    LINKED = "linked"
+    INDEPENDENT = "independent"
+    MID_SIDE = "mid-side"
+
+
+class ClipMode(StrEnum):
+    """What happens to peaks over full scale."""
+
+    LIMIT = "limit"
+    RESCALE = "rescale"
+    CLAMP = "clamp"
+
+
+_HOW, _NOISE = "How to clean", "Noise print"
+
+
+def denoise(
+    inputs: options.Inputs = None,
+    output: options.Output = None,
+    backend: Annotated[
+        str, typer.Option("--backend", "-b", help="NAME, NAME:FILE, or a sum: 0.6*A+0.4*B.", rich_help_panel=_HOW)
+    ] = "auto",
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Model file of the backend.", rich_help_panel=_HOW)
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Backend option KEY=VALUE, repeatable; see: cleanaudio backends NAME.", rich_help_panel=_HOW
+        ),
+    ] = None,
+    strength: Annotated[
+        float,
+        typer.Option("--strength", "-s", min=0, max=1, help="0 leaves everything, 1 is all.", rich_help_panel=_HOW),
+    ] = 1.0,
+    limit_db: Annotated[
+        float | None,
+        typer.Option("--limit-db", "-l", min=0, max=120, help="Take away at most so many dB.", rich_help_panel=_HOW),
+    ] = None,
+    channels: Annotated[
+        Channels | None,
+        typer.Option(
+            help="One decision for all channels or one each; default: linked for stereo, else independent.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    fallback: Annotated[
+        list[str] | None,
+        typer.Option(help="Backend to use where the first cannot be had or fails; repeatable.", rich_help_panel=_HOW),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, or cuda where onnxruntime-gpu is installed.", rich_help_panel=_HOW)
+    ] = "cpu",
+    excerpt: Annotated[
+        str | None, typer.Option(help="Clean only this stretch, e.g. 0:30-1:00.", rich_help_panel=_HOW)
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", "-p", help="A print by profile-noise.", rich_help_panel=_NOISE)
+    ] = None,
+    noise_from: Annotated[
+        str | None,
+        typer.Option(help="A stretch of each recording with noise only, e.g. 0:00-0:02.", rich_help_panel=_NOISE),
+    ] = None,
+    format_: options.Format = None,
+    subtype: options.Subtype = None,
+    clip_mode: Annotated[
+        ClipMode, typer.Option(help="Peaks over full scale in integer formats.", rich_help_panel=options.OUTPUT)
+    ] = ClipMode.LIMIT,
+    residual: Annotated[
+        bool, typer.Option("--residual", help="Also write what was removed.", rich_help_panel=options.OUTPUT)
+    ] = False,
+    name: options.Name = options.DEFAULT_NAME,
+    suffix: options.Suffix = "",
+    metrics: options.Metrics = None,
+    recursive: options.Recursive = False,
+    manifest: options.Manifest = None,
+    jobs: options.Jobs = None,
+    json_: options.Json = False,
+    dry_run: options.DryRun = False,
+    skip_existing: options.SkipExisting = False,
+    overwrite: options.Overwrite = False,
+    min_age: options.MinAge = "0s",
+    allow_empty: options.AllowEmpty = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+    config: options.Config = None,
+    preset: options.Preset = None,
+) -> None:
+    """Clean recordings: same rate, channels, length, depth and tags out as in.
+
+    cleanaudio denoise talk.wav -o clean/
+
+    cleanaudio denoise recordings/ -r -o clean/ --skip-existing
+    """
+    from cleanaudio.batch.recipe import Request, decided, digest, resolved
+    from cleanaudio.cli.batching import Batch, execute
+
+    if profile is not None and noise_from is not None:
+        raise RecipeError("--profile and --noise-from both name the noise: give one of them")
+    spec, why = decided(backend, None if model is None else str(model))
+    fallbacks = tuple(decided(one)[0] for one in fallback or ())
+    if why is not None and not fallbacks:
+        from cleanaudio.backends import registry
+
+        fallbacks = registry.after(spec)
+    request = Request(
+        backend=spec,
+        options=values.pairs(settings or []),
+        strength=strength,
+        limit_db=limit_db,
+        channels=channels.value if channels else None,
+        profile=_load(profile),
+        noise_from=None if noise_from is None else values.stretch(noise_from),
+        excerpt=None if excerpt is None else values.stretch(excerpt),
+        format=format_,
+        subtype=subtype,
+        clip_mode=clip_mode.value,
+        fallback=fallbacks,
+        device=device,
+    )
+    batch = Batch(
+        inputs=tuple(inputs or ()),
+        output=output,
+        recursive=recursive,
+        manifest=manifest,
+        format=format_,
+        name=name,
+        suffix=suffix,
+        residual=residual,
+        metrics=metrics,
+        jobs=jobs,
+        json=json_,
+        dry_run=dry_run,
+        existing=options.existing(skip_existing, overwrite),
+        min_age_s=values.duration(min_age),
+        allow_empty=allow_empty,
+        quiet=quiet,
+        debug=debug,
+    )
+    execute(batch, digest(resolved(request)), partial(_work, request, batch.replaces), backend=spec, why=why)
+
+
+def _work(request, overwrite: bool, threads: int):  # noqa: ANN001, ANN202 - see batch.run
+    from cleanaudio.batch.job import denoise as clean
+
+    return partial(clean, request, overwrite, threads)
+
+
+def _load(profile: Path | None):  # noqa: ANN202 - imports numpy
+    if profile is None:
+        return None
+    from cleanaudio.backends.profile import NoiseProfile
+
+    return NoiseProfile.load(profile)

@@ -1,0 +1,106 @@
+"""Options that several commands share, so that they are called and explained alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from cleanaudio.cli import config
+from cleanaudio.errors import RecipeError
+
+OUTPUT, INPUT, RUN = "Output", "Input", "The run"
+DEFAULT_NAME = "{stem}{suffix}.{ext}"
+
+
+def _configure(context: typer.Context, parameter: typer.CallbackParam, value: object) -> object:
+    """Once both are known, let ``--config`` and ``--preset`` set the defaults of the options still to be read."""
+    seen = context.meta.setdefault("cleanaudio.config", {})
+    seen[parameter.name] = value
+    if len(seen) == 2:
+        config.apply(context, **seen)
+    return value
+
+
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, folders, quoted globs, @list.txt, @- or @-0 (names on stdin), - (audio on stdin).",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output", "-o", help="A folder; for one input also a file, or - for stdout.", rich_help_panel=OUTPUT
+    ),
+]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", "-f", help="wav, flac, ogg, mp3 …; default: as the input.", rich_help_panel=OUTPUT),
+]
+Subtype = Annotated[
+    str | None,
+    typer.Option("--subtype", help="PCM_16, PCM_24, FLOAT, VORBIS …; default: as the input.", rich_help_panel=OUTPUT),
+]
+Name = Annotated[
+    str,
+    typer.Option(
+        "--name", help="Name of an output, from {stem} {suffix} {ext} {parent} {number}.", rich_help_panel=OUTPUT
+    ),
+]
+Suffix = Annotated[str, typer.Option("--suffix", help="What {suffix} stands for, e.g. _clean.", rich_help_panel=OUTPUT)]
+Metrics = Annotated[
+    Path | None,
+    typer.Option("--metrics", "-m", help="The CSV log; default: metrics.csv in the folder.", rich_help_panel=OUTPUT),
+]
+SkipExisting = Annotated[
+    bool,
+    typer.Option("--skip-existing", help="Skip what an earlier run did in the same way.", rich_help_panel=OUTPUT),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=OUTPUT)]
+
+Recursive = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Folders with their folders.", rich_help_panel=INPUT)
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest", help="JSON lines with audio_filepath, as NVIDIA NeMo writes them.", rich_help_panel=INPUT
+    ),
+]
+MinAge = Annotated[str, typer.Option("--min-age", help="Leave younger files alone, e.g. 60s.", rich_help_panel=INPUT)]
+AllowEmpty = Annotated[
+    bool, typer.Option("--allow-empty", help="Nothing to do is fine (exit 0, not 4).", rich_help_panel=INPUT)
+]
+
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: the cores.", rich_help_panel=RUN)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON line a file on stdout.", rich_help_panel=RUN)]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan, do nothing.", rich_help_panel=RUN)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUN)]
+Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks where something breaks.", rich_help_panel=RUN)]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", is_eager=True, callback=_configure, help="Options from a TOML file.", rich_help_panel=RUN),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        is_eager=True,
+        callback=_configure,
+        help=f"Named options: {', '.join(sorted(config.PRESETS))}, or of the file.",
+        rich_help_panel=RUN,
+    ),
+]
+
+
+def existing(skip_existing: bool, overwrite: bool) -> Literal["refuse", "skip", "overwrite"]:
+    """Return what happens to outputs that exist."""
+    if skip_existing and overwrite:
+        raise RecipeError("--skip-existing and --overwrite contradict each other")
+    return "skip" if skip_existing else "overwrite" if overwrite else "refuse"

@@ -1,0 +1,151 @@
+"""The wrappers of the chain, around processors whose behaviour is plain to see."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
+from cleanaudio.backends.chain import Blend, DryMix, MidSide, Settings, residual
+from cleanaudio.backends.linking import Feed, Independent, Linked
+from cleanaudio.errors import RecipeError
+
+RATE = 16000
+
+
+class Late:
+    """Multiplies by a factor, and gives each frame only after ``lag`` more have come."""
+
+    def __init__(self, factor, lag, channels=1):
+        self.factor, self.latency, self.channels = np.float32(factor), lag, channels
+        self.reset()
+
+    def reset(self):
+        self.kept = np.zeros((self.channels, 0), np.float32)
+
+    def process(self, block):
+        self.kept = np.concatenate([self.kept, block * self.factor], axis=1)
+        ready = max(0, self.kept.shape[1] - self.latency)
+        out, self.kept = self.kept[:, :ready], self.kept[:, ready:]
+        return out
+
+    def flush(self):
+        return self.kept
+
+
+def noise(channels=1, frames=4000, seed=0):
+    return np.random.default_rng(seed).standard_normal((channels, frames)).astype(np.float32) * 0.1
+
+
+def run(processor, audio, cuts=(0.3, 0.31, 0.9)):
+    edges = [0, *(int(cut * audio.shape[1]) for cut in cuts), audio.shape[1]]
+    parts = [processor.process(audio[:, a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    return np.concatenate([*parts, processor.flush()], axis=1)
+
+
+def test_dry_mix_adds_the_input_sample_on_sample():
+    audio = noise(2)
+    mixed = run(DryMix(Late(0.5, 700, 2), dry=0.25, channels=2), audio)
+    np.testing.assert_allclose(mixed, 0.25 * audio + 0.75 * 0.5 * audio, atol=1e-7)
+
+
+def test_residual_is_input_minus_output():
+    audio = noise()
+    np.testing.assert_allclose(run(residual(Late(0.8, 123), 1), audio), 0.2 * audio, atol=1e-7)
+
+
+def test_blend_averages_processors_of_different_delays():
+    audio = noise(2)
+    blend = Blend([Late(1.0, 0, 2), Late(0.5, 999, 2)], [0.6, 0.4], 2)
+    assert blend.latency == 999
+    np.testing.assert_allclose(run(blend, audio), 0.8 * audio, atol=1e-7)
+
+
+def test_mid_side_is_its_own_inverse():
+    audio = noise(2)
+    np.testing.assert_allclose(run(MidSide(Late(1.0, 10, 2)), audio), audio, atol=1e-6)
+
+
+def test_mid_side_needs_two_channels():
+    with pytest.raises(RecipeError):
+        Settings((), channels="mid-side").mode(4)
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_linked_applies_the_mono_gain_to_every_channel(channels):
+    audio = noise(1) * np.array([[1.0], [0.5], [0.25]], np.float32)[:channels]
+    out = run(Linked(Late(0.5, 480), channels, RATE), audio)
+    assert out.shape == audio.shape
+    np.testing.assert_allclose(out, 0.5 * audio, atol=1e-5)
+
+
+def test_linked_never_amplifies():
+    audio = noise(2)
+    np.testing.assert_allclose(run(Linked(Late(3.0, 0), 2, RATE), audio), audio, atol=1e-5)
+
+
+def test_linked_keeps_a_voice_whose_channels_cancel():
+    voice = noise(1)
+    audio = np.concatenate([voice, -voice])
+    out = run(Linked(Late(1.0, 100), 2, RATE), audio)
+    settled = slice(1600, None)
+    assert np.sum(out[:, settled] ** 2) > 0.95 * np.sum(audio[:, settled] ** 2)
+
+
+@settings(max_examples=20, deadline=None)
+@given(cuts=st.lists(st.floats(0, 1), max_size=6).map(sorted), frames=st.integers(0, 3000))
+def test_linked_does_not_depend_on_how_the_signal_was_cut(cuts, frames):
+    audio = noise(2, frames)
+    whole = run(Linked(Late(0.7, 333), 2, RATE), audio, cuts=())
+    np.testing.assert_allclose(run(Linked(Late(0.7, 333), 2, RATE), audio, cuts=cuts), whole, atol=1e-6)
+
+
+def test_independent_serves_each_channel_with_its_own():
+    audio = noise(2)
+    out = run(Independent([Late(1.0, 5), Late(0.5, 5)]), audio)
+    np.testing.assert_allclose(out, audio * np.array([[1.0], [0.5]]), atol=1e-7)
+
+
+def test_reset_is_as_good_as_new():
+    for processor in (Linked(Late(0.5, 50), 2, RATE), DryMix(Late(0.5, 50, 2), 0.5, 2), Blend([Late(1, 9, 2)], [1], 2)):
+        first = run(processor, noise(2))
+        processor.reset()
+        np.testing.assert_array_equal(run(processor, noise(2)), first)
+
+
+def test_the_feed_is_the_mean_of_like_channels_and_the_stronger_of_opposite_ones():
+    spectra = (noise(1, 257 * 40).reshape(1, 40, 257) + 0j).astype(np.complex64)
+    np.testing.assert_allclose(Feed(2, 0.01)(np.concatenate([spectra, spectra])), spectra, atol=1e-7)
+    np.testing.assert_allclose(Feed(2, 0.01)(np.concatenate([-0.5 * spectra, spectra])), spectra * 0.25, atol=0.3)
+    np.testing.assert_allclose(Feed(2, 0.01)(np.concatenate([spectra, -spectra])), spectra, atol=1e-7)
+
+
+@pytest.mark.parametrize(("size", "hop"), [(512, 128), (512, 256), (960, 480), (480, 160), (10, 3)])
+@pytest.mark.parametrize("name", ["hann", "sqrt-hann", "vorbis"])
+def test_unchanged_spectra_give_the_signal_back(size, hop, name):
+    audio = noise(2, 3000)
+    analysis = window(name, size)
+    stft, istft = Stft(2, analysis, hop), Istft(2, synthesis_window(analysis, hop), hop)
+    tail = np.zeros((2, size), np.float32)
+    out = np.concatenate(
+        [istft.push(stft.push(part)) for part in (audio[:, :7], audio[:, 7:1999], audio[:, 1999:], tail)], axis=1
+    )
+    np.testing.assert_allclose(out[:, :3000], audio, atol=1e-6)
+
+
+def test_windows_equal_scipy():
+    from scipy.signal import get_window
+
+    np.testing.assert_allclose(window("hann", 512), get_window("hann", 512), atol=1e-7)
+    np.testing.assert_allclose(window("sqrt-hann", 512) ** 2, get_window("hann", 512), atol=1e-6)
+    half = window("vorbis", 512) ** 2
+    np.testing.assert_allclose(half[:256] + half[256:], 1, atol=1e-6)
+
+
+def test_frames_equal_scipy():
+    from scipy.signal import ShortTimeFFT
+
+    audio = noise(1, 4096)
+    reference = ShortTimeFFT(window("hann", 512).astype(float), 128, RATE).stft(np.pad(audio[0], (384, 0)), p0=2, p1=30)
+    ours = Stft(1, window("hann", 512), 128).push(audio)[0]
+    np.testing.assert_allclose(np.abs(ours[: reference.shape[1]]), np.abs(reference.T), atol=1e-4)

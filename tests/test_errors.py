@@ -1,0 +1,19 @@
+import pickle
+
+from cleanaudio.errors import BackendUnavailable, CleanAudioError, InputError
+
+
+def test_an_error_tells_file_fault_and_remedy_on_one_line():
+    error = InputError("is empty", path="a\nb.wav", remedy="record again")
+    assert error.describe() == "a\\nb.wav: is empty (record again)"
+
+
+def test_errors_survive_the_way_back_from_a_worker():
+    for error in (InputError("x", path="p", remedy="r"), BackendUnavailable("rnnoise", "rnnoise", "no library")):
+        back = pickle.loads(pickle.dumps(error))
+        assert type(back) is type(error) and isinstance(back, CleanAudioError)
+        assert back.describe() == error.describe()
+
+
+def test_a_missing_package_names_its_extra():
+    assert "cleanaudio-cli[formats]" in BackendUnavailable("m4a", "formats").describe()
