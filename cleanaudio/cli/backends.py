@@ -30,7 +30,7 @@ def backends(
         _show_all(entries, best, why)
 
 
-def _described(backend) -> dict:  # noqa: ANN001 - Backend would import numpy here
+def _described(backend) -> dict:
     from cleanaudio.backends import registry
 
     return {

@@ -158,13 +158,13 @@ def denoise(
     execute(batch, digest(resolved(request)), partial(_work, request, batch.replaces), backend=spec, why=why)
 
 
-def _work(request, overwrite: bool, threads: int):  # noqa: ANN001, ANN202 - see batch.run
+def _work(request, overwrite: bool, threads: int):
     from cleanaudio.batch.job import denoise as clean
 
     return partial(clean, request, overwrite, threads)
 
 
-def _load(profile: Path | None):  # noqa: ANN202 - imports numpy
+def _load(profile: Path | None):
     if profile is None:
         return None
     from cleanaudio.backends.profile import NoiseProfile

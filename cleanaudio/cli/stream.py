@@ -1,0 +1,205 @@
+"""``cleanaudio stream``: live, through pipes, devices, or a file played at real time."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cleanaudio.cli import options, values
+from cleanaudio.cli.console import say, stdout
+from cleanaudio.cli.exits import Exit
+from cleanaudio.errors import RecipeError
+
+_PIPE, _DEVICE = "Pipes", "Devices"
+
+
+def stream(
+    backend: Annotated[str, typer.Option("--backend", "-b", help="Any that can run live.")] = "auto",
+    model: Annotated[Path | None, typer.Option("--model", help="Model file of the backend.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Backend option KEY=VALUE, repeatable.")] = None,
+    strength: Annotated[float, typer.Option("--strength", "-s", min=0, max=1, help="0 … 1.")] = 1.0,
+    limit_db: Annotated[
+        float | None, typer.Option("--limit-db", "-l", min=0, help="Take away at most so much.")
+    ] = None,
+    profile: Annotated[Path | None, typer.Option("--profile", "-p", help="A print by profile-noise.")] = None,
+    rate: Annotated[
+        int | None, typer.Option(help="Of raw samples; without it stdin is WAV.", rich_help_panel=_PIPE)
+    ] = None,
+    channels: Annotated[int, typer.Option(min=1, help="Of raw samples or devices.", rich_help_panel=_PIPE)] = 1,
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="Raw samples: s16le, s32le or f32le.", rich_help_panel=_PIPE)
+    ] = "s16le",
+    block_ms: Annotated[float, typer.Option(min=1, max=1000, help="Audio handled at a time.")] = 10.0,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="Show them.", rich_help_panel=_DEVICE)] = False,
+    input_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
+    output_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
+    simulate: Annotated[Path | None, typer.Option(help="Play this file at real time and report.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where --simulate writes its result.")] = None,
+    stats: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Clean live: samples in, cleaner samples out a few milliseconds later.
+
+    arecord -f S16_LE -r 48000 -c 1 | cleanaudio stream | aplay
+
+    ffmpeg -i in.mkv -f s16le -ac 2 -ar 48000 - | cleanaudio stream --rate 48000 --channels 2 > out.raw
+    """
+    if list_devices:
+        _show_devices()
+        return
+    with_devices = input_device is not None or output_device is not None
+    if simulate is not None and with_devices:
+        raise RecipeError("--simulate and devices exclude each other")
+    if output is not None and simulate is None:
+        raise RecipeError("-o belongs to --simulate", remedy="a pipe's result goes to stdout")
+    from cleanaudio.batch.recipe import decided
+
+    spec, why = decided(backend, None if model is None else str(model))
+    if why is not None and not quiet:
+        say(f"cleanaudio: auto is {spec}: {why}")
+    chosen = _Chosen(spec, values.pairs(settings or []), strength, limit_db, profile)
+    if simulate is not None:
+        report, code = _simulate(chosen, simulate, output, block_ms)
+    elif with_devices:
+        report, code = _devices(chosen, input_device, output_device, rate or 48000, channels, block_ms)
+    else:
+        report, code = _pipe(chosen, rate, channels, format_, block_ms)
+    if stats is not None:
+        stats.write_text(json.dumps(report.as_dict()) + "\n")
+    if not quiet:
+        _say_report(report)
+    if code:
+        raise typer.Exit(code)
+
+
+class _Chosen:
+    """The signal path that was asked for."""
+
+    def __init__(
+        self, spec: str, options: dict[str, str], strength: float, limit_db: float | None, profile: Path | None
+    ) -> None:
+        self._arguments = {"backend": spec, "options": options, "strength": strength, "limit_db": limit_db}
+        self._profile = profile
+
+    def open(self, rate: int, channels: int) -> Any:
+        from cleanaudio import open_chain
+        from cleanaudio.backends.profile import NoiseProfile
+
+        print_ = None if self._profile is None else NoiseProfile.load(self._profile)
+        return open_chain(**self._arguments, rate=rate, channels=channels, profile=print_, live=True)
+
+
+def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float) -> tuple[Any, int]:
+    from cleanaudio.live.engine import pump
+    from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
+    from cleanaudio.live.timing import Timing
+
+    if sys.stdin.isatty():
+        raise RecipeError("stdin is a terminal", remedy="pipe audio into it, or use --input-device or --simulate")
+    if sys.stdout.isatty():
+        raise RecipeError("will not write audio to a terminal", remedy="pipe it on, or redirect it to a file")
+    stdin, out = sys.stdin.buffer, sys.stdout.buffer
+    if rate is None:
+        pcm, length = read_header(stdin)
+    else:
+        pcm, length = PcmFormat(rate, channels, encoding), None
+    source = PcmSource(stdin, pcm, length)
+    processor = chosen.open(pcm.rate, pcm.channels)
+    block = max(1, round(block_ms / 1000 * pcm.rate))
+    timing = Timing(pcm.rate, processor.latency, block)
+
+    def sink(audio: Any) -> None:
+        out.write(pcm.encode(audio))
+        out.flush()
+
+    code = Exit.DONE
+    try:
+        if pcm.wav:
+            out.write(pcm.header())
+        pump(source.blocks(block), processor, sink, timing)
+        out.flush()
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:  # who listened has gone: nothing is wrong, and Python must not try to flush again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+    if source.odd_bytes:
+        say(f"cleanaudio: -: note: the stream ended inside a frame; {source.odd_bytes} bytes were left over")
+    if source.looks_like_stereo:
+        say("cleanaudio: -: note: this looks like stereo declared mono; is it --channels 2?")
+    return timing.report(), code
+
+
+def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float) -> tuple[Any, int]:
+    from contextlib import ExitStack
+
+    from cleanaudio.audio.files import open_reader
+    from cleanaudio.audio.writer import AtomicWriter, output_format
+    from cleanaudio.live.engine import in_real_time, pump
+    from cleanaudio.live.timing import Timing
+
+    with ExitStack() as stack:
+        reader = stack.enter_context(open_reader(path))
+        info = reader.info
+        processor = chosen.open(info.rate, info.channels)
+        block = max(1, round(block_ms / 1000 * info.rate))
+        timing = Timing(info.rate, processor.latency, block)
+        sink = (
+            (lambda audio: None)
+            if output is None
+            else stack.enter_context(AtomicWriter(output, info.rate, info.channels, output_format(info))).write
+        )
+        code = Exit.DONE
+        try:
+            pump(in_real_time(reader.blocks(block), info.rate, timing), processor, sink, timing)
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED
+    return timing.report(), code
+
+
+def _devices(
+    chosen: _Chosen, source: str | None, sink: str | None, rate: int, channels: int, block_ms: float
+) -> tuple[Any, int]:
+    from cleanaudio.live.devices import run_devices
+    from cleanaudio.live.timing import Timing
+
+    processor = chosen.open(rate, channels)
+    block = max(1, round(block_ms / 1000 * rate))
+    timing = Timing(rate, processor.latency, block)
+    code = Exit.DONE
+    try:
+        run_devices(_device(source), _device(sink), processor, rate, channels, block, timing)
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    return timing.report(), code
+
+
+def _device(text: str | None) -> str | int | None:
+    return int(text) if text is not None and text.isdigit() else text
+
+
+def _show_devices() -> None:
+    from rich.table import Table
+
+    from cleanaudio.live.devices import list_devices
+
+    table = Table("number", "name", "in", "out", "rate", box=None, header_style="bold")
+    devices = list_devices()
+    for device in devices:
+        table.add_row(*(str(device[key]) for key in ("index", "name", "inputs", "outputs", "rate")))
+    stdout().print(table if devices else "no audio devices")
+
+
+def _say_report(report: Any) -> None:
+    say(
+        f"cleanaudio: latency {report.latency_ms:g} ms ({report.latency_frames} frames), "
+        f"blocks of {report.block_ms:g} ms; "
+        f"compute p50 {report.compute_p50_ms} p95 {report.compute_p95_ms} p99 {report.compute_p99_ms} "
+        f"max {report.compute_max_ms} ms; real-time factor {report.real_time_factor}; "
+        f"{report.under_runs} under-runs in {report.seconds:g} s"
+    )

@@ -1,0 +1,56 @@
+"""A live run: blocks from a source, through a processor, to a sink, timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.backends.interface import Processor
+from cleanaudio.live.timing import Timing
+
+Audio = NDArray[np.float32]
+
+
+def pump(blocks: Iterable[Audio], processor: Processor, sink: Callable[[Audio], None], timing: Timing) -> None:
+    """Run a stream to its end; every block's output is handed on at once.
+
+    Parameters
+    ----------
+    blocks : iterable of ndarray, shape (channels, n)
+    processor : Processor
+    sink : callable
+        Takes (channels, m).
+    timing : Timing
+    """
+    for block in blocks:
+        started = time.perf_counter()
+        cleaned = processor.process(block)
+        timing.add(time.perf_counter() - started, block.shape[1])
+        sink(cleaned)
+    sink(processor.flush())
+
+
+def in_real_time(blocks: Iterable[Audio], rate: int, timing: Timing) -> Iterator[Audio]:
+    """Give each block only when a microphone would have it, and count those for which the reader came too late.
+
+    Block ``k`` is complete at the end of its own duration. It has run under when its output is not there by the time
+    that the next block is complete.
+    """
+    started = time.perf_counter()
+    heard = 0
+    due = float("inf")
+    for block in blocks:
+        now = time.perf_counter() - started
+        if now > due:
+            timing.under_runs += 1
+        heard += block.shape[1]
+        complete = heard / rate
+        if complete > now:
+            time.sleep(complete - now)
+        due = complete + block.shape[1] / rate
+        yield block
+    if time.perf_counter() - started > due:
+        timing.under_runs += 1

@@ -1,0 +1,175 @@
+"""PCM in pipes: raw samples, or behind a WAV header whose length nobody knows."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.array import MAX_CHANNELS
+from cleanaudio.errors import FormatError, InputError
+
+Audio = NDArray[np.float32]
+
+ENCODINGS = {"s16le": ("<i2", 32768.0), "s32le": ("<i4", 2147483648.0), "f32le": ("<f4", 1.0)}
+_RATES = range(1000, 768001)
+
+
+@dataclass(frozen=True)
+class PcmFormat:
+    """How samples are written.
+
+    Parameters
+    ----------
+    rate : int
+    channels : int
+    encoding : {"s16le", "s32le", "f32le"}
+    wav : bool
+        Whether a WAV header stands in front.
+    """
+
+    rate: int
+    channels: int
+    encoding: str = "s16le"
+    wav: bool = False
+
+    def __post_init__(self) -> None:
+        if self.encoding not in ENCODINGS:
+            raise FormatError(f"cannot stream {self.encoding}", remedy=f"choose from {', '.join(ENCODINGS)}")
+        if self.rate not in _RATES:
+            raise FormatError(f"cannot stream at {self.rate} Hz", remedy="rates go from 1000 to 768000 Hz")
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise FormatError(f"cannot stream {self.channels} channels", remedy=f"1 to {MAX_CHANNELS}")
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one frame."""
+        return self.channels * np.dtype(ENCODINGS[self.encoding][0]).itemsize
+
+    def decode(self, data: bytes) -> Audio:
+        """Return (channels, frames); samples that are no numbers become silence."""
+        kind, scale = ENCODINGS[self.encoding]
+        audio = np.frombuffer(data, kind).reshape(-1, self.channels).T.astype(np.float32)
+        audio /= np.float32(scale)
+        return np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0) if kind == "<f4" else audio
+
+    def encode(self, audio: Audio) -> bytes:
+        """Return interleaved bytes; integers are rounded and stop at full scale."""
+        kind, scale = ENCODINGS[self.encoding]
+        if kind == "<f4":
+            return np.ascontiguousarray(audio.T, kind).tobytes()
+        integers = np.clip(np.rint(audio.T * np.float64(scale)), -scale, scale - 1)
+        return np.ascontiguousarray(integers).astype(kind).tobytes()
+
+    def header(self) -> bytes:
+        """Return the WAV header of a stream of unknown length."""
+        bits = 8 * self.frame_bytes // self.channels
+        code = 3 if self.encoding == "f32le" else 1
+        fmt = struct.pack(
+            "<HHIIHH", code, self.channels, self.rate, self.rate * self.frame_bytes, self.frame_bytes, bits
+        )
+        return b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data\xff\xff\xff\xff"
+
+
+def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
+    """Read a WAV header up to the first sample.
+
+    Returns
+    -------
+    (PcmFormat, int or None)
+        The format, and the bytes of audio that follow if the header knows.
+
+    Raises
+    ------
+    InputError
+        It is not a WAV header.
+    FormatError
+        It is, of an encoding that cannot be streamed.
+    """
+    start = _exactly(stream, 12)
+    if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+        raise InputError("no WAV header", path="-", remedy="raw samples need --rate, --channels and --format")
+    fmt = b""
+    while True:
+        name, size = struct.unpack("<4sI", _exactly(stream, 8))
+        if name == b"data":
+            break
+        if size > 1 << 24:
+            raise InputError(f"a WAV header with a chunk of {size} bytes", path="-", remedy="is it damaged?")
+        content = _exactly(stream, size + size % 2)
+        if name == b"fmt ":
+            fmt = content
+    if len(fmt) < 16:
+        raise InputError("a WAV header without a format", path="-")
+    code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", fmt[:16])
+    if code == 0xFFFE and len(fmt) >= 26:
+        (code,) = struct.unpack("<H", fmt[24:26])
+    encoding = {(1, 16): "s16le", (1, 32): "s32le", (3, 32): "f32le"}.get((code, bits))
+    if encoding is None:
+        raise FormatError(f"cannot stream WAV of format {code} with {bits} bits", remedy="send 16-bit or float samples")
+    unknown = size in (0, 0xFFFFFFFF) or size >= 0x7FFFF000
+    return PcmFormat(rate, channels, encoding, wav=True), None if unknown else size
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise InputError("ends inside the WAV header" if data else "no data", path="-", remedy="pipe audio into it")
+    return data
+
+
+class PcmSource:
+    """Blocks of audio from a byte stream.
+
+    Parameters
+    ----------
+    stream : binary file
+    format : PcmFormat
+    length : int, optional
+        Bytes of audio, if known; what follows them is left alone.
+
+    Attributes
+    ----------
+    odd_bytes : int
+        Bytes at the end that made no whole frame.
+    """
+
+    def __init__(self, stream: BinaryIO, format: PcmFormat, length: int | None = None) -> None:
+        self.format = format
+        self._stream, self._left = stream, length
+        self.odd_bytes = 0
+        self._unlike = [0.0, 0.0]
+
+    def blocks(self, frames: int) -> Iterator[Audio]:
+        """Iterate over blocks of (channels, ``frames``), the last one shorter."""
+        size = frames * self.format.frame_bytes
+        while True:
+            data = self._stream.read(size if self._left is None else min(size, self._left))
+            if self._left is not None:
+                self._left -= len(data)
+            self.odd_bytes = len(data) % self.format.frame_bytes
+            audio = self.format.decode(data[: len(data) - self.odd_bytes])
+            if audio.shape[1]:
+                self._look_for_stereo(audio)
+                yield audio
+            if len(data) < size:
+                return
+
+    def _look_for_stereo(self, audio: Audio) -> None:
+        if self.format.channels == 1 and audio.shape[1] > 2:
+            steps = np.diff(audio[0]).astype(np.float64) ** 2
+            self._unlike[0] += float(np.sum(steps[0::2]))
+            self._unlike[1] += float(np.sum(steps[1::2]))
+
+    @property
+    def looks_like_stereo(self) -> bool:
+        """Whether neighbours pair up, as where interleaved stereo was declared mono.
+
+        In one channel the steps from even to odd samples are as large as those from odd to even.
+        """
+        small, large = sorted(self._unlike)
+        return large > 0 and small < 0.2 * large
