@@ -1,0 +1,111 @@
+"""One run at a time in an output folder."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from cleanaudio.errors import OutputError
+
+LOCK_NAME = ".cleanaudio.lock"
+
+
+class FolderLock:
+    """Holds a folder for one run, making it if it is not there; a context manager.
+
+    The lock is the kernel's (``flock``) on a hidden file, so a run that dies, however it dies, does not keep it. The
+    file goes away at a clean end and is left, unlocked, by a killed run; the next run takes it over. Removing it is
+    safe because who gets the lock looks whether the file that it locked is still the one in the folder.
+
+    The lock belongs to the open file, so a process *forked* without ``exec`` shares it and would keep it after the
+    death of its parent: start workers by ``spawn`` or ``forkserver``.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._path = os.path.join(folder, LOCK_NAME)
+        self._descriptor: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, or say who has it, without waiting.
+
+        Raises
+        ------
+        OutputError
+            If another run has it, the folder cannot be written to, or its file system knows no locks.
+        """
+        while self._descriptor is None:
+            descriptor = self._open()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_current(descriptor):
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, b"%d\n" % os.getpid())
+                    self._descriptor = descriptor
+            except OSError as error:
+                raise self._explain(error, descriptor) from error
+            finally:
+                if self._descriptor is None:
+                    os.close(descriptor)
+
+    def release(self) -> None:
+        """Give the lock back and remove its file; without effect if it is not held."""
+        if self._descriptor is None:
+            return
+        descriptor, self._descriptor = self._descriptor, None
+        try:
+            if self._is_current(descriptor):
+                os.unlink(self._path)
+        except OSError as error:
+            raise OutputError(f"the lock cannot be removed: {error.strerror}", path=self._path) from error
+        finally:
+            os.close(descriptor)
+
+    def __enter__(self) -> FolderLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _open(self) -> int:
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise OutputError(
+                f"the output folder cannot be written to: {error.strerror}",
+                path=self.folder,
+                remedy="choose another folder with -o, or mend its permissions",
+            ) from error
+
+    def _is_current(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def _explain(self, error: OSError, descriptor: int) -> OutputError:
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            who = f"process {holder}" if holder else "another process"
+            return OutputError(
+                f"{who} is writing into this folder",
+                path=self.folder,
+                remedy="wait for it to end, or choose another folder with -o",
+            )
+        return OutputError(
+            f"the output folder cannot be locked: {error.strerror}",
+            path=self.folder,
+            remedy="choose a folder on another file system with -o",
+        )

@@ -1,0 +1,56 @@
+"""What a plan is made from: a file to work on, or what is wrong with something that the user named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cleanaudio.errors import CleanAudioError, InputError
+
+
+class NothingFound(InputError):
+    """Nothing is broken: there just is no audio in a folder, behind a pattern or in a list."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to work on.
+
+    Parameters
+    ----------
+    path : Path
+        Where it is.
+    relative : Path
+        Its path below the root that the user named, never with ``..``: how a folder tree is mirrored. The name alone
+        for a single file; below its fixed leading folders for a glob; in a list below the working folder and in a
+        manifest below the manifest's folder, where it lies there.
+    label : str
+        How it is called in rows and messages: as the user wrote it.
+    meta : mapping
+        The other keys of its line in a manifest.
+    found : bool
+        It was found in a folder or by a glob, not named.
+    """
+
+    path: Path
+    relative: Path
+    label: str
+    meta: Mapping[str, object] = field(default_factory=dict)
+    found: bool = False
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something is wrong with one thing that the user named.
+
+    Parameters
+    ----------
+    label : str
+        What the user wrote; for a line of a list or manifest ``FILE:LINE``.
+    error : CleanAudioError
+        What is wrong with it; :class:`NothingFound` where that is only that there is nothing.
+    """
+
+    label: str
+    error: CleanAudioError
