@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from cleanaudio.errors import FormatError
 
-_DELAY_SHARE = 0.01  # the delay is measured with blocks of so many seconds
+MAX_RATE = 10_000_000
+"""Highest rate that is served, Hz."""
 
 
 class Resampler:
@@ -22,7 +23,7 @@ class Resampler:
     Parameters
     ----------
     rate_in, rate_out : int
-        Rates in Hz, from 1.
+        Rates in Hz, 1 … :data:`MAX_RATE`.
     channels : int
 
     Raises
@@ -71,6 +72,8 @@ def _open(rate_in: int, rate_out: int, channels: int):
     import soxr
 
     try:
+        if not 1 <= rate_in <= MAX_RATE or not 1 <= rate_out <= MAX_RATE:
+            raise ValueError(f"rates go from 1 to {MAX_RATE} Hz")
         return soxr.ResampleStream(rate_in, rate_out, channels)
     except (ValueError, RuntimeError, TypeError, OverflowError) as error:
         raise FormatError(
@@ -86,12 +89,11 @@ def _measured_latency(rate_in: int, rate_out: int) -> int:
     libsoxr works on blocks of its own, so that its delay goes up and down while it runs.
     """
     stream = _open(rate_in, rate_out, 1)
-    block = np.zeros((max(1, int(_DELAY_SHARE * rate_in)), 1), np.float32)
+    block = np.zeros((max(1, rate_in // 2000), 1), np.float32)
     fed = given = worst = first = 0
-    while not first or fed < 4 * first:
+    while not first or fed < 3 * first:
         fed += len(block)
         given += len(stream.resample_chunk(block))
         worst = max(worst, fed - given * rate_in // rate_out)
         first = first or (fed if given else 0)
-    # What a block brings cannot come out before its last frame has come in: that is the caller's delay, not ours.
-    return max(0, worst - len(block))
+    return worst
