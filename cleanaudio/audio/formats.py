@@ -7,6 +7,8 @@ The names are libsndfile's (``WAV``, ``PCM_16``, ``VORBIS`` …), so that every 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 import soundfile
@@ -37,6 +39,8 @@ SNDFILE_SUFFIXES = frozenset(
     ]
 )
 """Suffixes of files that libsndfile reads."""
+
+_KEPT_SUFFIXES = SNDFILE_SUFFIXES - {".snd", ".sph", ".nist"}
 
 CONTAINER_SUFFIXES = frozenset(
     [
@@ -130,3 +134,30 @@ def _kept_subtype(info: AudioInfo, container: str) -> str:
         if soundfile.check_format(container, candidate):
             return candidate
     return soundfile.default_subtype(container) or "PCM_16"
+
+
+def output_suffix(path: PathLike[str], format: str | None = None) -> str:
+    """Return the suffix of the output of a file that has not been opened yet.
+
+    Parameters
+    ----------
+    path : PathLike
+        The input.
+    format : str, optional
+        The container asked for, in any case of letters.
+
+    Raises
+    ------
+    FormatError
+        A container that is not written.
+    """
+    if format is None:
+        suffix = PurePath(path).suffix
+        return suffix if suffix.lower() in _KEPT_SUFFIXES else SUFFIXES["FLAC"]
+    name = format.upper()
+    if name == "OPUS":
+        return ".opus"
+    container = _ALIASES.get(name, (name, None))[0]
+    if container not in SUFFIXES:
+        raise FormatError(f"cannot write {format}", remedy="choose from " + ", ".join(SUFFIXES))
+    return SUFFIXES[container]

@@ -10,6 +10,7 @@ from itertools import chain, islice
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pool import Work, run_here, run_jobs
 from cleanaudio.batch.rows import RowWriter
+from cleanaudio.batch.source import NothingFound
 from cleanaudio.batch.stop import Stop
 
 
@@ -21,6 +22,8 @@ class Summary:
     ----------
     done, skipped, failed : int
         Files.
+    empty : int
+        Folders, patterns and lists in which there was nothing.
     seconds : float
         Audio that was cleaned.
     elapsed_s : float
@@ -32,6 +35,7 @@ class Summary:
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    empty: int = 0
     seconds: float = 0.0
     elapsed_s: float = 0.0
     signal: int | None = None
@@ -48,6 +52,8 @@ class Summary:
             self.seconds += float(outcome.fields.get("seconds") or 0.0)
         elif isinstance(outcome, Skipped):
             self.skipped += 1
+        elif isinstance(outcome.error, NothingFound):
+            self.empty += 1
         else:
             self.failed += 1
 

@@ -17,14 +17,15 @@ from typing import Literal
 import typer
 
 import cleanaudio
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
-from cleanaudio.batch.inputs import Problem, Source, expand
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_format, output_suffix
+from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
 from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
 from cleanaudio.batch.pool import Work
 from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
 from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress
@@ -40,6 +41,7 @@ class Batch:
     recursive: bool
     manifest: Path | None
     format: str | None
+    subtype: str | None
     name: str
     suffix: str
     residual: bool
@@ -147,11 +149,10 @@ def _single(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitS
     room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
     source = spool(sys.stdin.buffer, room) if batch.piped else _only_source(batch)
     if batch.to_stdout:
-        suffix = f".{batch.format.lower()}" if batch.format else output_suffix(source)
-        target = room / f"out{suffix}"
+        target = room / f"out{_suffix(source, batch)}"
     else:
         folder, file = batch.target()
-        target = file or folder / f"stdin{batch.suffix}{output_suffix(source)}"
+        target = file or folder / f"stdin{batch.suffix}{_suffix(source, batch)}"  # type: ignore[operator]
     status = source.stat()
     job = Job(0, (source,), target, batch.inputs[0], status.st_size, status.st_mtime_ns)
     if batch.dry_run:
@@ -164,6 +165,13 @@ def _single(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitS
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
         sys.stdout.buffer.flush()
     return summary
+
+
+def _suffix(source: Path, batch: Batch) -> str:
+    """Return the output's suffix by what the input is: a pipe has no name."""
+    from cleanaudio.audio.files import probe
+
+    return output_format(probe(source), batch.format, batch.subtype).suffix
 
 
 def _only_source(batch: Batch) -> Path:
@@ -206,7 +214,7 @@ def _many(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitSta
     exclude = () if folder is None else (folder,)
 
     def steps() -> Iterator[Job | Skipped | Failed]:
-        return plan(_sources(batch, exclude), policy, recipe_hash=recipe, log=log, now=time.time())
+        return plan(_sources(batch, exclude), policy, recipe_hash=recipe, log=log, now=time.time)
 
     if batch.dry_run:
         return _show(steps(), batch)
@@ -285,9 +293,11 @@ def _exit_code(summary: Summary, batch: Batch) -> Exit:
         return Exit.TERMINATED if summary.signal == signal.SIGTERM else Exit.INTERRUPTED
     if summary.failed:
         return Exit.SOME_FAILED
-    if not summary.total and not batch.allow_empty:
+    if not summary.done and not summary.skipped and not batch.allow_empty:
         complain(RecipeError("nothing matched: no recording to clean", remedy="--allow-empty makes this a success"))
         return Exit.NOTHING_MATCHED
+    if summary.empty and not batch.allow_empty:
+        return Exit.SOME_FAILED
     return Exit.DONE
 
 

@@ -142,6 +142,7 @@ def denoise(
         recursive=recursive,
         manifest=manifest,
         format=format_,
+        subtype=subtype,
         name=name,
         suffix=suffix,
         residual=residual,

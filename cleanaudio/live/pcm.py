@@ -142,7 +142,7 @@ class PcmSource:
         self.format = format
         self._stream, self._left = stream, length
         self.odd_bytes = 0
-        self._unlike = [0.0, 0.0]
+        self._power, self._steps = np.zeros(2), np.zeros(2)
 
     def blocks(self, frames: int) -> Iterator[Audio]:
         """Iterate over blocks of (channels, ``frames``), the last one shorter."""
@@ -161,15 +161,16 @@ class PcmSource:
 
     def _look_for_stereo(self, audio: Audio) -> None:
         if self.format.channels == 1 and audio.shape[1] > 2:
-            steps = np.diff(audio[0]).astype(np.float64) ** 2
-            self._unlike[0] += float(np.sum(steps[0::2]))
-            self._unlike[1] += float(np.sum(steps[1::2]))
+            samples = audio[0].astype(np.float64)
+            steps = np.diff(samples)
+            for pair, values in ((self._power, samples), (self._steps, steps)):
+                pair += np.sum(values[0::2] ** 2), np.sum(values[1::2] ** 2)
 
     @property
     def looks_like_stereo(self) -> bool:
-        """Whether neighbours pair up, as where interleaved stereo was declared mono.
+        """Whether samples take turns, as where interleaved stereo was declared mono.
 
-        In one channel the steps from even to odd samples are as large as those from odd to even.
+        In one channel the even samples are as strong as the odd ones, and the steps from even to odd samples as
+        large as those from odd to even.
         """
-        small, large = sorted(self._unlike)
-        return large > 0 and small < 0.2 * large
+        return any(pair.max() > 0 and pair.min() < 0.8 * pair.max() for pair in (self._power, self._steps))

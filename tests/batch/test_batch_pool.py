@@ -1,0 +1,99 @@
+"""The pool with real processes, some of which die."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from cleanaudio.batch.outcome import Done, Failed, Job
+from cleanaudio.batch.pool import Interrupted, WorkerLost, run_here, run_jobs
+from cleanaudio.batch.stop import Stop
+from cleanaudio.errors import InputError
+
+
+def jobs(folder, count):
+    return [Job(n, (folder / f"{n}.in",), folder / f"{n}.out", f"{n}.in") for n in range(count)]
+
+
+def work(job):
+    """What is done depends on the job's number, so that the tests need no pickled closures."""
+    temporary = job.output.with_name(f".{job.output.name}.x1.part")
+    temporary.touch()
+    if job.number == 1:  # always killed
+        os.kill(os.getpid(), signal.SIGKILL)
+    if job.number == 2:  # killed the first time only
+        flag = job.output.with_suffix(".flag")
+        if not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    if job.number == 3:
+        raise ValueError("unforeseen")
+    if job.number == 4:
+        raise InputError("is broken", path=job.label)
+    temporary.unlink()
+    return Done(job, {"seconds": 1.0, "threads": os.environ.get("OMP_NUM_THREADS")})
+
+
+def slow(job):
+    job.output.with_name(f".{job.output.name}.x1.part").touch()
+    time.sleep(60)
+    return Done(job, {})
+
+
+def by_number(outcomes):
+    return {outcome.job.number: outcome for outcome in outcomes}
+
+
+def test_killed_workers_cost_their_file_a_retry_and_the_others_nothing(tmp_path):
+    found = by_number(run_jobs(jobs(tmp_path, 9), work, 2, Stop()))
+    assert sorted(found) == list(range(9))
+    assert isinstance(found[1], Failed) and isinstance(found[1].error, WorkerLost)
+    assert isinstance(found[3], Failed) and "unforeseen" in found[3].error.describe()
+    assert isinstance(found[4], Failed) and isinstance(found[4].error, InputError)
+    assert all(isinstance(found[n], Done) for n in (0, 2, 5, 6, 7, 8))
+    assert found[8].fields["threads"] == "1"
+    assert not list(tmp_path.glob(".1.out.*"))
+
+
+def test_jobs_are_taken_a_few_ahead_only(tmp_path):
+    taken = []
+
+    def endless():
+        for job in jobs(tmp_path, 1000):
+            taken.append(job.number)
+            yield Job(job.number + 10, job.inputs, job.output, job.label)
+
+    outcomes = run_jobs(endless(), work, 2, Stop())
+    for _ in range(3):
+        next(outcomes)
+    assert len(taken) <= 12
+    outcomes.close()
+
+
+def test_a_signal_ends_the_run_and_leaves_nothing_half(tmp_path):
+    stop = Stop()
+    with stop.listening():
+        threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
+        found = list(run_jobs(jobs(tmp_path, 3), slow, 2, stop))
+    assert stop.signal == signal.SIGTERM
+    assert len(found) == 3 and all(isinstance(outcome.error, Interrupted) for outcome in found)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_breaks_into_work_in_this_process(tmp_path, number):
+    stop = Stop()
+    with stop.listening():
+        threading.Timer(0.3, os.kill, [os.getpid(), number]).start()
+        found = list(run_here(jobs(tmp_path, 3), slow, stop))
+    assert stop.signal == number
+    assert [type(outcome.error) for outcome in found] == [Interrupted]
+
+
+def test_one_bad_file_does_not_stop_the_rest_in_this_process(tmp_path):
+    todo = [job for job in jobs(Path(tmp_path), 9) if job.number not in (1, 2)]
+    found = by_number(run_here(todo, work, Stop()))
+    assert isinstance(found[3], Failed) and isinstance(found[4], Failed) and isinstance(found[8], Done)

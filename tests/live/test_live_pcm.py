@@ -1,0 +1,96 @@
+import io
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cleanaudio.errors import FormatError, InputError
+from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
+
+
+def wav(subtype, frames=1000, channels=2, rate=44100):
+    audio = np.random.default_rng(1).uniform(-0.9, 0.9, (frames, channels)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, audio, rate, format="WAV", subtype=subtype)
+    return audio.T, file.getvalue()
+
+
+@pytest.mark.parametrize(("subtype", "tolerance"), [("PCM_16", 2**-15), ("PCM_32", 1e-7), ("FLOAT", 0)])
+def test_wav_from_a_pipe_equals_soundfile(subtype, tolerance):
+    audio, data = wav(subtype)
+    stream = io.BytesIO(data)
+    pcm, length = read_header(stream)
+    assert (pcm.rate, pcm.channels) == (44100, 2)
+    heard = np.concatenate(list(PcmSource(stream, pcm, length).blocks(333)), axis=1)
+    np.testing.assert_allclose(heard, audio, atol=tolerance)
+
+
+@pytest.mark.parametrize("unknown", [b"\0\0\0\0", b"\xff\xff\xff\xff"])
+def test_an_unknown_length_reads_to_the_end(unknown):
+    _, data = wav("PCM_16")
+    at = data.index(b"data") + 4
+    stream = io.BytesIO(data[:at] + unknown + data[at + 4 :])
+    pcm, length = read_header(stream)
+    assert length is None
+    assert sum(block.shape[1] for block in PcmSource(stream, pcm, length).blocks(400)) == 1000
+
+
+def test_what_follows_the_samples_is_not_heard():
+    _, data = wav("PCM_16")
+    stream = io.BytesIO(data + b"LIST\x04\0\0\0abcd")
+    pcm, length = read_header(stream)
+    assert sum(block.shape[1] for block in PcmSource(stream, pcm, length).blocks(400)) == 1000
+
+
+@pytest.mark.parametrize("encoding", ["s16le", "s32le", "f32le"])
+def test_our_header_is_read_by_soundfile(encoding):
+    audio = np.random.default_rng(2).uniform(-1, 1, (2, 500)).astype(np.float32)
+    pcm = PcmFormat(22050, 2, encoding, wav=True)
+    heard, rate = soundfile.read(io.BytesIO(pcm.header() + pcm.encode(audio)), dtype="float32")
+    assert rate == 22050
+    np.testing.assert_allclose(heard.T, audio, atol=2**-15)
+
+
+@given(st.lists(st.floats(-2, 2, width=32), min_size=1, max_size=50), st.sampled_from(["s16le", "s32le"]))
+def test_integers_stop_at_full_scale_and_never_wrap(values, encoding):
+    audio = np.array([values], np.float32)
+    pcm = PcmFormat(16000, 1, encoding)
+    np.testing.assert_allclose(pcm.decode(pcm.encode(audio)), np.clip(audio, -1, 1), atol=2**-15)
+
+
+def test_samples_that_are_no_numbers_become_silence():
+    pcm = PcmFormat(16000, 1, "f32le")
+    assert np.all(pcm.decode(np.array([np.nan, np.inf, -np.inf], "<f4").tobytes()) == 0)
+
+
+@pytest.mark.parametrize("extra", [1, 3])
+def test_a_stream_that_ends_inside_a_frame_loses_only_that_frame(extra):
+    pcm = PcmFormat(16000, 2, "s16le")
+    source = PcmSource(io.BytesIO(bytes(4 * 100 + extra)), pcm)
+    assert sum(block.shape[1] for block in source.blocks(30)) == 100
+    assert source.odd_bytes == extra
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF", b"hello world, this is text", b"RIFF\0\0\0\0WAVEfmt \xff\xff\xff\x7f"])
+def test_what_is_no_header_is_refused(data):
+    with pytest.raises(InputError):
+        read_header(io.BytesIO(data))
+
+
+@pytest.mark.parametrize("arguments", [(0, 1), (16000, 0), (16000, 1000), (10**9, 1), (16000, 1, "s24be")])
+def test_what_cannot_be_streamed_is_refused(arguments):
+    with pytest.raises(FormatError):
+        PcmFormat(*arguments)
+
+
+def test_stereo_declared_mono_is_noticed():
+    rng = np.random.default_rng(3)
+    voice = np.convolve(rng.standard_normal(16000), np.hanning(20), "same") / 20
+    stereo = np.stack([voice, 0.8 * voice + 0.001 * rng.standard_normal(16000)])
+    pcm = PcmFormat(16000, 1, "s16le")
+    for signal, expected in ((stereo.T.reshape(1, -1), True), (voice[None], False), (np.zeros((1, 99)), False)):
+        source = PcmSource(io.BytesIO(pcm.encode(signal.astype(np.float32))), pcm)
+        assert len(list(source.blocks(160)))
+        assert source.looks_like_stereo is expected
