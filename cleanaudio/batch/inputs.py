@@ -133,7 +133,7 @@ class _Search:
             yield from self._folder(path, _below(entry.root, path))
         elif stat.S_ISREG(mode):
             relative = _below(entry.root, path) or os.path.basename(path)
-            yield Source(Path(path), Path(relative), path, entry.meta)
+            yield Source(_path(path), Path(relative), path, entry.meta)
         else:
             yield Problem(
                 path, InputError("not a regular file", path=path, remedy="send a pipe to stdin and name it -")
@@ -150,7 +150,7 @@ class _Search:
             for name in filter(self._is_audio, names):
                 empty = False
                 path = os.path.join(folder, below, name)
-                yield Source(Path(path), Path(relative, below, name), path, found=True)
+                yield Source(_path(path), Path(relative, below, name), path, found=True)
         if empty:
             remedy = "" if self._recursive else "--recursive looks into the folders below it"
             yield Problem(folder, NothingFound("no audio files in this folder", path=folder, remedy=remedy))
@@ -200,7 +200,7 @@ class _Search:
             elif any_suffix or self._is_audio(item):
                 empty = False
                 relative = os.path.basename(item) if ".." in PurePath(item).parts else item
-                yield Source(Path(path), Path(relative), path, found=True)
+                yield Source(_path(path), Path(relative), path, found=True)
         if empty:
             yield Problem(pattern, NothingFound("no audio file matches this pattern", path=pattern))
 
@@ -265,6 +265,10 @@ def _list_one(folder: str, name: str) -> tuple[list[str], list[str], list[str]]:
     if os.path.isdir(path):
         return [], [name], []
     return [name] if os.path.lexists(path) else [], [], []
+
+
+def _path(text: str) -> Path:
+    return Path.cwd() / "-" if text in ("-", "./-") else Path(text)  # libsndfile takes "-" for stdin
 
 
 def _join(folder: str, below: str) -> str:

@@ -9,129 +9,22 @@ import os
 import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path, PurePath
-from string import Formatter
-from typing import Literal
 
+from cleanaudio.batch.history import RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.outcome import Failed, Job, Skipped
-from cleanaudio.batch.rows import RowIndex
+from cleanaudio.batch.policy import OutputPolicy, check_targets
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
 
-FIELDS = ("stem", "suffix", "ext", "name", "parent", "backend", "number")
-"""What a name template may use; ``number`` counts the sources from 1, ``parent`` is the input's folder."""
+__all__ = ["OutputPolicy", "check_targets", "plan"]
 
 _RESIDUAL = ".residual"
+_LABELS_KEPT = 10_000
 _TOUCHED_S = 10.0
 """Clocks of file servers differ a little; an output that is this much newer than its row was changed by someone."""
-
-
-@dataclass(frozen=True)
-class OutputPolicy:
-    """Where outputs go and what they are called.
-
-    Parameters
-    ----------
-    folder : Path, optional
-        The output folder, which mirrors the tree of the inputs.
-    file : Path, optional
-        The output of the only input; `folder` or `file` is given.
-    name : str
-        Template of a file's name, which may make folders below that of the mirrored tree; see `FIELDS`.
-    suffix : str
-        Text of ``{suffix}``.
-    backend : str
-        Text of ``{backend}``.
-    extension : callable, str or None
-        Suffix of the output, with or without its dot, or what tells it from the input's path (it may raise a
-        CleanAudioError); None keeps the input's.
-    existing : {"refuse", "skip", "overwrite"}
-        What becomes of an input whose output is there already. With "skip" it is left alone if the log says that it
-        was made from this input (size and time of modification) with this recipe, and made anew if the log says that
-        it was made otherwise and nobody has changed it since; a file that the log does not know is refused.
-    min_age_s : float
-        Inputs modified less than so many seconds ago are left alone.
-    residual : bool
-        What was removed is written too, as ``STEM.residual.EXT`` beside the output.
-
-    Raises
-    ------
-    RecipeError
-        If the template or the suffix makes no sense, or neither or both of `folder` and `file` are given.
-    """
-
-    folder: Path | None = None
-    file: Path | None = None
-    name: str = "{stem}{suffix}.{ext}"
-    suffix: str = ""
-    backend: str = ""
-    extension: Callable[[Path], str] | str | None = None
-    existing: Literal["refuse", "skip", "overwrite"] = "refuse"
-    min_age_s: float = 0.0
-    residual: bool = False
-
-    def __post_init__(self) -> None:
-        if (self.folder is None) == (self.file is None):
-            raise RecipeError("an output folder or an output file is needed, not both", remedy="give -o")
-        if os.sep in self.suffix or "\0" in self.suffix:
-            raise RecipeError(f"a suffix is part of a file's name: {self.suffix!r} holds a slash")
-        _check_template(self.name)
-
-    def target(self, source: Source, number: int) -> Path:
-        """Return the output of a source.
-
-        Raises
-        ------
-        CleanAudioError
-            If its format cannot be told, or its name would lead out of the output folder.
-        """
-        if self.folder is None:
-            assert self.file is not None
-            return self.file
-        path = source.path
-        extension = self.extension(path) if callable(self.extension) else self.extension
-        fields = {
-            "stem": path.stem,
-            "suffix": self.suffix,
-            "ext": (path.suffix if extension is None else extension).removeprefix("."),
-            "name": path.name,
-            "parent": path.absolute().parent.name,
-            "backend": self.backend.replace(os.sep, "-"),
-            "number": number + 1,
-        }
-        name = self.name.format_map(fields)
-        if not _stays_inside(name):
-            raise RecipeError(
-                f"--name makes {name!r} of this input, which is no name in the output folder", path=source.label
-            )
-        return self.folder / source.relative.parent / name
-
-
-def check_targets(policy: OutputPolicy) -> None:
-    """Look whether outputs can be written at all, without writing anything.
-
-    Raises
-    ------
-    OutputError
-        If the output folder is not a folder or not writable, or the output file's folder is not.
-    """
-    if policy.file is not None and policy.file.is_dir():
-        raise OutputError("the output file is a folder", path=policy.file, remedy="choose another name with -o")
-    folder = policy.folder if policy.folder is not None else policy.file.parent  # type: ignore[union-attr]
-    there = folder
-    while not os.path.lexists(there) and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        raise OutputError("not a folder", path=there, remedy="choose another folder with -o")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise OutputError(
-            "the folder cannot be written to",
-            path=there,
-            remedy="choose another folder with -o, or mend its permissions",
-        )
 
 
 def plan(
@@ -191,6 +84,7 @@ class _Planner:
         self._names = RealNames()
         self._outputs = Numbers()
         self._owners = array("Q")  # of each output, the number of its job
+        self._labels: dict[int, str] = {}  # of the first jobs, what their inputs are called
         self._inputs = Numbers()
 
     def step(self, number: int, source: Source, now: float) -> Job | Skipped | Failed:
@@ -216,14 +110,13 @@ class _Planner:
             return Failed(job, InputError((error.strerror or str(error)).lower(), path=source.label))
 
     def _claim(self, job: Job, status: os.stat_result) -> None:
-        """Take the outputs of a job for it, unless an input or another job's output is there.
-
-        Only fingerprints are kept, so a message gives the other job's number, not its name.
-        """
+        """Take the outputs of a job for it, unless an input or another job's output is there."""
+        if len(self._labels) < _LABELS_KEPT:
+            self._labels[job.number] = job.label
         self._inputs.add(b"%d:%d" % (status.st_dev, status.st_ino))
         key = self._names.key(job.inputs[0])
         if (owner := self._outputs.find(key)) is not None:
-            raise OutputError(f"input {self._owners[owner] + 1} of this run is written to this file", path=job.label)
+            raise OutputError(f"the output of {self._owner(owner)} would replace this input", path=job.label)
         for target in filter(None, (job.output, job.residual)):
             there = _status(target)
             if there is not None and os.path.samestat(there, status):
@@ -237,11 +130,16 @@ class _Planner:
             place = self._outputs.add(self._names.key(target))
             if place != known:
                 raise OutputError(
-                    f"input {self._owners[place] + 1} of this run has the same output {target}",
+                    f"{self._owner(place)} has the same output {target}",
                     path=job.label,
                     remedy='set them apart with --name, for instance "{parent}-{stem}{suffix}.{ext}"',
                 )
             self._owners.append(job.number)
+
+    def _owner(self, output: int) -> str:
+        """Return what the job of an output is called: its label, or in a very long plan its number, from 1."""
+        number = self._owners[output]
+        return self._labels.get(number, f"input {number + 1} of this run")
 
     def _decide(self, job: Job) -> Job | Skipped:
         existing = [path for path in (job.output, job.residual) if path is not None and os.path.lexists(path)]
@@ -260,7 +158,7 @@ class _Planner:
         complete = len(existing) == 1 + (job.residual is not None)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             return Skipped(job, "done in an earlier run")
-        if max(path.stat().st_mtime for path in existing) > entry.time_s + _TOUCHED_S:
+        if max(path.lstat().st_mtime for path in existing) > entry.time_s + _TOUCHED_S:
             raise OutputError(
                 "the output exists, is out of date, and was changed since it was made",
                 path=job.output,
@@ -286,25 +184,3 @@ def _status(path: Path) -> os.stat_result | None:
         return None
     except OSError as error:
         raise OutputError(f"the output cannot be looked at: {error.strerror}", path=path) from error
-
-
-def _check_template(template: str) -> None:
-    known = "a name template knows " + ", ".join("{" + name + "}" for name in FIELDS)
-    try:
-        for _, name, form, _ in Formatter().parse(template):
-            if name is not None and name not in FIELDS:
-                raise RecipeError(f"--name {template!r}: there is no {{{name}}}", remedy=known)
-            if form and "{" in form:
-                raise RecipeError(f"--name {template!r}: braces in braces", remedy=known)
-        sample = template.format_map({name: 1 if name == "number" else "x" for name in FIELDS})
-    except (ValueError, LookupError) as error:
-        raise RecipeError(f"--name {template!r}: {error}", remedy=known) from error
-    if not _stays_inside(sample):
-        raise RecipeError(
-            f"--name {template!r} makes no name inside the output folder", remedy="leave out '..' and a leading slash"
-        )
-
-
-def _stays_inside(name: str) -> bool:
-    """Whether a formatted name is a file's, at its folder or below."""
-    return bool(name) and not ({"", ".", ".."} & set(name.split(os.sep))) and "\0" not in name

@@ -7,24 +7,22 @@ stand in the file as they are. Cells are written as they are, also where a sprea
 
 from __future__ import annotations
 
-import csv
 import fcntl
-import io
 import math
 import os
 import stat
-from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO
 
-from cleanaudio.batch.names import Numbers, RealNames, fingerprint
+from cleanaudio.batch.csvfile import columns_of, line_of, missing_end
+from cleanaudio.batch.history import RowIndex
 from cleanaudio.batch.outcome import Done, Failed, Outcome
 from cleanaudio.errors import OutputError
+
+__all__ = ["COLUMNS", "RowIndex", "RowWriter", "json_of", "row_of"]
 
 COLUMNS = (
     "run_id",
@@ -59,8 +57,6 @@ COLUMNS = (
 )
 """The columns of the log. ``time`` is UTC, ISO 8601; ``input`` is as the user wrote it, ``output`` an absolute path."""
 
-_CHUNK = 1 << 16
-
 Value = str | int | float | None
 
 
@@ -70,11 +66,12 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     The columns that are the same for a whole run (run_id, time, recipe, version) are added by :class:`RowWriter`.
     """
     job = outcome.job
+    seen = bool(job.size or job.mtime_ns)
     row: dict[str, Value] = {
         "input": job.label,
         "output": None if job.output == Path() else os.path.abspath(job.output),
-        "input_bytes": job.size if job.mtime_ns else None,
-        "input_mtime_ns": job.mtime_ns or None,
+        "input_bytes": job.size if seen else None,
+        "input_mtime_ns": job.mtime_ns if seen else None,
     }
     if isinstance(outcome, Done):
         row |= {"status": "done", "reason": None, "notes": "; ".join(outcome.notes) or None} | dict(outcome.fields)
@@ -158,7 +155,7 @@ class RowWriter:
         row = {**self._stamp, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **row_of(outcome)}
         if unknown := row.keys() - set(self.columns):
             raise ValueError(f"not columns of the log: {', '.join(sorted(unknown))}")
-        line = _line([_cell(row.get(name)) for name in self.columns])
+        line = line_of([_cell(row.get(name)) for name in self.columns])
         with self._locked() as size:
             self._append(line, size)
         return {name: row.get(name) for name in self.columns}
@@ -179,20 +176,20 @@ class RowWriter:
 
     def _begin(self) -> None:
         """See that the file begins with our columns and ends with a whole line."""
-        header = _line(self.columns)
+        header = line_of(self.columns)
         with self._locked() as size:
             if size < len(header) and header.startswith(os.pread(self._descriptor, size, 0) if size else b""):
                 if size:  # killed inside its first line
                     os.ftruncate(self._descriptor, 0)
                 self._append(header, 0)
-            elif _columns(self.path) != list(self.columns):
+            elif columns_of(self.path) != list(self.columns):
                 raise OutputError(
                     "this file exists and is not a log of these columns",
                     path=self.path,
                     remedy="choose another file with --metrics",
                 )
             else:
-                self._append(_missing_end(self.path), size)
+                self._append(missing_end(self.path), size)
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -223,104 +220,6 @@ class RowWriter:
         )
 
 
-@dataclass(frozen=True)
-class Made:
-    """What the log says of an output.
-
-    Parameters
-    ----------
-    size : int
-        Bytes of the input.
-    mtime_ns : int
-        Modification time of the input.
-    recipe : int
-        Fingerprint of the recipe's hash.
-    time_s : int
-        When the row was written, seconds since the epoch.
-    """
-
-    size: int
-    mtime_ns: int
-    recipe: int
-    time_s: int
-
-    def made_from(self, size: int, mtime_ns: int, recipe_hash: str) -> bool:
-        """Whether the output was made from such an input with such a recipe."""
-        return (self.size, self.mtime_ns, self.recipe) == (size, mtime_ns, _recipe(recipe_hash))
-
-
-class RowIndex:
-    """The outputs that a log knows, at 50 to 70 bytes each.
-
-    For each output it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
-    still what that row says.
-    """
-
-    def __init__(self) -> None:
-        self._names = RealNames()
-        self._numbers = Numbers()
-        self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    @classmethod
-    def read(cls, path: Path) -> RowIndex:
-        """Read a log; one that does not exist is empty, and rows that a killed run left unfinished are left out.
-
-        Raises
-        ------
-        OutputError
-            If the file is not a log or cannot be read.
-        """
-        index = cls()
-        try:
-            if not os.path.exists(path):
-                return index
-            columns = _columns(path)
-            if not {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"} <= set(columns):
-                raise OutputError(
-                    "this file is not a log of earlier runs", path=path, remedy="choose another file with --metrics"
-                )
-            with _open_text(path) as file:
-                for cells in _records(file):
-                    if len(cells) == len(columns):
-                        index._take(dict(zip(columns, cells, strict=True)))
-        except OSError as error:
-            raise OutputError(f"the log cannot be read: {error.strerror}", path=path) from error
-        return index
-
-    def find(self, output: Path) -> Made | None:
-        """Return what is known of an output, however its path is written."""
-        number = self._numbers.find(self._names.key(output))
-        if number is None:
-            return None
-        return Made(self._sizes[number], self._mtimes[number], self._recipes[number], self._times[number])
-
-    def _take(self, row: Mapping[str, str]) -> None:
-        if row["status"] != "done" or not row["output"]:
-            return
-        try:
-            made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _recipe(row["recipe"]), _seconds(row["time"])
-            key = self._names.key(row["output"])
-        except ValueError:  # the header, or a row that someone has edited
-            return
-        number = self._numbers.add(key)
-        for column, value in zip((self._sizes, self._mtimes, self._recipes, self._times), made, strict=True):
-            if number == len(column):
-                column.append(value)
-            else:
-                column[number] = value
-
-
-def _recipe(recipe_hash: str) -> int:
-    return fingerprint(recipe_hash.encode())
-
-
-def _seconds(text: str) -> int:
-    return int(datetime.fromisoformat(text).timestamp())
-
-
 def _cell(value: Value) -> str:
     if value is None:
         return ""
@@ -328,44 +227,3 @@ def _cell(value: Value) -> str:
         text = f"{value:.6f}".rstrip("0").rstrip(".")
         return "0" if text == "-0" else text
     return str(value).replace("\0", "\\0")
-
-
-def _line(cells: Sequence[str]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\r\n").writerow(cells)  # so that cells with either character are quoted
-    text = buffer.getvalue()[:-2] + "\n"
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half a character, from a manifest's JSON
-        return text.encode("utf-8", "backslashreplace")
-
-
-def _open_text(path: Path) -> TextIO:
-    return open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")
-
-
-def _columns(path: Path) -> list[str]:
-    """Return the first row of a file."""
-    with _open_text(path) as file:
-        return next(_records(io.StringIO(file.read(_CHUNK), newline="")), [])
-
-
-def _records(file: TextIO) -> Iterator[list[str]]:
-    reader = csv.reader(file)
-    while True:
-        try:
-            yield next(reader)
-        except StopIteration:
-            return
-        except csv.Error:  # a cell of more than 128 KiB is not ours
-            continue
-
-
-def _missing_end(path: Path) -> bytes:
-    """Return what a row lacks that was cut off: a closing quote, a newline."""
-    inside, last = 0, b""
-    with open(path, "rb") as file:
-        while chunk := file.read(_CHUNK):
-            inside ^= chunk.count(b'"') & 1
-            last = chunk[-1:]
-    return b'"' * inside + b"\n" * bool(inside or last != b"\n")

@@ -1,0 +1,55 @@
+"""How a row of the log becomes bytes, and how rows are read back, also from a file that was cut off."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+_CHUNK = 1 << 16
+
+
+def line_of(cells: Sequence[str]) -> bytes:
+    """Return a row as RFC 4180 quotes it, with a newline at its end."""
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(cells)  # so that cells with either character are quoted
+    text = buffer.getvalue()[:-2] + "\n"
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half a character, from a manifest's JSON
+        return text.encode("utf-8", "backslashreplace")
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a log for reading; bytes that are not UTF-8 become lone surrogates, as in Python's file names."""
+    return open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def columns_of(path: Path) -> list[str]:
+    """Return the first row of a file."""
+    with open_text(path) as file:
+        return next(records(io.StringIO(file.read(_CHUNK), newline="")), [])
+
+
+def records(file: TextIO) -> Iterator[list[str]]:
+    """Yield the rows of a file."""
+    reader = csv.reader(file)
+    while True:
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error:  # a cell of more than 128 KiB is not ours
+            continue
+
+
+def missing_end(path: Path) -> bytes:
+    """Return what a row lacks that was cut off: a closing quote, a newline."""
+    inside, last = 0, b""
+    with open(path, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            inside ^= chunk.count(b'"') & 1
+            last = chunk[-1:]
+    return b'"' * inside + b"\n" * bool(inside or last != b"\n")

@@ -1,0 +1,112 @@
+"""What earlier runs made, from their log."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cleanaudio.batch.csvfile import columns_of, open_text, records
+from cleanaudio.batch.names import Numbers, RealNames, fingerprint
+from cleanaudio.errors import OutputError
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the log says of an output.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the input.
+    mtime_ns : int
+        Modification time of the input.
+    recipe : int
+        Fingerprint of the recipe's hash.
+    time_s : int
+        When the row was written, seconds since the epoch.
+    """
+
+    size: int
+    mtime_ns: int
+    recipe: int
+    time_s: int
+
+    def made_from(self, size: int, mtime_ns: int, recipe_hash: str) -> bool:
+        """Whether the output was made from such an input with such a recipe."""
+        return (self.size, self.mtime_ns, self.recipe) == (size, mtime_ns, _recipe(recipe_hash))
+
+
+class RowIndex:
+    """The outputs that a log knows, at 50 to 70 bytes each.
+
+    For each output it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
+    still what that row says.
+    """
+
+    def __init__(self) -> None:
+        self._names = RealNames()
+        self._numbers = Numbers()
+        self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @classmethod
+    def read(cls, path: Path) -> RowIndex:
+        """Read a log; one that does not exist is empty, and rows that a killed run left unfinished are left out.
+
+        Raises
+        ------
+        OutputError
+            If the file is not a log or cannot be read.
+        """
+        index = cls()
+        try:
+            if not os.path.exists(path):
+                return index
+            columns = columns_of(path)
+            if not {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"} <= set(columns):
+                raise OutputError(
+                    "this file is not a log of earlier runs", path=path, remedy="choose another file with --metrics"
+                )
+            with open_text(path) as file:
+                for cells in records(file):
+                    if len(cells) == len(columns):
+                        index._take(dict(zip(columns, cells, strict=True)))
+        except OSError as error:
+            raise OutputError(f"the log cannot be read: {error.strerror}", path=path) from error
+        return index
+
+    def find(self, output: Path) -> Made | None:
+        """Return what is known of an output, however its path is written."""
+        number = self._numbers.find(self._names.key(output))
+        if number is None:
+            return None
+        return Made(self._sizes[number], self._mtimes[number], self._recipes[number], self._times[number])
+
+    def _take(self, row: Mapping[str, str]) -> None:
+        if row["status"] != "done" or not row["output"]:
+            return
+        try:
+            made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _recipe(row["recipe"]), _seconds(row["time"])
+            key = self._names.key(row["output"])
+        except ValueError:  # the header, or a row that someone has edited
+            return
+        number = self._numbers.add(key)
+        for column, value in zip((self._sizes, self._mtimes, self._recipes, self._times), made, strict=True):
+            if number == len(column):
+                column.append(value)
+            else:
+                column[number] = value
+
+
+def _recipe(recipe_hash: str) -> int:
+    return fingerprint(recipe_hash.encode())
+
+
+def _seconds(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp())
