@@ -1,0 +1,92 @@
+# Each target sets up what it needs inside .venv, from constraints.txt. PYTHON is any Python of 3.11 or later.
+#   make demo    install (small, without torch) and clean fixtures/ into out/
+#   make test    install everything and run the tests
+# PIP_ARGS goes to pip: an index of CPU builds, for one, spares the CUDA libraries that torch brings on Linux.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PIP_ARGS ?=
+BENCH_ARGS ?=
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -c constraints.txt
+# Threads of BLAS and of torch: small matrices, and several test processes on a small machine.
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST := $(THREADS) $(BIN)/python -m pytest
+CODE := cleanaudio tests fixtures benchmarks
+
+.PHONY: help setup demo test test-data test-slow test-browser lint format type bench fixtures build clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+	@echo "other targets: setup test-data test-slow test-browser lint format type bench fixtures build clean"
+
+.venv/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "cleanaudio needs Python 3.11 or later; $(PYTHON) is older: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# What a user has after installing the program: no torch, no tools.
+.venv/.demo: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	$(INSTALL) -e '.[deepfilternet]'
+	@touch .venv/.demo
+
+# Everything. PESQ comes as C source: where there is no compiler the tests that compare with it are left out.
+.venv/.test: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	$(INSTALL) -e '.[torch,formats,deepfilternet,rnnoise,live,metrics,plots,dev]'
+	@$(INSTALL) pesq || echo "make: pesq needs a C compiler to install; its tests will be skipped" >&2
+	@touch .venv/.demo .venv/.test
+
+setup: .venv/.test
+
+demo: .venv/.demo
+	$(BIN)/cleanaudio denoise fixtures --recursive -o out --overwrite
+	@$(BIN)/python -m benchmarks.show out/metrics.csv
+
+test: .venv/.test
+	$(PYTEST) -m "not data and not browser"
+
+test-data: .venv/.test
+	@test -d "$$CLEANAUDIO_DATA/dev" || \
+		{ echo "make test-data: set CLEANAUDIO_DATA to the folder of recordings (one that holds dev/)" >&2; exit 1; }
+	$(PYTEST) -m data
+
+test-slow: .venv/.test
+	$(PYTEST) -m slow
+
+test-browser: .venv/.test
+	$(PYTEST) -m browser
+
+lint: .venv/.test
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/lint-imports
+
+format: .venv/.test
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
+
+type: .venv/.test
+	$(BIN)/mypy
+
+# BENCH_ARGS="--quick" for a taste, CLEANAUDIO_DATA for the table of quality.
+bench: .venv/.test
+	@for what in startup throughput workers memory quality; do \
+		$(BIN)/python -m benchmarks.$$what $(BENCH_ARGS) || exit 1; \
+	done
+
+fixtures: .venv/.demo
+	$(BIN)/python fixtures/make.py
+
+# The wheel, and proof that it stands in a bare environment.
+build: .venv/.test
+	rm -rf dist build/bare
+	$(BIN)/python -m build
+	$(PYTHON) -m venv build/bare
+	build/bare/bin/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -c constraints.txt dist/*.whl
+	cd build && bare/bin/cleanaudio --help >/dev/null && bare/bin/cleanaudio backends >/dev/null
+	@ls dist
+
+clean:
+	rm -rf .venv out build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
