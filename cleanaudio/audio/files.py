@@ -1,22 +1,28 @@
 """Reading recordings: what a file is, and its samples block by block.
 
-Nothing is ever loaded whole and nothing is allocated because a header says so.
+Nothing is loaded whole, and nothing is allocated because a header says so. A file is known by its first bytes, not
+by its name. libsndfile decodes; where a header misleads it, it gets a view with a mended header (WAV from a pipe, MP3
+with a wrong or missing length), and where the promised length is not there, what is there is counted once.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
-import soundfile
 
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, LOSSY_SUBTYPES
-from cleanaudio.errors import InputError
+from cleanaudio.audio import mpeg, ogg, riff
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES, DEPTHS, FLOAT_SUBTYPES
+from cleanaudio.audio.spliced import Spliced
+from cleanaudio.errors import BackendUnavailable, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +33,15 @@ __all__ = ["AUDIO_SUFFIXES", "MAX_CHANNELS", "AudioInfo", "Reader", "open_reader
 
 MAX_CHANNELS = 64
 """More channels than this are taken for a damaged header."""
+
+RATES = (1000, 1_536_000)
+"""Rates outside this range, in Hz, are taken for a damaged header."""
+
+_OPEN_SIZE = 0x7FFF0000
+"""From here on, a promised size is what a program writes into a pipe."""
+
+_UNKNOWN_ENCODING = (1, 4, 18)
+"""libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +62,13 @@ class AudioInfo:
         Encoding: ``PCM_16``, ``FLOAT``, ``VORBIS``, ``OPUS``, ``AAC`` …
     endian : str
     bit_rate : int, optional
-        Mean bits per second of a lossy encoding.
+        Bits per second of a lossy encoding: nominal for Vorbis, else the mean.
     warnings : tuple of str
         What is odd about the file and was put up with.
     channel_mask : int
         Loudspeaker positions of an extensible WAV header, 0 if unknown.
+    depth : int, optional
+        Bits per sample of a lossless integer encoding.
     """
 
     path: str
@@ -64,6 +81,7 @@ class AudioInfo:
     bit_rate: int | None = None
     warnings: tuple[str, ...] = ()
     channel_mask: int = 0
+    depth: int | None = None
 
     @property
     def seconds(self) -> float:
@@ -73,7 +91,23 @@ class AudioInfo:
     @property
     def lossy(self) -> bool:
         """Whether the encoding loses something each time it is written."""
-        return self.subtype in LOSSY_SUBTYPES
+        return self.depth is None and self.subtype not in FLOAT_SUBTYPES
+
+
+class Source(Protocol):
+    """Where the samples of a :class:`Reader` come from."""
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """Return the next frames, (n, channels); n < ``frames`` only at the end."""
+        ...
+
+    def seek(self, frame: int) -> None:
+        """Move to a frame."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
 
 
 class Reader:
@@ -87,21 +121,25 @@ class Reader:
     position : int
         Frame that the next :meth:`read` begins with.
     repaired : int
-        Samples replaced so far because they were NaN or infinite.
+        Samples that were NaN or infinite in what was read since the last seek to the beginning.
     """
 
-    def __init__(self, info: AudioInfo, source: soundfile.SoundFile) -> None:
+    def __init__(self, info: AudioInfo, source: Source) -> None:
         self.info = info
         self.position = 0
         self.repaired = 0
         self._source = source
+        self._may_be_broken = info.depth is None  # an integer is always finite
 
     def read(self, frames: int) -> Audio:
-        """Return the next frames, (channels, n) with n ≤ ``frames``; n is 0 at the end."""
-        block = np.ascontiguousarray(self._source.read(frames, dtype="float32", always_2d=True).T)
+        """Return the next frames, (channels, n) with n ≤ ``frames``; n < ``frames`` only at the end."""
+        frames = min(frames, self.info.frames - self.position)
+        if frames <= 0:
+            return np.zeros((self.info.channels, 0), dtype=np.float32)
+        block = np.ascontiguousarray(self._source.read(frames).T)
         self.position += block.shape[1]
-        finite = np.isfinite(block)
-        if not finite.all():
+        if self._may_be_broken and block.size and not np.isfinite(np.abs(block).max()):
+            finite = np.isfinite(block)
             self.repaired += int(block.size - np.count_nonzero(finite))
             block[~finite] = 0.0
         return block
@@ -112,8 +150,20 @@ class Reader:
             yield block
 
     def seek(self, frame: int) -> None:
-        """Move to a frame, 0 ≤ ``frame`` ≤ ``info.frames``."""
-        self.position = self._source.seek(frame)
+        """Move to a frame.
+
+        Raises
+        ------
+        ValueError
+            ``frame`` is not in 0 … ``info.frames``.
+        """
+        if not 0 <= frame <= self.info.frames:
+            raise ValueError(f"frame {frame} is outside 0 … {self.info.frames}")
+        if frame == 0:
+            self.repaired = 0
+        if frame != self.position:
+            self._source.seek(frame)
+            self.position = frame
 
     def close(self) -> None:
         """Close the file."""
@@ -124,6 +174,12 @@ class Reader:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def probe(path: str | PathLike[str]) -> AudioInfo:
+    """Return what a file is; errors as :func:`open_reader`."""
+    with open_reader(path) as reader:
+        return reader.info
 
 
 def open_reader(path: str | PathLike[str]) -> Reader:
@@ -137,17 +193,249 @@ def open_reader(path: str | PathLike[str]) -> Reader:
         The container needs PyAV, which is not installed.
     """
     name = os.fspath(path)
+    with _open_file(name) as file:
+        return _open(name, file)
+
+
+def _open_file(name: str) -> BinaryIO:
+    """Open a regular file that is not empty."""
     try:
-        source = soundfile.SoundFile(os.fsencode(name))
+        status = os.stat(name)
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError("is a folder", path=name, remedy="name the recordings in it")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError("is not a regular file", path=name, remedy="pipe it into standard input, named -")
+        if not status.st_size:
+            raise InputError("is empty (0 bytes)", path=name, remedy="record or copy it again")
+        return open(name, "rb")
+    except FileNotFoundError as error:
+        raise InputError("no such file", path=name, remedy="check the name") from error
+    except PermissionError as error:
+        raise InputError("may not be read", path=name, remedy="give yourself permission, as with chmod u+r") from error
+    except ValueError as error:
+        raise InputError("is not a file name", path=name, remedy="check the name") from error
+    except OSError as error:
+        raise InputError(f"cannot be opened: {error.strerror or error}", path=name, remedy="check the name") from error
+
+
+@dataclass(frozen=True)
+class _View:
+    """A file, or a view of it that begins with ``head`` in place of its first ``skip`` bytes."""
+
+    name: str
+    head: bytes = b""
+    skip: int = 0
+
+    def open(self) -> BinaryIO | Spliced:
+        file = _open_file(self.name)
+        return Spliced(file, self.head, self.skip) if self.head else file
+
+
+_OGG, _MPEG, _WAV, _CONTAINER = "ogg", "mpeg", "wav", "container"
+_CONTAINER_MAGICS = (
+    *(b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"ADIF", b"#!AMR", b"MAC ", b"wvpk", b"TTA1", b"FLV\x01", b"MPCK"),
+    *(b"\x0bw", b"tBaK", b"DSD ", b".RMF", b"\x00\x00\x01\xba", b".ra\xfd"),
+)
+
+
+def _kind(head: bytes) -> str | None:
+    """Tell by the first bytes which way a file is opened; None where libsndfile alone knows."""
+    if head[:4] in riff.MAGICS:
+        return _WAV if head[8:12] == b"WAVE" else _CONTAINER
+    if head[:4] == b"OggS":
+        return _OGG
+    if head[4:8] == b"ftyp" or head.startswith(_CONTAINER_MAGICS):
+        return _CONTAINER
+    if head[:3] == b"ID3":
+        return _MPEG
+    if len(head) >= 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+        return _CONTAINER if head[1] & 0xF6 == 0xF0 else _MPEG  # AAC frames (ADTS) have layer 0
+    return None
+
+
+def _open(name: str, file: BinaryIO) -> Reader:
+    size = os.fstat(file.fileno()).st_size
+    kind = _kind(file.read(16))
+    reader = None
+    if kind != _CONTAINER:
+        opener = {_WAV: _open_wav, _OGG: _open_ogg, _MPEG: _open_mpeg}.get(kind or "", _open_plain)
+        reader = opener(name, file, size)
+    if reader is None and (kind in (_CONTAINER, _WAV, _OGG) or os.path.splitext(name)[1].lower() in CONTAINER_SUFFIXES):
+        reader = _open_container(name)
+    if reader is None:
+        raise InputError("is not audio", path=name, remedy="it begins like no audio file that we know")
+    return reader
+
+
+def _open_plain(name: str, file: BinaryIO, size: int) -> Reader | None:
+    reader = _open_sndfile(_View(name))
+    if reader is not None and (promised := _promised_size(file)) > size and promised < _OPEN_SIZE:
+        reader.info = _warned(reader.info, f"the header promises {promised} bytes, {size} are there")
+    return reader
+
+
+def _promised_size(file: BinaryIO) -> int:
+    """Bytes of the whole file by the header of an AIFF, W64 or AU file; 0 where it does not say."""
+    file.seek(0)
+    head = file.read(24)
+    if head[:4] == b"FORM" and len(head) >= 8:
+        return struct.unpack_from(">I", head, 4)[0] + 8
+    if head[:4] == b"riff" and len(head) == 24:
+        return struct.unpack_from("<Q", head, 16)[0]
+    if head[:4] == b".snd" and len(head) >= 12:
+        return sum(struct.unpack_from(">II", head, 4))
+    return 0
+
+
+def _open_wav(name: str, file: BinaryIO, size: int) -> Reader | None:
+    layout = riff.read_layout(file, size)
+    if layout.oversized is not None:
+        chunk = layout.oversized
+        raise InputError(
+            f"the header claims a chunk {chunk.name.decode('latin-1')!r} of {chunk.size} bytes, "
+            f"the file has {size - chunk.start} more",
+            path=name,
+            remedy="the file is cut short or damaged; copy it again",
+        )
+    if layout.data is None:
+        raise InputError("the WAV header ends before any samples", path=name, remedy="copy or record it again")
+    header = riff.patched_header(file, layout)
+    view = _View(name) if header is None else _View(name, header, layout.data.start)
+    reader = _open_sndfile(view, channel_mask=layout.channel_mask)
+    if reader is None:
+        return None
+    missing = layout.data.size - layout.available
+    if missing > 0 and not layout.unknown_length and layout.block_align:
+        reader.info = _short(reader.info, layout.data.size // layout.block_align)
+    return reader
+
+
+def _open_ogg(name: str, file: BinaryIO, size: int) -> Reader | None:
+    stream = ogg.describe(file, size)
+    reader = _open_sndfile(_View(name))
+    if reader is None or stream is None:
+        return reader
+    if stream.chained:
+        if (whole := _whole_chain(name)) is not None:
+            reader.close()
+            return whole
+        reader.info = _warned(reader.info, "a second stream follows the first, which alone is read")
+    elif not stream.ended:
+        reader.info = _warned(reader.info, "the stream breaks off without an end mark")
+    if reader.info.subtype in BIT_RATE_SUBTYPES and reader.info.frames:
+        mean = round(8 * (size - stream.audio_start) / reader.info.seconds)
+        reader.info = replace(reader.info, bit_rate=stream.nominal_bit_rate or mean)
+    return reader
+
+
+def _whole_chain(name: str) -> Reader | None:
+    """Streams that follow each other in one Ogg file, of which libsndfile reads the first; None without PyAV."""
+    try:
+        return _open_container(name)
+    except BackendUnavailable:
+        return None
+
+
+def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
+    scan = mpeg.scan(file, size)
+    if scan is None:
+        return _open_plain(name, file, size)
+    view = _View(name)
+    if scan.first.layer == 3 and not scan.consistent:
+        view = _View(name, *scan.honest_tag(file))
+    reader = _open_sndfile(view)
+    if reader is None:
+        return None
+    reader.info = replace(reader.info, bit_rate=scan.bit_rate)
+    if scan.promised and scan.frames < scan.promised - 1:
+        reader.info = _short(reader.info, scan.promised * scan.first.samples)
+    return reader
+
+
+def _open_container(name: str) -> Reader:
+    try:
+        from cleanaudio.audio.container import open_container
+    except ImportError as error:
+        raise BackendUnavailable(f"reading {os.path.splitext(name)[1] or 'this container'}", "formats") from error
+    reader = open_container(name)
+    _check(name, reader.info.rate, reader.info.channels)
+    return reader
+
+
+def _open_sndfile(view: _View, channel_mask: int = 0) -> Reader | None:
+    """Open by libsndfile; None where it does not know the encoding."""
+    import soundfile
+
+    from cleanaudio.audio.sndfile import OPEN_LENGTH, SndfileSource
+
+    name = view.name
+    file = view.open()
+    try:
+        source = SndfileSource(file)
     except soundfile.LibsndfileError as error:
-        raise InputError(f"cannot be read as audio: {error.error_string}", path=name) from error
+        file.close()
+        if error.code in _UNKNOWN_ENCODING:
+            return None
+        raise InputError(
+            f"cannot be read: {error.error_string.rstrip('.')}", path=name, remedy="the file is damaged; copy it again"
+        ) from error
+    sound = source.sound
+    if sound.format == "RAW":  # a guess from nothing
+        source.close()
+        return None
+    try:
+        _check(name, sound.samplerate, sound.channels)
+    except InputError:
+        source.close()
+        raise
     info = AudioInfo(
-        name, source.samplerate, source.channels, source.frames, source.format, source.subtype, source.endian
+        name,
+        sound.samplerate,
+        sound.channels,
+        source.frames,
+        sound.format,
+        sound.subtype,
+        sound.endian,
+        channel_mask=channel_mask,
+        depth=DEPTHS.get(sound.subtype),
     )
+    if not source.reaches_end():
+        promised = source.frames
+        source.close()  # a decoder that has met a damaged place is not used again
+        status = os.stat(name)
+        info = replace(info, frames=_count(view, status.st_size, status.st_mtime_ns))
+        if promised != OPEN_LENGTH and info.format != "MP3":
+            info = _short(info, promised)
+        source = SndfileSource(view.open())
     return Reader(info, source)
 
 
-def probe(path: str | PathLike[str]) -> AudioInfo:
-    """Return what a file is; errors as :func:`open_reader`."""
-    with open_reader(path) as reader:
-        return reader.info
+@lru_cache(maxsize=64)
+def _count(view: _View, size: int, mtime_ns: int) -> int:
+    """Count the frames of a file of this size and time by decoding it, once for all passes over it."""
+    from cleanaudio.audio.sndfile import SndfileSource
+
+    source = SndfileSource(view.open())
+    try:
+        return source.count()
+    finally:
+        source.close()
+
+
+def _check(name: str, rate: int, channels: int) -> None:
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise InputError(
+            f"the header claims {channels} channels", path=name, remedy=f"at most {MAX_CHANNELS} can be worked on"
+        )
+    if not RATES[0] <= rate <= RATES[1]:
+        raise InputError(
+            f"the header claims a rate of {rate} Hz", path=name, remedy=f"{RATES[0]} to {RATES[1]} Hz can be worked on"
+        )
+
+
+def _warned(info: AudioInfo, text: str) -> AudioInfo:
+    return replace(info, warnings=(*info.warnings, text))
+
+
+def _short(info: AudioInfo, promised: int) -> AudioInfo:
+    return _warned(info, f"the header promises {promised} frames, {info.frames} are there")

@@ -1,17 +1,15 @@
-"""Containers and encodings: what can be written, and what an output is when nobody says.
+"""Containers and encodings: what is taken for audio, what can be written, what an output is when nobody says.
 
-The names are libsndfile's (``WAV``, ``PCM_16``, ``VORBIS`` …), so that every table here is also an answer to
-"what does soundfile say about this file".
+The names are libsndfile's (``WAV``, ``PCM_16``, ``VORBIS`` …).
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import PurePath
 from typing import TYPE_CHECKING
-
-import soundfile
 
 from cleanaudio.errors import FormatError
 
@@ -32,15 +30,13 @@ SUFFIXES = {
 }
 """Formats that cleanaudio writes and the suffix of each (Opus in Ogg is ``.opus``)."""
 
-SNDFILE_SUFFIXES = frozenset(
+WRITTEN_SUFFIXES = frozenset(
     [
-        *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2"),
-        *(".aif", ".aiff", ".aifc", ".caf", ".au", ".snd", ".sph", ".nist"),
+        *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+        *(".aif", ".aiff", ".aifc", ".caf", ".au", ".snd"),
     ]
 )
-"""Suffixes of files that libsndfile reads."""
-
-_KEPT_SUFFIXES = SNDFILE_SUFFIXES - {".snd", ".sph", ".nist"}
+"""Suffixes of files whose result can be called the same."""
 
 CONTAINER_SUFFIXES = frozenset(
     [
@@ -50,24 +46,48 @@ CONTAINER_SUFFIXES = frozenset(
 )
 """Suffixes of files that need PyAV (``pip install 'cleanaudio-cli[formats]'``)."""
 
-AUDIO_SUFFIXES = SNDFILE_SUFFIXES | CONTAINER_SUFFIXES
+AUDIO_SUFFIXES = WRITTEN_SUFFIXES | CONTAINER_SUFFIXES | {".mp2", ".sph", ".nist"}
 """Suffixes, in lower case, of what is taken for audio in a folder."""
 
-LOSSY_SUBTYPES = frozenset(
-    [
-        *("VORBIS", "OPUS", "MPEG_LAYER_I", "MPEG_LAYER_II", "MPEG_LAYER_III", "ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM"),
-        *("GSM610", "G721_32", "G723_24", "G723_40", "NMS_ADPCM_16", "NMS_ADPCM_24", "NMS_ADPCM_32", "VOX_ADPCM"),
-    ]
-)
+FLOAT_SUBTYPES = frozenset(["FLOAT", "DOUBLE"])
 
-_ALIASES = {
+DEPTHS = {
+    "PCM_S8": 8,
+    "PCM_U8": 8,
+    "PCM_16": 16,
+    "PCM_24": 24,
+    "PCM_32": 32,
+    "ALAC_16": 16,
+    "ALAC_20": 20,
+    "ALAC_24": 24,
+    "ALAC_32": 32,
+    "DWVW_12": 12,
+    "DWVW_16": 16,
+    "DWVW_24": 24,
+}
+"""Bits per sample of the lossless integer encodings."""
+
+BIT_RATE_SUBTYPES = frozenset(["VORBIS", "OPUS", "MPEG_LAYER_III"])
+"""Encodings whose bit rate can be chosen."""
+
+_NAMES: dict[str, tuple[str, str | None]] = {
     "OPUS": ("OGG", "OPUS"),
     "VORBIS": ("OGG", "VORBIS"),
     "AIF": ("AIFF", None),
+    "AIFC": ("AIFF", None),
     "WAVE": ("WAV", None),
+    "OGA": ("OGG", None),
 }
-_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
-_MP3_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+_RATES = {
+    "OPUS": (8000, 12000, 16000, 24000, 48000),
+    "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+}
+_NEAREST = {
+    8: ("PCM_U8", "PCM_S8", "PCM_16", "ALAC_16"),
+    16: ("PCM_16", "ALAC_16"),
+    24: ("PCM_24", "ALAC_24", "PCM_32", "PCM_16"),
+    32: ("PCM_32", "ALAC_32", "PCM_24", "PCM_16"),
+}
 
 
 @dataclass(frozen=True)
@@ -83,7 +103,7 @@ class OutputFormat:
     suffix : str
         Of the file's name, with the dot.
     bit_rate : int, optional
-        Bits per second that a lossy encoder aims at.
+        Bits per second that a lossy encoder aims at; None is its default.
     channel_mask : int
         Loudspeaker positions of an extensible WAV header, 0 if unknown.
     """
@@ -94,70 +114,114 @@ class OutputFormat:
     bit_rate: int | None = None
     channel_mask: int = 0
 
-
-def output_format(info: AudioInfo, format: str | None = None, subtype: str | None = None) -> OutputFormat:
-    """Return the format of the result for an input, the same container and encoding unless asked otherwise.
-
-    An input in a container that is only read (m4a, mp4, mkv, webm, wma …) becomes FLAC: PCM_16 where the encoding is
-    lossy, PCM_24 where it is lossless and deeper. A format without a subtype keeps the input's depth where it can.
-
-    Raises
-    ------
-    FormatError
-        The container is not written, cannot hold the encoding, the rate or the channels; the message lists what can.
-    """
-    raise_for = info.path
-    wanted, implied = _ALIASES.get(str(format).upper(), (str(format).upper(), None)) if format else (None, None)
-    container = wanted or (info.format if info.format in SUFFIXES else "FLAC")
-    encoding = (subtype or implied or "").upper() or _kept_subtype(info, container)
-    if container not in SUFFIXES:
-        raise FormatError(f"cannot write {container}", path=raise_for, remedy="choose from " + ", ".join(SUFFIXES))
-    if not soundfile.check_format(container, encoding):
-        possible = ", ".join(soundfile.available_subtypes(container))
-        raise FormatError(f"{container} cannot hold {encoding}", path=raise_for, remedy=f"{container} takes {possible}")
-    rates = {"OPUS": _OPUS_RATES, "MPEG_LAYER_III": _MP3_RATES}.get(encoding)
-    if rates and info.rate not in rates:
-        raise FormatError(
-            f"{encoding} cannot hold {info.rate} Hz",
-            path=raise_for,
-            remedy=f"it takes {', '.join(map(str, rates))} Hz; choose another --format, such as flac",
-        )
-    suffix = ".opus" if encoding == "OPUS" else SUFFIXES[container]
-    return OutputFormat(container, encoding, suffix, bit_rate=info.bit_rate if encoding in LOSSY_SUBTYPES else None)
+    @property
+    def is_integer(self) -> bool:
+        """Whether samples above full scale have no room: in all encodings but floating point."""
+        return self.subtype not in FLOAT_SUBTYPES
 
 
-def _kept_subtype(info: AudioInfo, container: str) -> str:
-    """The input's subtype if the container holds it, else the nearest that loses nothing it need not lose."""
-    if info.format in SUFFIXES and soundfile.check_format(container, info.subtype):
-        return info.subtype
-    for candidate in ("FLOAT", "PCM_24") if info.subtype in ("FLOAT", "DOUBLE", "PCM_24", "PCM_32") else ("PCM_16",):
-        if soundfile.check_format(container, candidate):
-            return candidate
-    return soundfile.default_subtype(container) or "PCM_16"
-
-
-def output_suffix(path: PathLike[str], format: str | None = None) -> str:
-    """Return the suffix of the output of a file that has not been opened yet.
-
-    Parameters
-    ----------
-    path : PathLike
-        The input.
-    format : str, optional
-        The container asked for, in any case of letters.
+def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
+    """Return the suffix, with its dot, that the result for a file gets; looks at nothing but the names.
 
     Raises
     ------
     FormatError
-        A container that is not written.
+        ``format`` is not written.
     """
     if format is None:
         suffix = PurePath(path).suffix
-        return suffix if suffix.lower() in _KEPT_SUFFIXES else SUFFIXES["FLAC"]
-    name = format.upper()
-    if name == "OPUS":
-        return ".opus"
-    container = _ALIASES.get(name, (name, None))[0]
+        return suffix if suffix.lower() in WRITTEN_SUFFIXES else ".mp3" if suffix.lower() == ".mp2" else ".flac"
+    container, subtype = _parse(format)
+    return ".opus" if subtype == "OPUS" else SUFFIXES[container]
+
+
+def output_format(info: AudioInfo, format: str | None = None, subtype: str | None = None) -> OutputFormat:
+    """Return the format of the result for an input: the same container and encoding unless asked otherwise.
+
+    An input in a container that is only read (m4a, mp4, mkv, webm, wma …) becomes FLAC, with 16 bits where its
+    encoding is lossy and with its own depth (at most 24) where it is not. A format given without a subtype keeps the
+    input's depth where it can. A lossy result has about the input's bit rate.
+
+    Parameters
+    ----------
+    info : AudioInfo
+        Of the input.
+    format : str, optional
+        A name of :data:`SUFFIXES` in any case, or ``opus`` or ``vorbis``.
+    subtype : str, optional
+        libsndfile's name of an encoding, in any case.
+
+    Raises
+    ------
+    FormatError
+        The container is not written, or cannot hold the encoding, the rate or the channels; the remedy says what can.
+    """
+    implied: str | None
+    if format is not None:
+        container, implied = _parse(format)
+    else:
+        container, implied = (info.format if info.format in SUFFIXES else "FLAC"), None
+    encoding = (subtype or implied or "").upper() or _kept_subtype(info, container)
+    _check(info, container, encoding)
+    return OutputFormat(
+        container,
+        encoding,
+        ".opus" if encoding == "OPUS" else SUFFIXES[container],
+        bit_rate=info.bit_rate if encoding in BIT_RATE_SUBTYPES else None,
+        channel_mask=info.channel_mask,
+    )
+
+
+def _parse(format: str) -> tuple[str, str | None]:
+    name = format.upper().lstrip(".")
+    container, subtype = _NAMES.get(name, (name, None))
     if container not in SUFFIXES:
-        raise FormatError(f"cannot write {format}", remedy="choose from " + ", ".join(SUFFIXES))
-    return SUFFIXES[container]
+        names = ", ".join([*(name.lower() for name in SUFFIXES), "opus"])
+        raise FormatError(f"cannot write {format!r}", remedy=f"choose from {names}")
+    return container, subtype
+
+
+def _kept_subtype(info: AudioInfo, container: str) -> str:
+    """The input's subtype where the container holds it, else the nearest that keeps its depth."""
+    import soundfile
+
+    possible = soundfile.available_subtypes(container)
+    if container == "OGG":
+        return info.subtype if info.subtype in possible else "VORBIS"
+    if container == "MP3":
+        return "MPEG_LAYER_III"
+    if info.subtype in possible:
+        return info.subtype
+    if info.subtype in FLOAT_SUBTYPES:
+        nearest: tuple[str, ...] = ("FLOAT", "PCM_24", "ALAC_24")
+    else:
+        depth = 16 if info.lossy else info.depth or 24
+        nearest = _NEAREST[min(step for step in _NEAREST if step >= depth)]
+    return next(name for name in nearest if name in possible)
+
+
+def _check(info: AudioInfo, container: str, encoding: str) -> None:
+    import soundfile
+
+    if not soundfile.check_format(container, encoding) or encoding in ("MPEG_LAYER_I", "MPEG_LAYER_II"):
+        possible = ", ".join(soundfile.available_subtypes(container))
+        raise FormatError(f"{container} cannot hold {encoding}", path=info.path, remedy=f"{container} takes {possible}")
+    rates = _RATES.get(encoding, (info.rate,))
+    if info.rate not in rates:
+        raise FormatError(
+            f"{_called(container, encoding)} cannot hold a rate of {info.rate} Hz",
+            path=info.path,
+            remedy=f"it takes {', '.join(map(str, rates))} Hz; choose another format, such as flac",
+        )
+    try:  # the encoder itself knows best what rates and channels it takes
+        soundfile.SoundFile(io.BytesIO(), "w", info.rate, info.channels, encoding, format=container).close()
+    except soundfile.LibsndfileError as error:
+        raise FormatError(
+            f"{_called(container, encoding)} cannot hold {info.channels} channels at {info.rate} Hz",
+            path=info.path,
+            remedy="choose another format, such as wav",
+        ) from error
+
+
+def _called(container: str, encoding: str) -> str:
+    return container if container in ("FLAC", "MP3") else f"{encoding} in {container}"

@@ -1,0 +1,198 @@
+"""Samples of the first sound track in m4a, mp4, mkv, webm, wma and other containers, through PyAV.
+
+Importing this module needs the package av, the extra ``formats``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import lru_cache
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+
+from cleanaudio.audio.files import AudioInfo, Reader
+from cleanaudio.errors import InputError
+
+# Only self-contained files: a play list would make the library open other files, or addresses.
+_DEMUXERS = (
+    "aac,ac3,amr,amrnb,amrwb,ape,asf,avi,caf,dsf,dts,eac3,flac,flv,m4v,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,"
+    "tak,tta,w64,wav,wv"
+)
+_OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
+_NAMES = {"matroska": "MKV", "mov": "MP4", "asf": "WMA"}
+_FULL_SCALE = {"u8": 128.0, "s16": 2.0**15, "s32": 2.0**31}
+_DAMAGED_IN_A_ROW = 100
+_LONGEST_PADDING = 4096
+_LOSSLESS = ("pcm_s", "pcm_u", "alac", "flac", "wavpack", "ape", "tta", "tak", "mlp", "truehd")
+_DEPTHS = {"u8": 8, "s16": 16, "s32": 24}
+_SUBTYPES = {"pcm_f32le": "FLOAT", "pcm_f32be": "FLOAT", "pcm_f64le": "DOUBLE", "pcm_f64be": "DOUBLE"}
+
+
+class ContainerSource:
+    """The first sound track of a file, decoded forward; seeking back begins again.
+
+    Attributes
+    ----------
+    rate, channels : int
+        Of the first decoded frame, which for HE-AAC is not what the header says.
+    damaged : int
+        Packets that could not be decoded and were left out.
+    changed : bool
+        The rate or the channels change in the middle; the track is read up to there.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._container: av.container.InputContainer | None = None
+        self.damaged = 0
+        self.changed = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self.close()
+        try:
+            self._container = container = av.open(self._name, options=_OPTIONS, metadata_errors="replace")
+        except FFmpegError as error:
+            raise InputError("is not audio", path=self._name, remedy="no decoder knows it") from error
+        if not container.streams.audio:
+            raise InputError("holds no sound", path=self._name, remedy="choose a recording with a sound track")
+        self.stream = container.streams.audio[0]
+        self.damaged, self.changed = 0, False
+        self._frames = self._decode()
+        self._rest: NDArray[np.float32] | None = None
+        self._position = 0
+        first = next(self._frames, None)
+        if first is None:
+            raise InputError("holds no sound that can be decoded", path=self._name, remedy="copy it again")
+        self._rest = first
+
+    def _decode(self) -> Iterator[NDArray[np.float32]]:
+        container, in_a_row = self._container, 0
+        assert container is not None
+        kind = None
+        for packet in container.demux(self.stream):
+            try:
+                frames = packet.decode()
+                in_a_row = 0
+            except FFmpegError:
+                self.damaged += 1
+                in_a_row += 1
+                if in_a_row > _DAMAGED_IN_A_ROW:
+                    return
+                continue
+            for frame in frames:
+                block = _to_float(frame)
+                if kind is None:
+                    kind = self.rate, self.channels = frame.sample_rate, block.shape[1]
+                elif kind != (frame.sample_rate, block.shape[1]):
+                    self.changed = True
+                    return
+                yield block
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """Return the next frames, (n, channels)."""
+        pieces, have = [], 0
+        while have < frames:
+            piece = self._rest if self._rest is not None else next(self._frames, None)
+            if piece is None:
+                break
+            taken, rest = piece[: frames - have], piece[frames - have :]
+            self._rest = rest if len(rest) else None
+            pieces.append(taken)
+            have += len(taken)
+        self._position += have
+        return np.concatenate(pieces) if pieces else np.zeros((0, self.channels), dtype=np.float32)
+
+    def seek(self, frame: int) -> None:
+        """Move to a frame by decoding up to it."""
+        if frame < self._position:
+            self._begin()
+        while self._position < frame and len(self.read(min(65536, frame - self._position))):
+            pass
+
+    def count(self) -> int:
+        """Return how many frames follow, by decoding them."""
+        total = 0
+        while got := len(self.read(65536)):
+            total += got
+        return total
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+
+def open_container(name: str) -> Reader:
+    """Open a container for reading; its frames are counted once by decoding it.
+
+    Raises
+    ------
+    InputError
+        Not a container that we know, no sound track, or nothing in it that can be decoded.
+    """
+    status = os.stat(name)
+    return Reader(_describe(name, status.st_size, status.st_mtime_ns), ContainerSource(name))
+
+
+@lru_cache(maxsize=64)
+def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
+    source = ContainerSource(name)
+    try:
+        stream, container = source.stream, source._container
+        assert container is not None
+        frames = _trimmed(source.count(), stream, source.rate)
+        warnings = []
+        if source.damaged:
+            warnings.append(f"{source.damaged} damaged packets were left out")
+        if source.changed:
+            warnings.append(f"the rate or the channels change after {frames / source.rate:.3f} s; the rest is not read")
+        codec = stream.codec_context
+        format_name = container.format.name.split(",")[0]
+        label = _NAMES.get(format_name, format_name.upper())
+        if label == "MP4" and not [video for video in container.streams.video if not _is_cover(video)]:
+            label = "M4A"
+        elif name.lower().endswith(".webm"):
+            label = "WEBM"
+        return AudioInfo(
+            name,
+            source.rate,
+            source.channels,
+            frames,
+            label,
+            _SUBTYPES.get(codec.name, codec.name.upper()),
+            bit_rate=stream.bit_rate or codec.bit_rate or container.bit_rate or None,
+            warnings=tuple(warnings),
+            depth=_DEPTHS.get(codec.format.name.rstrip("p")) if codec.name.startswith(_LOSSLESS) else None,
+        )
+    finally:
+        source.close()
+
+
+def _trimmed(frames: int, stream: av.AudioStream, rate: int) -> int:
+    """Leave out the padding of the last packet where the container says how long the track is (edit list of MP4)."""
+    if not stream.duration or stream.time_base is None:
+        return frames
+    said = round(stream.duration * stream.time_base * rate)
+    return said if 0 <= frames - said < _LONGEST_PADDING else frames
+
+
+def _is_cover(stream: av.VideoStream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _to_float(frame: av.AudioFrame) -> NDArray[np.float32]:
+    """Samples of a decoded frame, (n, channels), ±1."""
+    samples = frame.to_ndarray()
+    samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
+    kind = frame.format.name.rstrip("p")
+    if kind == "u8":
+        return (samples.astype(np.float32) - 128.0) / np.float32(128.0)
+    if kind in _FULL_SCALE:
+        return samples.astype(np.float32) / np.float32(_FULL_SCALE[kind])
+    return samples.astype(np.float32)

@@ -1,0 +1,217 @@
+"""The frames of an MPEG audio file, counted: its headers estimate, promise or leave open how long it is.
+
+Source: ISO/IEC 11172-3 and 13818-3 (frame header); the Xing/LAME tag as its encoders write it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import BinaryIO
+
+_V1_L3 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
+_V1_L2 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
+_V1_L1 = (0, *range(32, 449, 32))
+_V2_L1 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)
+_V2_L23 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+_RATES = (44100, 48000, 32000)
+_PIECE = 1 << 20
+_HEADER = 4
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the four bytes at the head of a frame say.
+
+    Parameters
+    ----------
+    layer : int
+        1 to 3.
+    rate : int
+    length : int
+        Bytes of the whole frame.
+    samples : int
+        Frames of audio in it.
+    bit_rate : int
+        Bits per second.
+    """
+
+    layer: int
+    rate: int
+    length: int
+    samples: int
+    bit_rate: int
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is in an MPEG audio file.
+
+    Parameters
+    ----------
+    size : int
+        Of the file, in bytes.
+    start : int
+        Offset of the first frame, the Xing tag's where there is one.
+    first : Header
+    frames : int
+        Frames that hold audio.
+    bit_rate : int
+        Mean bits per second.
+    tag : bytes
+        The frame with the Xing tag, empty without.
+    promised : int or None
+        Frames that the Xing tag promises.
+    """
+
+    size: int
+    start: int
+    first: Header
+    frames: int
+    bit_rate: int
+    tag: bytes = b""
+    promised: int | None = None
+
+    @property
+    def consistent(self) -> bool:
+        """Whether a Xing tag promises what is there."""
+        return self.promised is not None and self.promised in (self.frames, self.frames + 1)
+
+    def honest_tag(self, file: BinaryIO) -> tuple[bytes, int]:
+        """Return a frame with a Xing tag that tells the truth and the offset of the audio that it belongs before."""
+        flags_at = _tag_at(self.tag)
+        if flags_at and struct.unpack_from(">I", self.tag, flags_at + 4)[0] & 1:
+            tag = bytearray(self.tag)
+            struct.pack_into(">I", tag, flags_at + 8, self.frames)
+            if tag[flags_at + 7] & 2:  # the size in bytes, which a decoder compares
+                struct.pack_into(">I", tag, flags_at + 12, min(self.size - self.start, 0xFFFFFFFF))
+            return bytes(tag), self.start + len(self.tag)
+        file.seek(self.start)
+        head = bytearray(file.read(_HEADER))
+        head[1] |= 1  # no checksum
+        head[2] = (9 << 4) | (head[2] & 0x0C)  # a bit rate that leaves room for the tag
+        described = _table()[_key(head)]
+        tag = bytearray(head.ljust(described.length, b"\0"))
+        struct.pack_into(">4sII", tag, _HEADER + _side_information(head), b"Xing", 1, self.frames)
+        return bytes(tag), self.start + len(self.tag)
+
+
+def scan(file: BinaryIO, size: int) -> Scan | None:
+    """Walk the frames of an MPEG audio file; None where there are none that follow each other."""
+    start = _after_id3(file, size)
+    steps = _frames(file, start, size)
+    first = next(steps, None)
+    if first is None:
+        return None
+    offset, header = first
+    file.seek(offset)
+    tag = file.read(header.length)
+    flags_at = _tag_at(tag) if header.layer == 3 else 0
+    promised = None
+    if flags_at and struct.unpack_from(">I", tag, flags_at + 4)[0] & 1:
+        promised = struct.unpack_from(">I", tag, flags_at + 8)[0]
+    frames, length = (0, 0) if flags_at else (1, header.length)
+    for _, following in steps:
+        frames += 1
+        length += following.length
+    bit_rate = round(8 * length * header.rate / (frames * header.samples)) if frames else header.bit_rate
+    return Scan(size, offset, header, frames, bit_rate, tag if flags_at else b"", promised)
+
+
+def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header]]:
+    """Offsets and headers of the frames; what lies between them is skipped, a cut last one left out."""
+    table = _table()
+    base, buffer = position, b""
+    kind = None  # version, layer and rate, which stay the same in all frames
+    while position + _HEADER <= size:
+        at = position - base
+        if not 0 <= at <= len(buffer) - _HEADER:
+            file.seek(position)
+            base, buffer, at = position, file.read(_PIECE), 0
+            if len(buffer) < _HEADER:
+                return
+        key = _key(buffer, at)
+        header = table.get(key) if buffer[at] == 0xFF else None
+        if header is not None and (kind is None or key & 0xFE0C == kind):
+            end = position + header.length
+            if end > size:
+                return
+            if kind is not None or _follows(file, end, size, key):
+                kind = key & 0xFE0C
+                yield position, header
+                position = end
+                continue
+        following = buffer.find(b"\xff", at + 1)
+        position = base + following if following >= 0 else base + len(buffer)
+
+
+def _follows(file: BinaryIO, position: int, size: int, key: int) -> bool:
+    """Whether a second frame of the same kind stands where the first one ends."""
+    if position == size:
+        return True
+    file.seek(position)
+    head = file.read(_HEADER)
+    if head[:3] == b"TAG":
+        return True
+    return len(head) == _HEADER and head[0] == 0xFF and _key(head) in _table() and (_key(head) ^ key) & 0xFE0C == 0
+
+
+def _after_id3(file: BinaryIO, size: int) -> int:
+    position = 0
+    while True:
+        file.seek(position)
+        length = id3_length(file.read(10))
+        if not length or position + length > size:
+            return position
+        position += length
+
+
+def id3_length(head: bytes) -> int:
+    """Return the bytes of the ID3v2 tag that begins with these ten, 0 where there is none."""
+    if len(head) < 10 or head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
+        return 0
+    length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
+    return length + 10 + (10 if head[5] & 0x10 else 0)
+
+
+def _key(head: bytes | bytearray, at: int = 0) -> int:
+    return head[at + 1] << 8 | head[at + 2]
+
+
+def _side_information(head: bytes | bytearray) -> int:
+    mono = head[3] >> 6 == 3
+    first_version = head[1] >> 3 & 3 == 3
+    return (17 if mono else 32) if first_version else (9 if mono else 17)
+
+
+def _tag_at(frame: bytes) -> int:
+    """Offset of ``Xing`` or ``Info`` in a frame, 0 where there is none."""
+    if len(frame) < _HEADER:
+        return 0
+    at = _HEADER + _side_information(frame)
+    return at if frame[at : at + 4] in (b"Xing", b"Info") and len(frame) >= at + 12 else 0
+
+
+def _describe(key: int) -> Header | None:
+    version, layer_bits = key >> 11 & 3, key >> 9 & 3
+    bits, rate_bits, padding = key >> 4 & 15, key >> 2 & 3, key >> 1 & 1
+    if key >> 13 != 7 or version == 1 or layer_bits == 0 or bits in (0, 15) or rate_bits == 3:
+        return None
+    layer = 4 - layer_bits
+    rate = _RATES[rate_bits] // {3: 1, 2: 2, 0: 4}[version]
+    if version == 3:
+        bit_rate = 1000 * (_V1_L1, _V1_L2, _V1_L3)[layer - 1][bits]
+        samples = (384, 1152, 1152)[layer - 1]
+    else:
+        bit_rate = 1000 * (_V2_L1, _V2_L23, _V2_L23)[layer - 1][bits]
+        samples = (384, 1152, 576)[layer - 1]
+    slot = 4 if layer == 1 else 1
+    length = (samples // 8 * bit_rate // rate // slot + padding) * slot
+    return Header(layer, rate, length, samples, bit_rate)
+
+
+@cache
+def _table() -> dict[int, Header]:
+    return {key: header for key in range(0xE000, 0x10000) if (header := _describe(key)) is not None}

@@ -1,0 +1,95 @@
+"""Samples through libsndfile, as they are, without what python-soundfile does around each read.
+
+After every read python-soundfile seeks to where the decoder already is. That costs time with small blocks, and it fails
+at the end of a FLAC stream of unknown length and hides what came before the damaged place of a file. So the read
+function itself is called here; all else goes through the public interface.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from cleanaudio.audio.spliced import Spliced
+
+OPEN_LENGTH = (1 << 63) - 1
+"""What libsndfile says where a stream leaves its length open."""
+
+_COUNTING_BLOCK = 65536
+
+
+class SndfileSource:
+    """A file open in libsndfile.
+
+    Parameters
+    ----------
+    file : binary file or Spliced
+        Closed with the source. A real file is read by libsndfile itself, a view through callbacks.
+
+    Attributes
+    ----------
+    sound : soundfile.SoundFile
+    frames : int
+        As the header, or libsndfile's estimate, has it.
+
+    Raises
+    ------
+    soundfile.LibsndfileError
+        libsndfile cannot read it.
+    """
+
+    def __init__(self, file: BinaryIO | Spliced) -> None:
+        self._file = file  # kept open: libsndfile uses its descriptor
+        if isinstance(file, Spliced):
+            file.seek(0)
+            self.sound = soundfile.SoundFile(file)
+        else:
+            os.lseek(file.fileno(), 0, os.SEEK_SET)
+            self.sound = soundfile.SoundFile(file.fileno(), closefd=False)
+        self.frames = self.sound.frames
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """Return the next frames, (n, channels) with n < ``frames`` only at the end or before a damaged place."""
+        block = np.empty((frames, self.sound.channels), dtype=np.float32)
+        done = 0
+        while done < frames:
+            target = soundfile._ffi.from_buffer("float[]", block[done:])
+            got = soundfile._snd.sf_readf_float(self.sound._file, target, frames - done)
+            if got <= 0:
+                break
+            done += got
+        return block[:done]
+
+    def seek(self, frame: int) -> None:
+        """Move to a frame."""
+        self.sound.seek(frame)
+
+    def reaches_end(self) -> bool:
+        """Whether the last frame that the header promises is there; leaves the source at the beginning."""
+        if self.frames == 0:
+            return True
+        if self.frames == OPEN_LENGTH:
+            return False
+        try:
+            self.sound.seek(self.frames - 1)
+            there = len(self.read(1)) == 1
+            self.sound.seek(0)
+        except soundfile.LibsndfileError:
+            return False
+        return there
+
+    def count(self) -> int:
+        """Return how many frames there are from here to the end, by decoding them."""
+        total = 0
+        while got := len(self.read(_COUNTING_BLOCK)):
+            total += got
+        return total
+
+    def close(self) -> None:
+        """Close the file."""
+        self.sound.close()
+        self._file.close()
