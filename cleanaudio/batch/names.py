@@ -97,7 +97,7 @@ class Numbers:
 
     def _make_room(self, slots: int) -> None:
         self._prints = array("Q", bytes(8 * slots))
-        self._numbers = array("L", bytes(array("L").itemsize * slots))
+        self._numbers = array("I", bytes(4 * slots))
 
     def _grow(self) -> None:
         prints, numbers = self._prints, self._numbers

@@ -52,7 +52,9 @@ def plan(
     Yields
     ------
     Job, Skipped or Failed
-        One for each item of `sources`, in their order.
+        One for each item of `sources`, in their order. No job replaces its own input, an input before it, or the
+        output of another job. An input that comes after a job that was given its name fails; with ``overwrite`` that
+        job may have replaced it by then, since the plan does not look ahead.
 
     Raises
     ------

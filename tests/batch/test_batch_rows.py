@@ -319,7 +319,7 @@ def test_many_numbers_are_small():
     numbers = Numbers()
     for i in range(20_000):
         assert numbers.add(b"%d" % i) == i
-    assert (numbers._prints.itemsize + numbers._numbers.itemsize) * len(numbers._prints) <= 50 * 20_000
+    assert (numbers._prints.itemsize + numbers._numbers.itemsize) * len(numbers._prints) <= 36 * 20_000
     assert numbers.find(b"20000") is None
 
 
