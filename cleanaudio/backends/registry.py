@@ -35,13 +35,18 @@ def get(name: str) -> Backend:
     ------
     RecipeError
         There is none.
+    BackendUnavailable
+        It comes from a package that cannot be imported.
     """
     entry = _entries().get(name)
     if entry is None:
         close = get_close_matches(name, names(), n=1)
         remedy = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names())}"
         raise RecipeError(f"there is no backend {name!r}", remedy=remedy)
-    return entry.load()
+    try:
+        return entry.load()
+    except ImportError as error:
+        raise BackendUnavailable(f"backend {name}", "all", str(error)) from error
 
 
 def available(name: str) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,12 @@ from cleanaudio.audio.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Processor, Setup
-from cleanaudio.backends.profile import NoiseProfile
-from cleanaudio.backends.profile import measure as measure_profile
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
 from cleanaudio.batch.recipe import Request, Stretch
 from cleanaudio.errors import BackendUnavailable, CleanAudioError, InputError, ModelError
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.profile import NoiseProfile
 
 Audio = NDArray[np.float32]
 
@@ -149,8 +151,10 @@ class Take:
 def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:
     if stretch is None:
         return None
+    from cleanaudio.backends.profile import measure
+
     noise = Take(reader, stretch)
-    return measure_profile(noise.blocks(), reader.info.rate, source=str(reader.info.path))
+    return measure(noise.blocks(), reader.info.rate, source=str(reader.info.path))
 
 
 def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:
