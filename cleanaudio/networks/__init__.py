@@ -1,1 +1,1 @@
-"""Networks as torch modules, one a file; seen only by training and by the backend that runs a checkpoint."""
+"""Torch networks, one a file. Seen only by ``train`` and by the backend that runs a checkpoint."""

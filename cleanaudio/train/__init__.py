@@ -1,1 +1,1 @@
-"""Training: mixing on the fly, losses, the loop, and export to ONNX."""
+"""Training of our own networks: data mixed on the fly, losses, the loop, checkpoints and export."""

@@ -1,0 +1,47 @@
+"""The networks by name, imported on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from cleanaudio.errors import RecipeError
+
+_NETWORKS = {
+    "fullband": ("cleanaudio.networks.fullband", "FullBand", "FullBandConfig"),
+}
+
+
+def names() -> list[str]:
+    """Return the names of all networks."""
+    return sorted(_NETWORKS)
+
+
+def build(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+    """Return a fresh network.
+
+    Every network has the attribute ``rate`` and the method ``enhance(noisy, bandwidth_hz=None)`` for whole signals.
+
+    Parameters
+    ----------
+    name : str
+    options : mapping, optional
+        Fields of the network's config.
+
+    Raises
+    ------
+    RecipeError
+        No such network, or no such option.
+    """
+    if name not in _NETWORKS:
+        raise RecipeError(f"there is no network {name!r}", remedy=f"there are: {', '.join(names())}")
+    module_name, network, config = _NETWORKS[name]
+    module = import_module(module_name)
+    try:
+        chosen = getattr(module, config)(**(options or {}))
+    except TypeError as error:
+        raise RecipeError(f"network {name}: {error}") from None
+    return getattr(module, network)(chosen)

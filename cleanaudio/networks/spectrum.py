@@ -1,0 +1,68 @@
+"""The short-time Fourier transform of ``cleanaudio.audio.stft`` for torch: batches of whole signals, differentiable."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+class Spectrum(torch.nn.Module):
+    """Analysis and synthesis with half-overlapping frames, or any other overlap that divides the window.
+
+    Parameters
+    ----------
+    window : ndarray or Tensor, shape (window,)
+        Analysis window.
+    hop : int
+        Samples from frame to frame; divides the window.
+    """
+
+    analysis: Tensor
+    synthesis: Tensor
+
+    def __init__(self, window: Tensor, hop: int) -> None:
+        super().__init__()
+        analysis = torch.as_tensor(window, dtype=torch.float32)
+        self.size, self.hop = len(analysis), hop
+        if self.size % hop:
+            raise ValueError(f"hop {hop} does not divide the window {self.size}")
+        energy = analysis.double().square().reshape(-1, hop).sum(0).repeat(self.size // hop)
+        self.register_buffer("analysis", analysis, persistent=False)
+        self.register_buffer("synthesis", (analysis / energy).float(), persistent=False)
+
+    def frames(self, samples: int) -> int:
+        """Return how many frames cover a signal of so many samples."""
+        return -(-samples // self.hop) + self.size // self.hop - 1
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Analyse.
+
+        Parameters
+        ----------
+        signal : Tensor, shape (batch, samples)
+
+        Returns
+        -------
+        Tensor, shape (batch, frames, bins), complex64
+            Frame ``t`` covers the samples from ``t * hop - (window - hop)`` on.
+        """
+        lead = self.size - self.hop
+        tail = (self.frames(signal.shape[1]) - 1) * self.hop + self.size - lead - signal.shape[1]
+        padded = F.pad(signal.float(), (lead, tail))
+        return torch.fft.rfft(padded.unfold(1, self.size, self.hop) * self.analysis)
+
+    def inverse(self, spectra: Tensor, samples: int) -> Tensor:
+        """Return the signal of shape (batch, samples) of spectra of shape (batch, frames, bins)."""
+        pieces = torch.fft.irfft(spectra, self.size) * self.synthesis
+        batch, count, _ = pieces.shape
+        periods = self.size // self.hop
+        pieces = pieces.reshape(batch, count, periods, self.hop)
+        total = sum(F.pad(pieces[:, :, p], (0, 0, p, periods - 1 - p)) for p in range(periods))
+        return total.reshape(batch, -1)[:, self.size - self.hop :][:, :samples]
+
+
+def band_mask(bandwidth_hz: Tensor, bins: int, rate: int) -> Tensor:
+    """Return ones below each bandwidth and zeros above it, shape (batch, 1, bins)."""
+    frequency = torch.linspace(0, rate / 2, bins, device=bandwidth_hz.device)
+    return (frequency <= bandwidth_hz[:, None]).float()[:, None]

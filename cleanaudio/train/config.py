@@ -1,0 +1,142 @@
+"""What a training run is: one TOML file, every key known."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from cleanaudio.errors import RecipeError
+from cleanaudio.train.data import MixConfig
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run.
+
+    Parameters
+    ----------
+    network : str
+    options : mapping
+        Fields of the network's config.
+    mix : MixConfig
+    seed : int
+    batch : int
+        Examples for each step and process.
+    steps : int
+        Where the run ends.
+    optimizer : {"adamw", "adam"}
+    learning_rate, weight_decay, clip : float
+        Of the optimizer; ``clip`` bounds the norm of the gradient.
+    schedule : {"plateau", "cosine", "constant"}
+    warmup : int
+        Steps over which the learning rate rises.
+    plateau_factor, plateau_patience
+        The rate is multiplied so after so many evaluations that were no better.
+    average : float
+        Decay of the running mean of the weights, for each step.
+    loss_sizes : tuple of int
+        Windows of the spectral loss.
+    si_snr_weight, complex_share : float
+    evaluate_minutes, checkpoint_minutes : float
+    early_stop : int
+        Evaluations without a better one until the run ends; 0: never.
+    simulated_rooms : int
+    """
+
+    network: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    mix: MixConfig = field(default_factory=MixConfig)
+    seed: int = 1
+    batch: int = 8
+    steps: int = 100_000
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    clip: float = 5.0
+    schedule: str = "cosine"
+    warmup: int = 500
+    plateau_factor: float = 0.5
+    plateau_patience: int = 3
+    average: float = 0.999
+    loss_sizes: tuple[int, ...] = (512, 2048)
+    si_snr_weight: float = 0.005
+    complex_share: float = 0.4
+    evaluate_minutes: float = 20.0
+    checkpoint_minutes: float = 5.0
+    early_stop: int = 0
+    simulated_rooms: int = 300
+
+    def __post_init__(self) -> None:
+        _choice("optimizer", self.optimizer, ("adamw", "adam"))
+        _choice("schedule", self.schedule, ("plateau", "cosine", "constant"))
+        _choice("mix.target", self.mix.target, ("room", "early"))
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise RecipeError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
+
+
+def from_mapping(values: Mapping[str, Any]) -> TrainConfig:
+    """Build a config from nested plain values.
+
+    Raises
+    ------
+    RecipeError
+        An unknown key, or none for the network.
+    """
+    known = {item.name for item in fields(TrainConfig)}
+    _known(values, known, "")
+    if "network" not in values:
+        raise RecipeError("the config does not say which network", remedy='add: network = "fullband"')
+    mix = values.get("mix", {})
+    _known(mix, {item.name for item in fields(MixConfig)}, "mix.")
+    tidy = {key: _tuples(value) for key, value in values.items() if key != "mix"}
+    return TrainConfig(**tidy, mix=MixConfig(**{key: _tuples(value) for key, value in mix.items()}))
+
+
+def _known(values: Mapping[str, Any], known: set[str], prefix: str) -> None:
+    for key in values:
+        if key not in known:
+            raise RecipeError(f"the config has an unknown key {prefix}{key}", remedy=f"known: {', '.join(sorted(known))}")
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def read(path: Path) -> TrainConfig:
+    """Read a TOML file.
+
+    Raises
+    ------
+    RecipeError
+        Not TOML, or an unknown key.
+    """
+    try:
+        return from_mapping(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise RecipeError(f"the config cannot be read ({error})", path=path) from error
+
+
+def render(config: TrainConfig) -> str:
+    """Return the TOML text of a config, every value written out."""
+    values = asdict(config)
+    tables = {key: dict(values.pop(key)) for key in ("options", "mix")}
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]"] + [f"{key} = {_toml(value)}" for key, value in table.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)

@@ -1,0 +1,217 @@
+"""Recordings for training: found through manifests or folders, decoded once into one flat file of 16-bit samples.
+
+The cache is what training reads: mapped into memory on the CPU, or copied into the memory of a GPU as it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.errors import InputError
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording that a manifest or folder names.
+
+    Parameters
+    ----------
+    path : Path
+    group : str
+        Speaker of a voice, type of a noise.
+    bandwidth_hz : float
+        How far the recording reaches; infinite where nobody measured it.
+    """
+
+    path: Path
+    group: str
+    bandwidth_hz: float
+
+
+@dataclass(frozen=True)
+class Track:
+    """A stretch of the flat samples with one rate and one group.
+
+    Parameters
+    ----------
+    start, length : int
+        In samples.
+    rate : int
+    group : str
+    bandwidth_hz : float
+        The lowest of its clips.
+    """
+
+    start: int
+    length: int
+    rate: int
+    group: str
+    bandwidth_hz: float
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Decoded recordings.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (all samples,), int16
+        Mapped from the cache.
+    tracks : tuple of Track
+    skipped : tuple of str
+        Clips that could not be read, with the reason.
+    """
+
+    samples: NDArray[np.int16]
+    tracks: tuple[Track, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Return the length of everything."""
+        return sum(track.length / track.rate for track in self.tracks)
+
+
+def scan(source: Path, group: Literal["speaker", "type"]) -> list[Clip]:
+    """List the recordings of a folder or manifest.
+
+    Parameters
+    ----------
+    source : Path
+        A ``manifest.csv`` with the column ``file``, a JSONL manifest in NeMo's form (``audio_filepath``), or a folder: the manifests
+        in and below it where there are any, else all audio files, grouped by the folder they lie in.
+    group : {"speaker", "type"}
+        The column to group by.
+
+    Raises
+    ------
+    InputError
+        Nothing there, or a manifest that cannot be read.
+    """
+    if source.is_file():
+        manifests = [source]
+    else:
+        manifests = sorted(source.rglob("manifest.csv")) or sorted(source.glob("*.json*"))
+    if manifests:
+        clips = [clip for manifest in manifests for clip in _listed(manifest, group)]
+    else:
+        found = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+        clips = [Clip(path, path.parent.name, float("inf")) for path in found]
+    if not clips:
+        raise InputError("no recordings to train on", path=source, remedy="name a folder of audio files or a manifest")
+    return clips
+
+
+def _listed(manifest: Path, group: str) -> list[Clip]:
+    try:
+        with manifest.open(encoding="utf-8", newline="") as file:
+            if manifest.suffix == ".csv":
+                rows: list[dict] = list(csv.DictReader(file))
+            else:
+                rows = [json.loads(line) for line in file if line.strip()]
+        return [
+            Clip(
+                manifest.parent / (row.get("file") or row["audio_filepath"]),
+                str(row.get(group) or ""),
+                float(row.get("bandwidth_hz") or "inf"),
+            )
+            for row in rows
+        ]
+    except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(f"not a manifest of recordings ({type(error).__name__}: {error})", path=manifest) from error
+
+
+def load(
+    sources: Iterable[Path],
+    cache: Path,
+    group: Literal["speaker", "type"],
+    joined: bool,
+    log: Callable[[str], None] = lambda text: None,
+) -> Corpus:
+    """Return the recordings of some folders, decoding them first if the cache does not hold them yet.
+
+    Parameters
+    ----------
+    sources : iterable of Path
+        See :func:`scan`.
+    cache : Path
+        Folder for the decoded samples.
+    group : {"speaker", "type"}
+    joined : bool
+        Whether the clips of one group stand in one track, so that an excerpt may run from one into the next.
+    log : callable, optional
+        Told how many clips could not be read.
+
+    Raises
+    ------
+    InputError
+        Nothing could be read at all.
+    """
+    clips = [clip for source in sources for clip in scan(Path(source), group)]
+    key = hashlib.sha256(f"2 {group} {joined}".encode())
+    for clip in clips:
+        state = clip.path.stat() if clip.path.exists() else None
+        key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {state and state.st_size}\n".encode())
+    stem = cache / f"{group}-{key.hexdigest()[:16]}"
+    index, data = stem.with_suffix(".json"), stem.with_suffix(".i16")
+    if not index.exists():
+        _decode(clips, index, data, joined)
+    known = json.loads(index.read_text(encoding="utf-8"))
+    if known["skipped"]:
+        log(f"{len(known['skipped'])} of {len(clips)} recordings cannot be read, the first: {known['skipped'][0]}")
+    if not known["tracks"]:
+        raise InputError("none of the recordings can be read", path=clips[0].path)
+    tracks = tuple(Track(**track) for track in known["tracks"])
+    return Corpus(np.memmap(data, np.int16, mode="c"), tracks, tuple(known["skipped"]))
+
+
+def _decode(clips: list[Clip], index: Path, data: Path, joined: bool) -> None:
+    import soundfile
+
+    index.parent.mkdir(parents=True, exist_ok=True)
+    tracks: list[Track] = []
+    skipped = []
+    partial = data.with_suffix(".partial")
+    position = 0
+    with partial.open("wb") as out:
+        for clip in sorted(clips, key=lambda clip: (clip.group, str(clip.path))):
+            try:
+                samples, rate = soundfile.read(clip.path, dtype="int16", always_2d=True)
+            except (soundfile.LibsndfileError, OSError) as error:
+                skipped.append(f"{clip.path}: {error}")
+                continue
+            if not len(samples) or not samples.any():
+                skipped.append(f"{clip.path}: empty or silent")
+                continue
+            out.write(np.ascontiguousarray(samples[:, 0]).tobytes())
+            track = Track(position, len(samples), rate, clip.group, min(clip.bandwidth_hz, rate / 2))
+            position += len(samples)
+            last = tracks[-1] if joined and tracks else None
+            if last and clip.group and _alike(last, track):
+                tracks[-1] = Track(
+                    last.start, last.length + track.length, rate, last.group, min(last.bandwidth_hz, track.bandwidth_hz)
+                )
+            else:
+                tracks.append(track)
+    os.replace(partial, data)
+    text = json.dumps({"tracks": [asdict(track) for track in tracks], "skipped": skipped})
+    written = index.with_suffix(".partial-index")
+    written.write_text(text, encoding="utf-8")
+    os.replace(written, index)
+
+
+def _alike(a: Track, b: Track) -> bool:
+    """Whether two clips may share a track: one voice, one rate, about the same bandwidth."""
+    return a.group == b.group and a.rate == b.rate and a.bandwidth_hz // 4000 == b.bandwidth_hz // 4000

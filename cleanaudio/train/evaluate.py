@@ -1,0 +1,84 @@
+"""How a network does on development pairs while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from cleanaudio.errors import InputError
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over the pairs; PESQ is NaN where the package is missing or no pair could be measured."""
+
+    pesq: float
+    si_sdr_db: float
+
+    @property
+    def rank(self) -> float:
+        """Return one number to compare checkpoints by."""
+        return (0.0 if np.isnan(self.pesq) else self.pesq) + 0.1 * self.si_sdr_db
+
+
+def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Read ``noisy/NAME`` and ``clean/NAME`` at a rate; with a limit, so many evenly out of the list.
+
+    Raises
+    ------
+    InputError
+        No pairs there.
+    """
+    import soundfile
+    import soxr
+
+    names = sorted(path.name for path in (folder / "noisy").glob("*") if (folder / "clean" / path.name).exists())
+    if not names:
+        raise InputError("no noisy/clean pairs", path=folder)
+    if limit is not None and limit < len(names):
+        names = [names[i * len(names) // limit] for i in range(limit)]
+    pairs = []
+    for name in names:
+        noisy, own = soundfile.read(folder / "noisy" / name, dtype="float32")
+        clean, _ = soundfile.read(folder / "clean" / name, dtype="float32")
+        pairs.append((soxr.resample(noisy, own, rate), soxr.resample(clean, own, rate)))
+    return pairs
+
+
+def evaluate(network: nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], rate: int) -> Scores:
+    """Run the network over the pairs and measure PESQ (wide band) and SI-SDR."""
+    device = next(network.parameters()).device
+    training = network.training
+    network.eval()
+    quality, ratios = [], []
+    with torch.no_grad():
+        for noisy, clean in pairs:
+            output = network.enhance(torch.from_numpy(noisy).to(device)[None])[0].cpu().numpy()
+            ratios.append(_si_sdr(clean, output))
+            quality.append(_pesq(clean, output, rate))
+    network.train(training)
+    measured = [value for value in quality if value is not None]
+    return Scores(float(np.mean(measured)) if measured else float("nan"), float(np.mean(ratios)))
+
+
+def _si_sdr(clean: np.ndarray, output: np.ndarray) -> float:
+    clean, output = clean - clean.mean(dtype=np.float64), output - output.mean(dtype=np.float64)
+    along = (output @ clean) / (clean @ clean + 1e-12) * clean
+    return float(10 * np.log10((along @ along + 1e-12) / (np.sum((output - along) ** 2) + 1e-12)))
+
+
+def _pesq(clean: np.ndarray, output: np.ndarray, rate: int) -> float | None:
+    try:
+        import pesq
+    except ImportError:
+        return None
+    import soxr
+
+    try:
+        return pesq.pesq(16000, soxr.resample(clean, rate, 16000), soxr.resample(output, rate, 16000), "wb")
+    except (pesq.NoUtterancesError, pesq.BufferTooShortError):
+        return None

@@ -1,0 +1,302 @@
+"""The training loop: steps, schedules, checkpoints, evaluation on development pairs, and the record of it all."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+
+from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.networks import registry
+from cleanaudio.train import checkpoint
+from cleanaudio.train.config import TrainConfig, render
+from cleanaudio.train.data import Mixer
+from cleanaudio.train.evaluate import Scores, evaluate
+from cleanaudio.train.losses import EnhancementLoss
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+COLUMNS = ("step", "hours_heard", "minutes", "loss", "spectral", "si_snr_db", "gradient", "rate", "pesq", "si_sdr_db")
+Log = Callable[[dict[str, float]], None]
+
+
+class Diverged(CleanAudioError):
+    """The loss is no longer a number; the last good checkpoint is kept."""
+
+
+class Trainer:
+    """One run in one folder.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    mixer : Mixer
+    run_dir : Path
+        Gets config.toml, log.csv, loss.png and the checkpoints.
+    pairs : list of (noisy, clean), optional
+        Development pairs at the network's rate.
+    device : torch.device
+    log : callable, optional
+        Told the columns of log.csv now and then.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        mixer: Mixer,
+        run_dir: Path,
+        pairs: list[tuple[np.ndarray, np.ndarray]] | None = None,
+        device: torch.device | str = "cpu",
+        log: Log = lambda row: None,
+    ) -> None:
+        self.config, self.mixer, self.run_dir, self.pairs = config, mixer, run_dir, pairs
+        self.device, self.log = torch.device(device), log
+        torch.manual_seed(config.seed)
+        self.network = registry.build(config.network, config.options).to(self.device)
+        self.mean = copy.deepcopy(self.network).requires_grad_(False)
+        self.loss = EnhancementLoss(
+            config.mix.rate, config.loss_sizes, config.si_snr_weight, config.complex_share
+        ).to(self.device)
+        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        decay = {"weight_decay": config.weight_decay} if config.optimizer == "adamw" else {}
+        self.optimizer = kind(self.network.parameters(), lr=config.learning_rate, **decay)
+        self.step = 0
+        self.minutes = 0.0
+        self.best = -math.inf
+        self.worse = 0
+        self.slowed = 1.0
+        shared = distributed.is_available() and distributed.is_initialized()
+        self.rank, self.world = (distributed.get_rank(), distributed.get_world_size()) if shared else (0, 1)
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint of the folder.
+
+        Raises
+        ------
+        ModelError
+            None there, broken, or of another network.
+        """
+        path = self.run_dir / LAST
+        tensors, facts = checkpoint.load(path)
+        checkpoint.fill(self.network, checkpoint.part(tensors, "network."), path)
+        checkpoint.fill(self.mean, checkpoint.part(tensors, "mean."), path)
+        checkpoint.fill_optimizer(self.optimizer, checkpoint.part(tensors, "optimizer."))
+        self.step, self.minutes, self.best = facts["step"], facts["minutes"], facts["best"]
+        self.worse, self.slowed = facts["worse"], facts["slowed"]
+
+    def start_from(self, path: Path) -> None:
+        """Begin with the weights of another run's checkpoint, and nothing else of it."""
+        tensors, _ = checkpoint.load(path)
+        weights = checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network.")
+        checkpoint.fill(self.network, weights, path)
+        checkpoint.fill(self.mean, weights, path)
+
+    def run(self, minutes: float = math.inf) -> Scores | None:
+        """Train until the last step, an early stop, or so many minutes from now; returns the last evaluation.
+
+        Raises
+        ------
+        Diverged
+            The loss became infinite or no number.
+        OutputError
+            A checkpoint cannot be written.
+        """
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        if self.rank == 0:
+            (self.run_dir / "config.toml").write_text(render(self.config), encoding="utf-8")
+        began, before = time.monotonic(), self.minutes
+        saved = evaluated = logged = began
+        sums: dict[str, float] = {}
+        count = 0
+        scores = None
+        while self.step < self.config.steps:
+            parts = self.one_step()
+            count += 1
+            for name, value in parts.items():
+                sums[name] = sums.get(name, 0.0) + value
+            now = time.monotonic()
+            self.minutes = before + (now - began) / 60
+            done = self.step >= self.config.steps or now - began >= 60 * minutes
+            if now - logged >= 30 or done:
+                self._record({name: value / count for name, value in sums.items()})
+                sums, count, logged = {}, 0, now
+            if now - saved >= 60 * self.config.checkpoint_minutes or done:
+                self.save()
+                saved = now
+            if self.pairs and self.rank == 0 and (now - evaluated >= 60 * self.config.evaluate_minutes or done):
+                scores = self._judge()
+                evaluated = time.monotonic()
+                if self.config.early_stop and self.worse >= self.config.early_stop:
+                    break
+            if done:
+                break
+        return scores
+
+    def one_step(self) -> dict[str, float]:
+        """Make one update; returns the loss and its parts."""
+        self.network.train()
+        rate = self.learning_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batch = self.mixer.batch(self.step * self.world + self.rank, self.config.batch)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            estimate = self.network.enhance(batch.noisy, batch.bandwidth_hz)
+        loss, parts = self.loss(estimate, batch.target, batch.noisy)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        if self.world > 1:
+            for parameter in self.network.parameters():
+                if parameter.grad is not None:
+                    distributed.all_reduce(parameter.grad)
+                    parameter.grad /= self.world
+        gradient = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        values = {"loss": loss.item(), **{name: value.item() for name, value in parts.items()}}
+        values |= {"gradient": gradient.item(), "rate": rate}
+        if not (math.isfinite(values["loss"]) and math.isfinite(values["gradient"])):
+            raise Diverged(
+                f"the loss is {values['loss']} and its gradient {values['gradient']} at step {self.step}",
+                path=self.run_dir,
+                remedy="resume from the last checkpoint with a smaller learning rate",
+            )
+        self.optimizer.step()
+        self.step += 1
+        self._average()
+        return values
+
+    def learning_rate(self) -> float:
+        """Return the learning rate of the step that comes."""
+        c = self.config
+        rate = c.learning_rate * min(1.0, (self.step + 1) / max(c.warmup, 1))
+        if c.schedule == "cosine" and self.step > c.warmup:
+            part = (self.step - c.warmup) / max(c.steps - c.warmup, 1)
+            rate *= 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(part, 1.0)))
+        return rate * self.slowed
+
+    def save(self) -> None:
+        """Write the last checkpoint."""
+        if self.rank:
+            return
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"mean.{name}": value for name, value in self.mean.state_dict().items()}
+        optimizer = checkpoint.optimizer_tensors(self.optimizer)
+        tensors |= {f"optimizer.{name}": value for name, value in optimizer.items()}
+        checkpoint.save(self.run_dir / LAST, tensors, self._facts())
+
+    def _facts(self) -> dict[str, float | str | dict]:
+        return {
+            "network": self.config.network,
+            "options": dict(self.config.options),
+            "step": self.step,
+            "minutes": self.minutes,
+            "hours_heard": self._hours(),
+            "best": self.best,
+            "worse": self.worse,
+            "slowed": self.slowed,
+        }
+
+    def _hours(self) -> float:
+        return self.step * self.world * self.config.batch * self.config.mix.seconds / 3600
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.config.average, (1 + self.step) / (10 + self.step))
+        ours, theirs = self.network.state_dict(), self.mean.state_dict()
+        for name, value in theirs.items():
+            if value.is_floating_point():
+                value.lerp_(ours[name], 1 - decay)
+            else:
+                value.copy_(ours[name])
+
+    def _judge(self) -> Scores:
+        assert self.pairs
+        scores = evaluate(self.mean, self.pairs, self.config.mix.rate)
+        self._record({"pesq": scores.pesq, "si_sdr_db": scores.si_sdr_db})
+        if scores.rank > self.best:
+            self.best, self.worse = scores.rank, 0
+            tensors = {f"mean.{name}": value for name, value in self.mean.state_dict().items()}
+            facts = self._facts() | {"pesq": scores.pesq, "si_sdr_db": scores.si_sdr_db}
+            checkpoint.save(self.run_dir / BEST, tensors, facts)
+        else:
+            self.worse += 1
+            if self.config.schedule == "plateau" and self.worse % (self.config.plateau_patience + 1) == 0:
+                self.slowed *= self.config.plateau_factor
+        self.plot()
+        return scores
+
+    def _record(self, values: dict[str, float]) -> None:
+        if self.rank:
+            return
+        row = {"step": self.step, "hours_heard": round(self._hours(), 3), "minutes": round(self.minutes, 2)}
+        row |= {name: float(f"{value:.5g}") for name, value in values.items()}
+        path = self.run_dir / "log.csv"
+        fresh = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+        self.log(row)
+
+    def plot(self) -> None:
+        """Draw loss.png from log.csv; needs matplotlib, does without it."""
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            return
+        with (self.run_dir / "log.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        figure = Figure(figsize=(8, 8), layout="constrained")
+        for place, name in enumerate(("loss", "si_snr_db", "pesq", "si_sdr_db")):
+            axes = figure.add_subplot(2, 2, place + 1, title=name, xlabel="hours heard")
+            points = [(float(row["hours_heard"]), float(row[name])) for row in rows if row[name]]
+            axes.plot(*zip(*points, strict=True)) if points else None
+            axes.grid(alpha=0.3)
+        figure.savefig(self.run_dir / "loss.png", dpi=80)
+
+
+def train(
+    config: TrainConfig,
+    mixer: Mixer,
+    run_dir: Path,
+    pairs: list[tuple[np.ndarray, np.ndarray]] | None = None,
+    device: torch.device | str = "cpu",
+    resume: bool = False,
+    minutes: float = math.inf,
+    log: Log = lambda row: None,
+) -> Scores | None:
+    """Train a network; see :class:`Trainer`.
+
+    Raises
+    ------
+    InputError
+        The run folder already holds a run and this is not to resume it.
+    """
+    if (run_dir / LAST).exists() and not resume:
+        raise InputError("this folder already holds a run", path=run_dir, remedy="resume it, or name another folder")
+    trainer = Trainer(config, mixer, run_dir, pairs, device, log)
+    if resume:
+        trainer.resume()
+    return trainer.run(minutes)
+
+
+def load_network(run_dir: Path, which: str = BEST, device: torch.device | str = "cpu") -> tuple[nn.Module, dict]:
+    """Return the trained network of a run folder (the averaged weights) and the facts of its checkpoint.
+
+    Raises
+    ------
+    ModelError
+    """
+    path = run_dir / which
+    if not path.exists():
+        path = run_dir / LAST
+    tensors, facts = checkpoint.load(path)
+    network = registry.build(facts["network"], facts["options"])
+    weights: dict[str, Tensor] = checkpoint.part(tensors, "mean.")
+    checkpoint.fill(network, weights, path)
+    return network.to(device).eval(), facts

@@ -1,0 +1,130 @@
+"""What training makes small. All losses take (batch, samples) or spectra of it and stay finite on silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+def si_snr(estimate: Tensor, target: Tensor, floor: float = 1e-3) -> Tensor:
+    """Return the scale-invariant signal-to-noise ratio in dB (Le Roux et al. 2019, eq. 1), without removing the mean.
+
+    Parameters
+    ----------
+    estimate, target : Tensor, shape (batch, samples)
+    floor : float
+        Share of the target's energy that is added to the error's, so that a perfect estimate has a finite value (30 dB).
+
+    Returns
+    -------
+    Tensor, shape (batch,)
+        Zero where the target is silent.
+    """
+    energy = target.square().sum(1)
+    along = (estimate * target).sum(1) / (energy + 1e-8)
+    error = (estimate - along[:, None] * target).square().sum(1)
+    explained = along.square() * energy
+    ratio = (explained + 1e-6 * energy) / (error + floor * explained + 1e-6 * energy + 1e-12)
+    return torch.where(energy > 1e-6, 10 * torch.log10(ratio + 1e-9), torch.zeros_like(ratio))
+
+
+def compressed(estimate: Tensor, target: Tensor, weight: Tensor | None = None, power: float = 0.3) -> tuple[Tensor, Tensor]:
+    """Return the mean squared errors of compressed magnitudes and of compressed complex spectra.
+
+    Braun & Tashev 2021, eqs. 4 and 5.
+
+    Parameters
+    ----------
+    estimate, target : Tensor, shape (batch, frames, bins), complex
+    weight : Tensor, broadcast with (batch, frames, bins), optional
+        Mean one over what counts.
+    power : float
+
+    Returns
+    -------
+    tuple of Tensor
+        Magnitude error, complex error.
+    """
+    size_e = (estimate.real.square() + estimate.imag.square() + 1e-8).sqrt()
+    size_t = (target.real.square() + target.imag.square() + 1e-8).sqrt()
+    small_e, small_t = size_e**power, size_t**power
+    magnitude = (small_e - small_t).square()
+    scale_e, scale_t = small_e / size_e, small_t / size_t
+    parts = (estimate.real * scale_e - target.real * scale_t).square()
+    parts = parts + (estimate.imag * scale_e - target.imag * scale_t).square()
+    if weight is not None:
+        magnitude, parts = magnitude * weight, parts * weight
+    return magnitude.mean(), parts.mean()
+
+
+class SpectralLoss(nn.Module):
+    """Compressed spectral errors in several resolutions, with more weight where hearing resolves more.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Windows in samples; the hop is half of it.
+    rate : int
+    complex_share : float
+        Weight of the complex error; the magnitude's is one minus it.
+    """
+
+    def __init__(self, sizes: Sequence[int], rate: int, complex_share: float = 0.4) -> None:
+        super().__init__()
+        self.sizes, self.rate, self.complex_share = tuple(sizes), rate, complex_share
+        for size in self.sizes:
+            self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
+            frequency = torch.linspace(0, rate / 2, size // 2 + 1)
+            weight = (24.7 * (4.37 * frequency / 1000 + 1)) ** -0.5  # root of the ERB's density
+            self.register_buffer(f"weight_{size}", weight / weight.mean(), persistent=False)
+
+    def forward(self, estimate: Tensor, target: Tensor) -> Tensor:
+        """Take (batch, samples) of about unit level, return the loss."""
+        total = estimate.new_zeros(())
+        for size in self.sizes:
+            shape = (-1, estimate.shape[1] // size * size)
+            hann = getattr(self, f"window_{size}")
+            spectra = []
+            for signal in (estimate, target):
+                frames = signal[:, : shape[1]].unfold(1, size, size // 2)
+                spectra.append(torch.fft.rfft(frames * hann) * (2 / size) ** 0.5)
+            magnitude, parts = compressed(spectra[0], spectra[1], getattr(self, f"weight_{size}"))
+            total = total + (1 - self.complex_share) * magnitude + self.complex_share * parts
+        return total / len(self.sizes)
+
+
+class EnhancementLoss(nn.Module):
+    """Spectral loss plus SI-SNR, both up to the bandwidth that the target really has.
+
+    Parameters
+    ----------
+    rate : int
+    sizes : sequence of int
+        Windows of the spectral loss.
+    si_snr_weight : float
+        For each dB.
+    complex_share : float
+    """
+
+    def __init__(
+        self, rate: int, sizes: Sequence[int], si_snr_weight: float = 0.005, complex_share: float = 0.4
+    ) -> None:
+        super().__init__()
+        self.rate, self.si_snr_weight = rate, si_snr_weight
+        self.spectral = SpectralLoss(sizes, rate, complex_share)
+
+    def forward(self, estimate: Tensor, target: Tensor, noisy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss and its parts.
+
+        Parameters
+        ----------
+        estimate, target, noisy : Tensor, shape (batch, samples)
+        """
+        level = (target.square().mean(1) + 0.01 * noisy.square().mean(1) + 1e-7).sqrt()[:, None]
+        estimate, target = estimate.float() / level, target / level
+        spectral = self.spectral(estimate, target)
+        ratio = si_snr(estimate, target).mean()
+        loss = spectral - self.si_snr_weight * ratio
+        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
