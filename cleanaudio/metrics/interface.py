@@ -1,0 +1,232 @@
+"""The contract of a metric: what it says about itself, what it is given, and what it may answer.
+
+A metric answers with a number or with :class:`NotMeasurable` and the reason; never with a stand-in number and never
+with NaN. Infinity is a number here (the SI-SDR of identical signals); JSON writes it as null and the reason "inf".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.array import MAX_CHANNELS
+from cleanaudio.errors import InputError
+
+Audio = NDArray[np.float32]
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NotMeasurable:
+    """Why there is no number.
+
+    Parameters
+    ----------
+    reason : str
+        For the user, without a final stop: ``reference is silent``.
+    """
+
+    reason: str
+
+
+Measured = float | NotMeasurable
+
+
+def as_audio(signal: NDArray, what: str) -> Audio:
+    """Return a signal as float32 (channels, frames).
+
+    Parameters
+    ----------
+    signal : ndarray, shape (frames,) or (channels, frames)
+    what : str
+        How errors call it.
+
+    Raises
+    ------
+    InputError
+        It is empty, has more than two dimensions, or lies on its side.
+    """
+    audio = np.atleast_2d(np.asarray(signal, np.float32))
+    if audio.ndim != 2 or len(audio) > MAX_CHANNELS:
+        raise InputError(f"{what} must have the shape (channels, frames), not {np.shape(signal)}")
+    if not audio.size:
+        raise InputError(f"{what} is empty")
+    return audio
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What is judged, and what it is compared with: aligned, of one rate and one length.
+
+    Parameters
+    ----------
+    enhanced : ndarray, shape (channels, frames), float32
+    rate : int
+        Frames per second of all three.
+    reference : ndarray, optional
+        The clean signal; its channel count may differ, metrics compare channel means.
+    noisy : ndarray, optional
+        What was cleaned.
+    """
+
+    enhanced: Audio
+    rate: int
+    reference: Audio | None = None
+    noisy: Audio | None = None
+    _derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for what in ("enhanced", "reference", "noisy"):
+            signal = getattr(self, what)
+            if signal is None:
+                continue
+            audio = as_audio(signal, what)
+            object.__setattr__(self, what, audio)
+            if audio.shape[1] != self.enhanced.shape[1]:
+                raise InputError(f"{what} has {audio.shape[1]} frames, enhanced has {self.enhanced.shape[1]}")
+
+    def derived(self, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` returned when the key was first asked for."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return self._derived[key]
+
+    def mono(self, what: str, rate: int | None = None) -> Vector:
+        """Return the channel mean of ``enhanced``, ``reference`` or ``noisy``, at another rate if asked (soxr, HQ).
+
+        Returns
+        -------
+        ndarray, shape (frames,), float32
+        """
+        rate = rate or self.rate
+
+        def make() -> Vector:
+            audio = getattr(self, what)
+            if audio is None:
+                raise KeyError(what)
+            if rate == self.rate:
+                return audio[0] if len(audio) == 1 else audio.mean(axis=0)
+            import soxr
+
+            return soxr.resample(self.mono(what), self.rate, rate)
+
+        return self.derived((what, rate), make)
+
+    def finite(self, what: str) -> bool:
+        """Return whether a signal has neither NaN nor infinite samples."""
+        return self.derived((what, "finite"), lambda: bool(np.isfinite(np.sum(np.abs(getattr(self, what))))))
+
+    def of_noisy(self) -> Signals:
+        """Return the same comparison with the noisy signal in the place of the enhanced one."""
+        assert self.noisy is not None
+        return self.derived("of noisy", lambda: Signals(self.noisy, self.rate, self.reference, None))
+
+
+Computed = Mapping[str, Measured]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A frozen description, and the function that measures.
+
+    Parameters
+    ----------
+    name : str
+    keys : tuple of str
+        Names of the numbers that it gives; most metrics give one, called as the metric.
+    compute : callable
+        Takes :class:`Signals` that have what the metric needs; returns all its keys.
+    needs : frozenset of {"reference", "noisy"}
+    higher_is_better : bool or None
+        None: neither, as for a loudness.
+    unit : str
+    low, high : float
+        Range of the numbers.
+    extra : str, optional
+        The pip extra that it needs.
+    summary : str
+        One line for tables.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    compute: Callable[[Signals], Computed] = field(repr=False)
+    needs: frozenset[str] = frozenset()
+    higher_is_better: bool | None = True
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    extra: str | None = None
+    summary: str = ""
+
+    def __call__(self, signals: Signals) -> dict[str, Measured]:
+        """Measure; the answer of the same metric on the same signals is kept."""
+        return dict(signals.derived(("metric", self.name), lambda: self._measure(signals)))
+
+    def _measure(self, signals: Signals) -> dict[str, Measured]:
+        for what in ("enhanced", *sorted(self.needs)):
+            if getattr(signals, what) is None:
+                return self.refuse(f"needs the {what} signal")
+            if not signals.finite(what):
+                return self.refuse(f"{what} has NaN or infinite samples")
+        try:
+            measured = self.compute(signals)
+        except ImportError as error:
+            if self.extra is None:
+                raise
+            return self.refuse(f"needs pip install 'cleanaudio-cli[{self.extra}]' ({error})")
+        return {key: _no_nan(measured[key]) for key in self.keys}
+
+    def refuse(self, reason: str) -> dict[str, Measured]:
+        """Return every key as not measurable, for one reason."""
+        return dict.fromkeys(self.keys, NotMeasurable(reason))
+
+
+def _no_nan(value: Measured) -> Measured:
+    if isinstance(value, NotMeasurable):
+        return value
+    return NotMeasurable("the result is not a number") if math.isnan(value) else float(value)
+
+
+def single(name: str, compute: Callable[[Signals], Measured], **described: Any) -> Metric:
+    """Return a metric of one number, its key called as itself."""
+    return Metric(name=name, keys=(name,), compute=lambda signals: {name: compute(signals)}, **described)
+
+
+def delta(metric: Metric) -> Metric:
+    """Return the metric "enhanced minus noisy input" of another metric, keys ``<key>_delta``.
+
+    The sign is not turned: where lower is better, a negative difference is an improvement. Where both are infinite
+    the difference is not measurable.
+    """
+
+    def compute(signals: Signals) -> Computed:
+        after, before = metric(signals), metric(signals.of_noisy())
+        return {f"{key}_delta": _difference(after[key], before[key]) for key in metric.keys}
+
+    span = metric.high - metric.low
+    return replace(
+        metric,
+        name=f"{metric.name}_delta",
+        keys=tuple(f"{key}_delta" for key in metric.keys),
+        compute=compute,
+        needs=metric.needs | {"noisy"},
+        low=-span,
+        high=span,
+        summary=f"{metric.summary}, enhanced minus noisy input",
+    )
+
+
+def _difference(after: Measured, before: Measured) -> Measured:
+    if isinstance(after, NotMeasurable):
+        return after
+    if isinstance(before, NotMeasurable):
+        return NotMeasurable(f"noisy input: {before.reason}")
+    if math.isinf(after) and after == before:
+        return NotMeasurable("enhanced and noisy input are both infinite")
+    return after - before

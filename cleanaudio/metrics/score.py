@@ -1,0 +1,150 @@
+"""Measure one recording: line up the signals, run the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.errors import InputError
+from cleanaudio.metrics import registry
+from cleanaudio.metrics.align import find_lag, shift
+from cleanaudio.metrics.interface import Audio, Measured, Signals, as_audio
+
+LENGTH_LIMIT_S = 0.25
+"""Lengths may differ by so much (what encoders and resamplers add); more means that they are different recordings."""
+
+
+@dataclass(frozen=True)
+class LinedUp:
+    """Signals ready to be compared, and what had to be done to them.
+
+    Parameters
+    ----------
+    signals : Signals
+    lag_ms : float or None
+        How much later than the reference (without one: than the noisy input) the enhanced signal came; None where
+        there is nothing to compare with, or alignment was forbidden.
+    notes : tuple of str
+        For the user: delays taken out, lengths cut or filled up.
+    """
+
+    signals: Signals
+    lag_ms: float | None
+    notes: tuple[str, ...]
+
+
+def line_up(
+    enhanced: NDArray,
+    rate: int,
+    reference: NDArray | None = None,
+    noisy: NDArray | None = None,
+    align: bool = True,
+) -> LinedUp:
+    """Bring signals to one length and take constant delays of up to 0.1 s out.
+
+    The reference stays where it is and the others are moved onto it; without one, the enhanced signal is moved onto the
+    noisy one.
+
+    Parameters
+    ----------
+    enhanced, reference, noisy : ndarray, shape (frames,) or (channels, frames)
+        All at ``rate``.
+    rate : int
+    align : bool
+        False: lengths only.
+
+    Raises
+    ------
+    InputError
+        A signal is empty, or lengths differ by more than 0.25 s.
+    """
+    given = {"enhanced": enhanced, "reference": reference, "noisy": noisy}
+    signals = {what: as_audio(signal, what) for what, signal in given.items() if signal is not None}
+    anchor = next(what for what in ("reference", "noisy", "enhanced") if what in signals)
+    frames = signals[anchor].shape[1]
+    notes = []
+    for what, signal in signals.items():
+        missing = frames - signal.shape[1]
+        if not missing:
+            continue
+        if abs(missing) > LENGTH_LIMIT_S * rate:
+            raise InputError(
+                f"{what} has {signal.shape[1]} frames, {anchor} has {frames}: more than {LENGTH_LIMIT_S} s apart",
+                remedy="compare recordings of the same length",
+            )
+        signals[what] = np.pad(signal[:, :frames], ((0, 0), (0, max(0, missing))))
+        did = "filled up with silence" if missing > 0 else "cut"
+        notes.append(f"{what} {did} to the length of the {anchor} ({-missing:+d} frames)")
+    lag_ms = None
+    if align and len(signals) > 1:
+        for what in signals:
+            if what == anchor:
+                continue
+            lag = _lag(signals[anchor], signals[what], rate)
+            if lag:
+                signals[what] = shift(signals[what], lag)
+                notes.append(f"{what} came {1000 * lag / rate:+.3g} ms after the {anchor}; taken out")
+            if what == "enhanced":
+                lag_ms = 1000 * lag / rate
+    return LinedUp(Signals(rate=rate, **signals), lag_ms, tuple(notes))
+
+
+def _lag(anchor: Audio, signal: Audio, rate: int) -> int:
+    first, second = anchor.mean(axis=0), signal.mean(axis=0)
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        return 0  # the metrics say what is wrong
+    return find_lag(first, second, rate)
+
+
+def score(
+    enhanced: NDArray,
+    rate: int,
+    reference: NDArray | None = None,
+    noisy: NDArray | None = None,
+    metrics: Sequence[str] | None = None,
+    align: bool = True,
+) -> dict[str, Measured]:
+    """Measure a recording.
+
+    Parameters
+    ----------
+    enhanced : ndarray, shape (frames,) or (channels, frames)
+        Nominal range ±1.
+    rate : int
+        Frames per second of all signals.
+    reference : ndarray, optional
+        The clean signal.
+    noisy : ndarray, optional
+        What was cleaned.
+    metrics : sequence of str, optional
+        Names of metrics or of single numbers, with ``_delta`` behind for the difference to the noisy input; default:
+        all that the given signals allow.
+    align : bool
+        Take a constant delay out first.
+
+    Returns
+    -------
+    dict
+        Each key a number (possibly infinite) or :class:`NotMeasurable`; ``lag_ms`` first, where there is something to
+        compare with and ``align`` is true.
+
+    Raises
+    ------
+    InputError
+        A signal is empty, or lengths differ by more than 0.25 s.
+    RecipeError
+        There is no such metric.
+    """
+    chosen = registry.select(
+        metrics,
+        frozenset({"reference"} if reference is not None else ()) | frozenset({"noisy"} if noisy is not None else ()),
+    )
+    lined_up = line_up(enhanced, rate, reference, noisy, align)
+    out: dict[str, Measured] = {} if lined_up.lag_ms is None else {"lag_ms": lined_up.lag_ms}
+    for metric, keys in chosen:
+        measured = metric(lined_up.signals)
+        out |= {key: measured[key] for key in keys}
+    return out
