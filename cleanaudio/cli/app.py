@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import typer
 
 import cleanaudio
-from cleanaudio.cli import backends, denoise, profile_noise
-from cleanaudio.cli.console import complain
+from cleanaudio.cli import backends, denoise, profile_noise, stream
+from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import CleanAudioError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 app.command("denoise")(denoise.denoise)
 app.command("profile-noise")(profile_noise.profile_noise)
+app.command("stream")(stream.stream)
 app.command("backends")(backends.backends)
 
 
@@ -60,4 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        say(f"cleanaudio: {type(error).__name__}: {error} (this is a bug; --debug shows where)")
+        return Exit.SOME_FAILED
     return Exit.DONE

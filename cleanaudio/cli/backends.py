@@ -9,6 +9,7 @@ import typer
 
 from cleanaudio.cli import options
 from cleanaudio.cli.console import stdout
+from cleanaudio.errors import BackendUnavailable
 
 
 def backends(
@@ -19,7 +20,7 @@ def backends(
     """List the backends, or the options of one with units, ranges and defaults."""
     from cleanaudio.backends import registry
 
-    entries = [_described(registry.get(one)) for one in ([name] if name else registry.names())]
+    entries = [_described(one) for one in ([name] if name else registry.names())]
     best, why = registry.auto()
     if json_:
         for entry in entries:
@@ -30,9 +31,20 @@ def backends(
         _show_all(entries, best, why)
 
 
-def _described(backend) -> dict:
+def _described(name: str) -> dict:
     from cleanaudio.backends import registry
 
+    try:
+        backend = registry.get(name)
+    except BackendUnavailable as error:  # a package beside ours that cannot be imported
+        return {
+            "name": name,
+            "summary": error.message,
+            "kind": "?",
+            "available": False,
+            "extra": error.extra,
+            "options": [],
+        }
     return {
         "name": backend.name,
         "summary": backend.summary,

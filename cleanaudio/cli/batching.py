@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import OutputError, RecipeError
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: 
         if batch.piped or batch.to_stdout:
             summary = _single(batch, work, recipe, stack)
         else:
-            summary = _many(batch, work, recipe, stack)
+            summary = _many(batch, work, recipe, backend, stack)
     code = _exit_code(summary, batch)
     if code:
         raise typer.Exit(code)
@@ -159,7 +159,7 @@ def _single(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitS
         print(f"{job.label} → {'-' if batch.to_stdout else target}")
         return Summary(done=1)
     rows = _rows(batch, recipe, None, stack)
-    summary = run([job], work, batch.workers, rows, _Reporter(batch, None))
+    summary = _run([job], work, batch, rows)
     if batch.to_stdout and summary.done:
         with open(target, "rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
@@ -192,13 +192,14 @@ def _sources(batch: Batch, exclude: tuple[Path, ...]) -> Iterator[Source | Probl
     )
 
 
-def _many(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitStack) -> Summary:
+def _many(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     folder, file = batch.target()
     policy = OutputPolicy(
         folder=folder,
         file=file,
         name=batch.name,
         suffix=batch.suffix,
+        backend=backend,
         extension=lambda path: output_suffix(path, batch.format),
         existing=batch.existing,
         min_age_s=batch.min_age_s,
@@ -210,7 +211,7 @@ def _many(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitSta
         raise RecipeError("--skip-existing needs the log of earlier runs", remedy="give --metrics FILE.csv")
     if folder is not None and not batch.dry_run:
         stack.enter_context(FolderLock(folder))
-    log = RowIndex.read(metrics) if batch.existing == "skip" and metrics is not None and metrics.exists() else None
+    log = None if metrics is None else RowIndex.read(metrics)
     exclude = () if folder is None else (folder,)
 
     def steps() -> Iterator[Job | Skipped | Failed]:
@@ -222,7 +223,21 @@ def _many(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitSta
     names_from_stdin = any(text in ("@-", "@-0") for text in batch.inputs)
     count = None if names_from_stdin else lambda: sum(1 for _ in _sources(batch, exclude))
     progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
-    return run(steps(), work, batch.workers, rows, _Reporter(batch, progress))
+    return _run(steps(), work, batch, rows, progress)
+
+
+def _run(
+    steps: Iterable[Job | Skipped | Failed],
+    work: Callable[[int], Work],
+    batch: Batch,
+    rows: RowWriter | None,
+    progress: Progress | None = None,
+) -> Summary:
+    try:
+        return run(steps, work, batch.workers, rows, _Reporter(batch, progress))
+    except OutputError as error:  # the log itself cannot be written: what is done is done, the rest must wait
+        complain(error)
+        raise typer.Exit(Exit.SOME_FAILED) from error
 
 
 def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> RowWriter | None:

@@ -127,7 +127,7 @@ def denoise(
         strength=strength,
         limit_db=limit_db,
         channels=channels.value if channels else None,
-        profile=_load(profile),
+        profile=options.load_profile(profile),
         noise_from=None if noise_from is None else values.stretch(noise_from),
         excerpt=None if excerpt is None else values.stretch(excerpt),
         format=format_,
@@ -163,11 +163,3 @@ def _work(request, overwrite: bool, threads: int):
     from cleanaudio.batch.job import denoise as clean
 
     return partial(clean, request, overwrite, threads)
-
-
-def _load(profile: Path | None):
-    if profile is None:
-        return None
-    from cleanaudio.backends.profile import NoiseProfile
-
-    return NoiseProfile.load(profile)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cleanaudio.cli import config
 from cleanaudio.errors import RecipeError
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.profile import NoiseProfile
 
 OUTPUT, INPUT, RUN = "Output", "Input", "The run"
 DEFAULT_NAME = "{stem}{suffix}.{ext}"
@@ -48,7 +51,9 @@ Subtype = Annotated[
 Name = Annotated[
     str,
     typer.Option(
-        "--name", help="Name of an output, from {stem} {suffix} {ext} {parent} {number}.", rich_help_panel=OUTPUT
+        "--name",
+        help="Name of an output, from {stem} {suffix} {ext} {parent} {backend} {number}.",
+        rich_help_panel=OUTPUT,
     ),
 ]
 Suffix = Annotated[str, typer.Option("--suffix", help="What {suffix} stands for, e.g. _clean.", rich_help_panel=OUTPUT)]
@@ -104,3 +109,12 @@ def existing(skip_existing: bool, overwrite: bool) -> Literal["refuse", "skip", 
     if skip_existing and overwrite:
         raise RecipeError("--skip-existing and --overwrite contradict each other")
     return "skip" if skip_existing else "overwrite" if overwrite else "refuse"
+
+
+def load_profile(path: Path | None) -> NoiseProfile | None:
+    """Return the noise print of a file, if one is named."""
+    if path is None:
+        return None
+    from cleanaudio.backends.profile import NoiseProfile
+
+    return NoiseProfile.load(path)

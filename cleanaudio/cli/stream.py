@@ -82,16 +82,15 @@ class _Chosen:
     """The signal path that was asked for."""
 
     def __init__(
-        self, spec: str, options: dict[str, str], strength: float, limit_db: float | None, profile: Path | None
+        self, spec: str, settings: dict[str, str], strength: float, limit_db: float | None, profile: Path | None
     ) -> None:
-        self._arguments = {"backend": spec, "options": options, "strength": strength, "limit_db": limit_db}
+        self._arguments = {"backend": spec, "options": settings, "strength": strength, "limit_db": limit_db}
         self._profile = profile
 
     def open(self, rate: int, channels: int) -> Any:
         from cleanaudio import open_chain
-        from cleanaudio.backends.profile import NoiseProfile
 
-        print_ = None if self._profile is None else NoiseProfile.load(self._profile)
+        print_ = options.load_profile(self._profile)
         return open_chain(**self._arguments, rate=rate, channels=channels, profile=print_, live=True)
 
 
