@@ -84,7 +84,7 @@ def _open(rate_in: int, rate_out: int, channels: int):
 
 @lru_cache(maxsize=64)
 def _measured_latency(rate_in: int, rate_out: int) -> int:
-    """Feed silence until output has flowed for a while; how far was it behind, at most?
+    """Feed silence until output has flowed for a while, and return how far it was behind at most.
 
     libsoxr works on blocks of its own, so that its delay goes up and down while it runs.
     """

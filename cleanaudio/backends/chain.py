@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
+from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Processor, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
 from cleanaudio.backends.spec import Term
@@ -119,7 +120,8 @@ class Chain:
         for link, analysis in zip(self.links, analyses or [None] * len(self.links), strict=True):
             processor = link.backend.open(link.setup, link.resolved, analysis)
             if link.resolved.rate != self.rate:
-                processor = AtRate(processor, self.rate, link.resolved.rate, self.channels)
+                linked = self.mode == "linked"
+                processor = AtRate(processor, self.rate, link.resolved.rate, self.channels, linked)
             if link.dry > 0:
                 processor = DryMix(processor, link.dry, self.channels)
             processors.append(processor)
@@ -183,28 +185,6 @@ def _share_out(settings: Settings) -> list[dict[str, Value]]:
         for share in takers:
             share[bare] = value
     return shares
-
-
-class Queue:
-    """Samples that wait for their partner: first in, first out, (channels, frames)."""
-
-    def __init__(self, channels: int) -> None:
-        self._blocks: list[Audio] = []
-        self._channels = channels
-        self.frames = 0
-
-    def push(self, block: Audio) -> None:
-        """Put (channels, n) at the end."""
-        if block.shape[1]:
-            self._blocks.append(block)
-            self.frames += block.shape[1]
-
-    def pop(self, frames: int) -> Audio:
-        """Take so many frames from the front; there must be as many."""
-        joined = np.concatenate([np.zeros((self._channels, 0), np.float32), *self._blocks], axis=1)
-        self._blocks = [joined[:, frames:]]
-        self.frames -= frames
-        return joined[:, :frames]
 
 
 class DryMix:

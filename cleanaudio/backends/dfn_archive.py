@@ -166,6 +166,7 @@ def _config(data: bytes, origin: str) -> Config:
         raise ModelError("its config.ini makes no sense", path=origin)
     if conv_look_ahead != config.look_ahead:
         raise ModelError(
-            f"its network looks {conv_look_ahead} frames ahead, its filter {config.look_ahead}: not supported", path=origin
+            f"its network looks {conv_look_ahead} frames ahead, its filter {config.look_ahead}: not supported",
+            path=origin,
         )
     return config
