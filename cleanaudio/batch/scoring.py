@@ -1,0 +1,121 @@
+"""What one worker does to score one file: read the sides, measure, answer."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.array import as_audio
+from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.resample import Resampler
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
+from cleanaudio.batch.pairs import Trial
+from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.metrics.interface import Measured, NotMeasurable
+from cleanaudio.metrics.score import score
+
+Audio = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ScoreJob(Job):
+    """A file to score."""
+
+    trial: Trial = field(kw_only=True)
+
+    @classmethod
+    def of(cls, number: int, trial: Trial) -> ScoreJob:
+        """Return the job for a trial."""
+        paths = tuple(path for path in (trial.enhanced, trial.reference, trial.noisy) if path is not None)
+        return cls(number, paths, Path(), str(trial.enhanced), trial=trial)
+
+
+@dataclass(frozen=True)
+class Scored(Done):
+    """A file that was scored.
+
+    Parameters
+    ----------
+    measured : dict
+        Each number, or why there is none.
+    """
+
+    measured: dict[str, Measured] = field(kw_only=True)
+
+
+def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: Job) -> Outcome:
+    """Score one file; what is wrong with it is an outcome, not an exception.
+
+    Parameters
+    ----------
+    metrics : tuple of str or None
+        As :func:`cleanaudio.metrics.score.score` takes them.
+    align : bool
+        Take constant delays out.
+    threads : int
+        Not used: a metric runs on one.
+    job : ScoreJob
+    """
+    assert isinstance(job, ScoreJob)
+    trial, started = job.trial, time.perf_counter()
+    try:
+        enhanced, rate = _read(trial.enhanced)
+        notes: list[str] = []
+        others = {
+            what: _at_rate(what, path, rate, notes)
+            for what, path in (("reference", trial.reference), ("noisy", trial.noisy))
+            if path is not None
+        }
+        measured = score(enhanced, rate, metrics=metrics, align=align, **others)
+    except CleanAudioError as error:
+        if error.path is None:
+            error.path = job.label
+        return Failed(job, error)
+    fields = {
+        "rate": rate,
+        "channels": len(enhanced),
+        "frames": enhanced.shape[1],
+        "seconds": round(enhanced.shape[1] / rate, 3),
+        "elapsed_s": round(time.perf_counter() - started, 3),
+    }
+    return Scored(job, fields, tuple(notes), measured=measured)
+
+
+def _read(path: Path) -> tuple[Audio, int]:
+    with open_reader(path) as reader:
+        blocks = list(reader.blocks())
+        if not blocks:
+            raise InputError("holds no samples", path=path)
+        if reader.repaired:
+            raise InputError(f"holds {reader.repaired} samples that are not numbers", path=path)
+        return as_audio(np.concatenate(blocks, axis=1)), reader.info.rate
+
+
+def _at_rate(what: str, path: Path, rate: int, notes: list[str]) -> Audio:
+    audio, own = _read(path)
+    if own == rate:
+        return audio
+    notes.append(f"{what} resampled from {own} to {rate} Hz")
+    resampler = Resampler(own, rate, len(audio))
+    return np.concatenate([resampler.process(audio), resampler.flush()], axis=1)
+
+
+def cell(value: Measured | None) -> float | None:
+    """Return a number for JSON: None where there is none, or where it is infinite."""
+    return value if isinstance(value, float | int) and math.isfinite(value) else None
+
+
+def reasons(measured: dict[str, Measured]) -> dict[str, str]:
+    """Return why numbers are missing: the reason, or ``inf`` and ``-inf``."""
+    found = {}
+    for key, value in measured.items():
+        if isinstance(value, NotMeasurable):
+            found[key] = value.reason
+        elif math.isinf(value):
+            found[key] = "inf" if value > 0 else "-inf"
+    return found
