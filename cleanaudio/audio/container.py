@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import av
 import numpy as np
@@ -29,6 +30,7 @@ _DAMAGED_IN_A_ROW = 100
 _LONGEST_PADDING = 4096
 _LOSSLESS = ("pcm_s", "pcm_u", "alac", "flac", "wavpack", "ape", "tta", "tak", "mlp", "truehd")
 _DEPTHS = {"u8": 8, "s16": 16, "s32": 24}
+_IMAGES = {"mjpeg": "image/jpeg", "png": "image/png"}
 _SUBTYPES = {"pcm_f32le": "FLOAT", "pcm_f32be": "FLOAT", "pcm_f64le": "DOUBLE", "pcm_f64be": "DOUBLE"}
 
 
@@ -39,6 +41,8 @@ class ContainerSource:
     ----------
     rate, channels : int
         Of the first decoded frame, which for HE-AAC is not what the header says.
+    text, cover, chapters
+        As in :class:`~cleanaudio.audio.files.Reader`.
     damaged : int
         Packets that could not be decoded and were left out.
     changed : bool
@@ -47,13 +51,18 @@ class ContainerSource:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._container: av.container.InputContainer | None = None
-        self.damaged = 0
-        self.changed = False
+        self._container: Any = None
         self._begin()
+        self.text = _text(self._container.metadata | self.stream.metadata)
+        self.chapters = tuple(
+            (float(chapter["start"] * chapter["time_base"]), chapter["metadata"].get("title", ""))
+            for chapter in self._container.chapters()
+        )
+        self.cover = _cover(name) if any(map(_is_cover, self._container.streams.video)) else None
 
     def _begin(self) -> None:
-        self.close()
+        if self._container is not None:
+            self._container.close()
         try:
             self._container = container = av.open(self._name, options=_OPTIONS, metadata_errors="replace")
         except FFmpegError as error:
@@ -72,7 +81,6 @@ class ContainerSource:
 
     def _decode(self) -> Iterator[NDArray[np.float32]]:
         container, in_a_row = self._container, 0
-        assert container is not None
         kind = None
         for packet in container.demux(self.stream):
             try:
@@ -123,9 +131,7 @@ class ContainerSource:
 
     def close(self) -> None:
         """Close the file."""
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+        self._container.close()
 
 
 def open_container(name: str) -> Reader:
@@ -145,7 +151,6 @@ def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
     source = ContainerSource(name)
     try:
         stream, container = source.stream, source._container
-        assert container is not None
         frames = _trimmed(source.count(), stream, source.rate)
         warnings = []
         if source.damaged:
@@ -180,6 +185,23 @@ def _trimmed(frames: int, stream: av.AudioStream, rate: int) -> int:
         return frames
     said = round(stream.duration * stream.time_base * rate)
     return said if 0 <= frames - said < _LONGEST_PADDING else frames
+
+
+def _text(metadata: dict[str, str]) -> dict[str, str]:
+    """Tags by libsndfile's names."""
+    lower = {key.lower(): value for key, value in metadata.items()}
+    if "track" in lower:
+        lower["tracknumber"] = lower.pop("track")
+    return lower
+
+
+def _cover(name: str) -> tuple[bytes, str] | None:
+    with av.open(name, options=_OPTIONS, metadata_errors="replace") as container:
+        stream = next(filter(_is_cover, container.streams.video))
+        packet = next(container.demux(stream), None)
+        if packet is None or not packet.size:
+            return None
+        return bytes(packet), _IMAGES.get(stream.codec_context.name, "image/" + stream.codec_context.name)
 
 
 def _is_cover(stream: av.VideoStream) -> bool:

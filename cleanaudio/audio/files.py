@@ -40,6 +40,9 @@ RATES = (1000, 1_536_000)
 _OPEN_SIZE = 0x7FFF0000
 """From here on, a promised size is what a program writes into a pipe."""
 
+_LONGEST_HEAD = 64 << 20
+"""Bytes of tags before the sound that are kept in memory."""
+
 _UNKNOWN_ENCODING = (1, 4, 18)
 """libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
 
@@ -97,6 +100,10 @@ class AudioInfo:
 class Source(Protocol):
     """Where the samples of a :class:`Reader` come from."""
 
+    text: dict[str, str]
+    cover: tuple[bytes, str] | None
+    chapters: tuple[tuple[float, str], ...]
+
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next frames, (n, channels); n < ``frames`` only at the end."""
         ...
@@ -122,6 +129,12 @@ class Reader:
         Frame that the next :meth:`read` begins with.
     repaired : int
         Samples that were NaN or infinite in what was read since the last seek to the beginning.
+    text : dict of str to str
+        Tags, as the container has them.
+    cover : (bytes, str) or None
+        Picture and its MIME type, of containers read through PyAV.
+    chapters : tuple of (float, str)
+        Beginnings in seconds and titles, of containers read through PyAV.
     """
 
     def __init__(self, info: AudioInfo, source: Source) -> None:
@@ -129,6 +142,7 @@ class Reader:
         self.position = 0
         self.repaired = 0
         self._source = source
+        self.text, self.cover, self.chapters = source.text, source.cover, source.chapters
         self._may_be_broken = info.depth is None  # an integer is always finite
 
     def read(self, frames: int) -> Audio:
@@ -341,8 +355,8 @@ def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
     if scan is None:
         return _open_plain(name, file, size)
     view = _View(name)
-    if scan.first.layer == 3 and not scan.consistent:
-        view = _View(name, *scan.honest_tag(file))
+    if scan.first.layer == 3 and not scan.consistent and scan.start < _LONGEST_HEAD:
+        view = _View(name, *scan.mended_head(file))
     reader = _open_sndfile(view)
     if reader is None:
         return None

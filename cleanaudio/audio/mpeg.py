@@ -79,15 +79,19 @@ class Scan:
         """Whether a Xing tag promises what is there."""
         return self.promised is not None and self.promised in (self.frames, self.frames + 1)
 
-    def honest_tag(self, file: BinaryIO) -> tuple[bytes, int]:
-        """Return a frame with a Xing tag that tells the truth and the offset of the audio that it belongs before."""
+    def mended_head(self, file: BinaryIO) -> tuple[bytes, int]:
+        """Return a beginning of the file whose Xing tag tells the truth, and the offset of the audio to go after it."""
+        file.seek(0)
+        return file.read(self.start) + self._honest_tag(file), self.start + len(self.tag)
+
+    def _honest_tag(self, file: BinaryIO) -> bytes:
         flags_at = _tag_at(self.tag)
         if flags_at and struct.unpack_from(">I", self.tag, flags_at + 4)[0] & 1:
             tag = bytearray(self.tag)
             struct.pack_into(">I", tag, flags_at + 8, self.frames)
             if tag[flags_at + 7] & 2:  # the size in bytes, which a decoder compares
                 struct.pack_into(">I", tag, flags_at + 12, min(self.size - self.start, 0xFFFFFFFF))
-            return bytes(tag), self.start + len(self.tag)
+            return bytes(tag)
         file.seek(self.start)
         head = bytearray(file.read(_HEADER))
         head[1] |= 1  # no checksum
@@ -95,7 +99,7 @@ class Scan:
         described = _table()[_key(head)]
         tag = bytearray(head.ljust(described.length, b"\0"))
         struct.pack_into(">4sII", tag, _HEADER + _side_information(head), b"Xing", 1, self.frames)
-        return bytes(tag), self.start + len(self.tag)
+        return bytes(tag)
 
 
 def scan(file: BinaryIO, size: int) -> Scan | None:

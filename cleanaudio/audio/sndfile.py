@@ -35,6 +35,8 @@ class SndfileSource:
     sound : soundfile.SoundFile
     frames : int
         As the header, or libsndfile's estimate, has it.
+    text : dict of str to str
+        Tags by libsndfile's names.
 
     Raises
     ------
@@ -51,6 +53,9 @@ class SndfileSource:
             os.lseek(file.fileno(), 0, os.SEEK_SET)
             self.sound = soundfile.SoundFile(file.fileno(), closefd=False)
         self.frames = self.sound.frames
+        self.text: dict[str, str] = self.sound.copy_metadata()
+        self.cover: tuple[bytes, str] | None = None
+        self.chapters: tuple[tuple[float, str], ...] = ()
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next frames, (n, channels) with n < ``frames`` only at the end or before a damaged place."""

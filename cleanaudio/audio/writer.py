@@ -2,32 +2,204 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shutil
+import stat
+import tempfile
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
-import soundfile
+import numpy as np
 
-from cleanaudio.audio.formats import OutputFormat, output_format
+from cleanaudio.audio import flac, wave
+from cleanaudio.audio.formats import DEPTHS, FLOAT_SUBTYPES, OutputFormat, output_format
+from cleanaudio.audio.limiter import Limiter
+from cleanaudio.audio.quantise import Quantiser
+from cleanaudio.audio.sndsink import SndfileSink
+from cleanaudio.audio.tags import Tags
 from cleanaudio.errors import OutputError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Audio = NDArray[np.float32]
 
-__all__ = ["AtomicWriter", "ClipMode", "OutputFormat", "output_format"]
+__all__ = ["TEMPORARY", "AtomicWriter", "ClipMode", "OutputFormat", "StreamWriter", "output_format"]
 
 ClipMode = Literal["limit", "rescale", "clamp"]
 
+TEMPORARY = ".*.part"
+"""Pattern of the names of unfinished results, which only a killed process leaves behind."""
 
-class AtomicWriter:
+_LOSSY_FLOAT = ("VORBIS", "OPUS", "MPEG_LAYER_III")
+_PIECE_S = 1.0
+_LONGEST_NAME = 255
+_REMEDIES = {
+    errno.ENOSPC: "free some space or choose another folder",
+    errno.EDQUOT: "free some of your quota or choose another folder",
+    errno.EFBIG: "raise the limit on file sizes or choose a smaller format",
+    errno.EACCES: "choose another folder or change its permissions",
+    errno.EPERM: "choose another folder or change its permissions",
+    errno.EROFS: "choose a folder that can be written to",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "choose another folder",
+    errno.EEXIST: "choose another folder",
+    errno.EISDIR: "choose another name",
+}
+
+
+class _Sink(Protocol):
+    def write(self, samples: NDArray) -> None: ...
+
+    def finish(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class _Writer:
+    """What all writers share: from blocks of float32 to samples of the encoding.
+
+    Attributes
+    ----------
+    frames : int
+        Frames taken so far.
+    clipped : int
+        Samples above full scale that were limited or clamped so far; always 0 in floating point.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rate: int,
+        channels: int,
+        output_format: OutputFormat,
+        tags: Tags | None,
+        frames: int | None,
+        clip_mode: ClipMode,
+        scale: float,
+        dither_seed: int | None,
+    ) -> None:
+        self.frames = 0
+        self._name = name
+        self._rate, self._channels, self._format = rate, channels, output_format
+        self._tags = tags or Tags()
+        self._expected = frames
+        self._scale = np.float32(scale)
+        subtype = output_format.subtype
+        bounded = subtype not in FLOAT_SUBTYPES
+        self._limiter = Limiter(rate, channels) if bounded and clip_mode == "limit" else None
+        self._clamp = bounded and subtype in _LOSSY_FLOAT
+        self._clamped = 0
+        self._quantiser = None
+        if bounded and not self._clamp:
+            depth = DEPTHS.get(subtype)  # the companded and adaptive encodings have a noise of their own
+            self._quantiser = Quantiser(depth or 16, channels, dither_seed if depth else None)
+        self._sink: _Sink | None = None
+
+    @property
+    def clipped(self) -> int:
+        """Samples above full scale that were limited or clamped so far."""
+        limited = self._limiter.limited if self._limiter else 0
+        return limited + self._clamped + (self._quantiser.clipped if self._quantiser else 0)
+
+    def write(self, block: Audio) -> None:
+        """Take the next frames, (channels, n).
+
+        Raises
+        ------
+        OutputError
+            They cannot be written, or hold values that are not numbers.
+        ValueError
+            The block has another shape.
+        """
+        if block.ndim != 2 or block.shape[0] != self._channels:
+            raise ValueError(f"expected ({self._channels}, n), got {block.shape}")
+        piece = round(self._rate * _PIECE_S)
+        for start in range(0, block.shape[1], piece):
+            self._write(block[:, start : start + piece])
+
+    def _write(self, block: Audio) -> None:
+        if not np.isfinite(np.abs(block).max()):
+            raise OutputError(
+                "the processing gave values that are not numbers", path=self._name, remedy="try another backend"
+            )
+        self.frames += block.shape[1]
+        if self._scale != 1.0:
+            block = block * self._scale
+        self._put(self._limiter.process(block) if self._limiter else block)
+
+    def _put(self, block: Audio) -> None:
+        if self._quantiser is not None:
+            samples: NDArray = self._quantiser.process(block)
+        else:
+            samples = np.ascontiguousarray(block.T, dtype=np.float32)
+            if self._clamp and samples.size and max(samples.max(), -samples.min()) > 1.0:
+                self._clamped += int(np.count_nonzero(np.abs(samples) > 1.0))
+                samples = np.clip(samples, -1.0, 1.0)
+        assert self._sink is not None, "the writer is a context manager"
+        try:
+            self._sink.write(samples)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _finish(self) -> None:
+        if self._limiter is not None:
+            self._put(self._limiter.flush())
+        assert self._sink is not None
+        self._sink.finish()
+        self._sink = None
+
+    def _abort(self) -> None:
+        if self._sink is not None:
+            self._sink.abort()
+            self._sink = None
+
+    def _open_sink(self, file: BinaryIO, seekable: bool = True) -> _Sink:
+        container, subtype = self._format.format, self._format.subtype
+        if container in wave.CONTAINERS and subtype in wave.ENCODINGS:
+            return wave.WaveSink(
+                file,
+                container,
+                subtype,
+                self._rate,
+                self._channels,
+                frames=self._expected,
+                chunks=self._chunks(),
+                channel_mask=self._format.channel_mask,
+                seekable=seekable,
+            )
+        text = self._tags.text
+        if container in wave.CONTAINERS or (container == "FLAC" and self._has_comments()):
+            text = {}
+        elif container == "MP3" and self._tags.id3:
+            file.write(self._tags.id3)
+            text = {}
+        return SndfileSink(file, self._rate, self._channels, self._format, text)
+
+    def _chunks(self) -> tuple[tuple[bytes, bytes], ...]:
+        info = None if self._tags.has_info else wave.info_chunk(self._tags.text)
+        return (*self._tags.chunks, *([(b"LIST", info)] if info else []))
+
+    def _has_comments(self) -> bool:
+        return any(kind == flac.COMMENT for kind, _ in self._tags.blocks)
+
+    def _failed(self, error: OSError) -> Exception:
+        if isinstance(error, BrokenPipeError):  # who listened has gone; the caller knows whether that is an error
+            return error
+        reason = error.strerror or str(error)
+        remedy = _REMEDIES.get(error.errno or 0, "check the folder and its disk")
+        return OutputError(f"cannot be written: {reason}", path=self._name, remedy=remedy)
+
+
+class AtomicWriter(_Writer):
     """A result on its way to its final name, a context manager.
 
     Leaving the block without an exception moves the file in place; any exception, KeyboardInterrupt too, removes it.
+    Its permissions are those of the umask.
 
     Parameters
     ----------
@@ -40,9 +212,10 @@ class AtomicWriter:
     frames : int, optional
         How many are going to be written, if known; decides between WAV and RF64.
     clip_mode : {"limit", "rescale", "clamp"}
-        What happens to peaks above full scale in a format that has no room for them.
+        What happens to peaks above full scale in a format that has no room for them: a limiter with look-ahead, the
+        gain ``scale`` and then clamping, or clamping alone.
     scale : float
-        Gain of ``rescale``, found by a first pass.
+        Linear gain on everything, found by a first pass.
     dither_seed : int, optional
         Seed of the TPDF dither of integer formats; None rounds without dither.
     overwrite : bool
@@ -50,12 +223,18 @@ class AtomicWriter:
     fsync : bool
         Whether the data are forced to the disk before the file gets its name.
 
+    Raises
+    ------
+    OutputError
+        The target exists and may not be replaced, or cannot be written.
+
     Attributes
     ----------
+    path : Path
     frames : int
         Frames taken so far.
     clipped : int
-        Samples above full scale that were limited or clamped so far.
+        Samples above full scale that were limited or clamped so far; always 0 in floating point.
     """
 
     def __init__(
@@ -65,7 +244,7 @@ class AtomicWriter:
         channels: int,
         output_format: OutputFormat,
         *,
-        tags: Any = None,
+        tags: Tags | None = None,
         frames: int | None = None,
         clip_mode: ClipMode = "limit",
         scale: float = 1.0,
@@ -74,35 +253,157 @@ class AtomicWriter:
         fsync: bool = False,
     ) -> None:
         self.path = Path(path)
-        self.frames = 0
-        self.clipped = 0
-        self._rate, self._channels, self._format = rate, channels, output_format
-        self._overwrite = overwrite
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}.part")
+        super().__init__(str(self.path), rate, channels, output_format, tags, frames, clip_mode, scale, dither_seed)
+        self._overwrite, self._fsync = overwrite, fsync
+        self._temporaries: list[Path] = []
+        self._file: BinaryIO
 
     def __enter__(self) -> AtomicWriter:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = soundfile.SoundFile(
-            os.fsencode(self._temporary),
-            "x",
-            self._rate,
-            self._channels,
-            subtype=self._format.subtype,
-            format=self._format.format,
-        )
+        try:
+            self._check_target()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._create()
+            self._sink = self._open_sink(self._file)
+        except OSError as error:
+            self._remove()
+            raise self._failed(error) from error
+        except BaseException:
+            self._remove()
+            raise
         return self
 
-    def write(self, block: Audio) -> None:
-        """Take the next frames, (channels, n)."""
-        self.frames += block.shape[1]
-        self._file.write(block.T)
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                by_libsndfile = isinstance(self._sink, SndfileSink)
+                self._finish()
+                self._add_metadata(by_libsndfile)
+                self._file.flush()
+                if self._fsync:
+                    os.fsync(self._file.fileno())
+                self._file.close()
+                self._commit(self._temporaries[-1])
+        except OSError as failure:
+            raise self._failed(failure) from failure
+        finally:
+            self._remove()
+
+    def _check_target(self) -> None:
+        try:
+            mode = os.stat(self.path).st_mode
+        except FileNotFoundError:
+            return
+        if stat.S_ISDIR(mode):
+            raise OutputError("is a folder", path=self.path, remedy="choose the name of a file")
+        if not stat.S_ISREG(mode):
+            raise OutputError("is not a regular file", path=self.path, remedy="use -o - for a pipe")
+        if not self._overwrite:
+            raise self._exists()
+
+    def _exists(self) -> OutputError:
+        return OutputError("exists already", path=self.path, remedy="use --overwrite or another folder")
+
+    def _create(self) -> BinaryIO:
+        """Open a new temporary file in the target's folder."""
+        ending = f".{os.urandom(4).hex()}.part"
+        name = os.fsencode(self.path.name)[: _LONGEST_NAME - len(ending) - 1]
+        temporary = self.path.with_name("." + name.decode(errors="ignore") + ending)
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._temporaries.append(temporary)
+        return os.fdopen(descriptor, "w+b", buffering=1 << 18)
+
+    def _add_metadata(self, by_libsndfile: bool) -> None:
+        """Add to the finished file what libsndfile could not write into it."""
+        if self._format.format == "FLAC" and self._tags.blocks:
+            written = self._file
+            self._file = self._create()
+            with written:
+                flac.rewrite(written, self._file, self._tags.blocks)
+        elif self._format.format in wave.CONTAINERS and by_libsndfile:
+            wave.append_chunks(self._file, self._chunks())
+
+    def _commit(self, temporary: Path) -> None:
+        if not self._overwrite:
+            try:
+                os.link(temporary, self.path)  # unlike a rename, fails if the name has been taken meanwhile
+                return
+            except FileExistsError:
+                raise self._exists() from None
+            except OSError:  # a file system without hard links
+                if os.path.lexists(self.path):
+                    raise self._exists() from None
+        os.replace(temporary, self.path)
+
+    def _remove(self) -> None:
+        self._abort()
+        if hasattr(self, "_file") and not self._file.closed:
+            _discard(self._file)
+        for temporary in self._temporaries:
+            temporary.unlink(missing_ok=True)
+
+
+class StreamWriter(_Writer):
+    """A result on its way into a pipe such as standard output, a context manager.
+
+    WAV goes out as it comes, with the length in its header where ``frames`` is given, else an open one; what needs a
+    seekable file (FLAC, Ogg …) is made in a temporary file and copied when it is whole.
+
+    Parameters
+    ----------
+    stream : binary file
+        Flushed, not closed.
+    rate, channels, output_format, tags, frames, clip_mode, scale, dither_seed
+        As :class:`AtomicWriter`.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        rate: int,
+        channels: int,
+        output_format: OutputFormat,
+        *,
+        tags: Tags | None = None,
+        frames: int | None = None,
+        clip_mode: ClipMode = "limit",
+        scale: float = 1.0,
+        dither_seed: int | None = None,
+    ) -> None:
+        super().__init__("-", rate, channels, output_format, tags, frames, clip_mode, scale, dither_seed)
+        self._stream = stream
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> StreamWriter:
+        direct = self._format.format in wave.CONTAINERS and self._format.subtype in wave.ENCODINGS
+        try:
+            if not direct:
+                self._file = tempfile.TemporaryFile()
+            self._sink = self._open_sink(self._file or self._stream, seekable=not direct)
+        except OSError as error:
+            self._close()
+            raise self._failed(error) from error
+        return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._file.close()
-        if kind is not None:
-            self._temporary.unlink(missing_ok=True)
-            return
-        if not self._overwrite and self.path.exists():
-            self._temporary.unlink()
-            raise OutputError("exists already", path=self.path, remedy="use --overwrite or another folder")
-        os.replace(self._temporary, self.path)
+        try:
+            if kind is None:
+                self._finish()
+                if self._file is not None:
+                    self._file.seek(0)
+                    shutil.copyfileobj(self._file, self._stream, 1 << 20)
+                self._stream.flush()
+        except OSError as failure:
+            raise self._failed(failure) from failure
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._abort()
+        if self._file is not None:
+            _discard(self._file)
+
+
+def _discard(file: BinaryIO) -> None:
+    """Close a file that is given up: that the rest of its buffer cannot be written is no news."""
+    with contextlib.suppress(OSError):
+        file.close()

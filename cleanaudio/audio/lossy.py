@@ -1,0 +1,67 @@
+"""Settings that make an encoder come out at a wanted bit rate.
+
+libsndfile takes a compression level, 0 (best) to 1, and each encoder makes of it what it likes: Opus and constant
+MP3 go linearly from their highest to their lowest bit rate; Vorbis has a quality scale whose nominal bit rate depends
+on rate and channels, so the encoder itself is asked.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+
+import soundfile
+
+from cleanaudio.audio import ogg
+
+_OPUS_PER_CHANNEL = (6_000, 256_000)
+_MP3_BIT_RATES = {32000: (32_000, 320_000), 16000: (8_000, 160_000), 8000: (8_000, 64_000)}  # from this rate on
+_DEFAULT_PER_CHANNEL = {"VORBIS": 80_000, "OPUS": 64_000, "MPEG_LAYER_III": 96_000}
+_STEPS = 12
+
+
+@dataclass(frozen=True)
+class Compression:
+    """What :class:`soundfile.SoundFile` is opened with."""
+
+    level: float
+    mode: str | None = None
+
+
+def compression(subtype: str, rate: int, channels: int, bit_rate: int | None = None) -> Compression | None:
+    """Return the setting for a bit rate in bits per second, or for transparent speech; None for other encodings."""
+    if subtype not in _DEFAULT_PER_CHANNEL:
+        return None
+    wanted = bit_rate or _DEFAULT_PER_CHANNEL[subtype] * channels
+    if subtype == "OPUS":
+        return Compression(_linear(wanted / channels, *_OPUS_PER_CHANNEL))
+    if subtype == "VORBIS":
+        return Compression(_vorbis(rate, channels, wanted))
+    limits = next(limits for lowest, limits in _MP3_BIT_RATES.items() if rate >= lowest)
+    return Compression(min(_linear(wanted, *limits), 0.99), "CONSTANT")  # LAME refuses the last step
+
+
+def _linear(wanted: float, lowest: int, highest: int) -> float:
+    return min(1.0, max(0.0, (highest - wanted) / (highest - lowest)))
+
+
+@lru_cache(maxsize=64)
+def _vorbis(rate: int, channels: int, wanted: int) -> float:
+    """Find the level whose nominal bit rate is the wanted one, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = (low + high) / 2
+        nominal = _nominal(rate, channels, middle)
+        if nominal is None:  # the encoder does not say at this rate; its middle quality then
+            return 0.5
+        low, high = (middle, high) if nominal > wanted else (low, middle)
+    return (low + high) / 2
+
+
+def _nominal(rate: int, channels: int, level: float) -> int | None:
+    file = io.BytesIO()
+    with soundfile.SoundFile(file, "w", rate, channels, "VORBIS", format="OGG", compression_level=level):
+        pass
+    stream = ogg.describe(file, len(file.getvalue()))
+    return stream.nominal_bit_rate if stream else None
