@@ -20,14 +20,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cleanaudio.audio.stft import window
-from cleanaudio.networks.spectrum import Spectrum, band_mask
+from cleanaudio.networks.frames import FrameNetwork
 
 RATE = 48000
 WINDOW = 960
 HOP = 480
 BINS = WINDOW // 2 + 1
-LOOK_AHEAD = 1
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ class Block(nn.Module):
         return x + self.norm_attention(self.after_attention(mixed)), state
 
 
-class FullBand(nn.Module):
+class FullBand(FrameNetwork):
     """Noisy spectra in, clean spectra out, one frame later.
 
     Parameters
@@ -173,7 +171,10 @@ class FullBand(nn.Module):
     """
 
     rate = RATE
-    look_ahead = LOOK_AHEAD
+    window_name = "vorbis"
+    size = WINDOW
+    hop = HOP
+    look_ahead = 1
     spread: Tensor
     gather: Tensor
 
@@ -181,7 +182,6 @@ class FullBand(nn.Module):
         super().__init__()
         self.config = c = config or FullBandConfig()
         self.positions = (c.low + c.bands) // 8
-        self.spectrum = Spectrum(torch.from_numpy(window("vorbis", WINDOW)), HOP)
         spread = band_weights(c.low, c.bands)
         self.register_buffer("spread", spread, persistent=False)
         self.register_buffer("gather", (spread / spread.sum(1, keepdim=True)).T.contiguous(), persistent=False)
@@ -198,20 +198,13 @@ class FullBand(nn.Module):
         nn.init.zeros_(self.filter.bias)
         nn.init.constant_(self.gain.bias, 1.0)
 
-    def state_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return names and shapes of the states of one channel; all start at zero."""
+    def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
+        """Return the last noisy spectra and the states of the recurrence."""
         c = self.config
-        shapes: dict[str, tuple[int, ...]] = {"spectra": (1, BINS, c.taps - 1, 2)}
+        shapes: dict[str, tuple[int, ...]] = {"spectra": (batch, BINS, c.taps - 1, 2)}
         for number in range(c.blocks):
-            shapes[f"recurrent_{number}"] = (1, self.positions, c.channels)
+            shapes[f"recurrent_{number}"] = (1, batch * self.positions, c.channels)
         return shapes
-
-    def start(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Return the states before the first frame, for so many signals at once."""
-        spectra, *recurrent = self.state_shapes().values()
-        like = self.gain.weight
-        first = like.new_zeros(batch, *spectra[1:])
-        return first, *(like.new_zeros(1, batch * shape[1], shape[2]) for shape in recurrent)
 
     def features(self, spectra: Tensor) -> Tensor:
         """Return compressed real and imaginary parts (zero above the low bins) and magnitudes.
@@ -272,28 +265,3 @@ class FullBand(nn.Module):
         y = torch.stack([imaginary[tap : tap + count] for tap in range(taps)], dim=-1)
         a, b = weights[..., :taps], weights[..., taps:]
         return torch.stack([(a * x - b * y).sum(-1), (a * y + b * x).sum(-1)], dim=-1)
-
-    def spectra(self, noisy: Tensor) -> Tensor:
-        """Return the clean spectra of whole signals: (batch, samples) to (batch, frames, bins), complex64."""
-        spectra = torch.view_as_real(self.spectrum(noisy).transpose(1, 2))
-        ahead = F.pad(spectra, (0, 0, 0, LOOK_AHEAD))
-        clean = self(ahead, *self.start(len(noisy)))[0][:, :, LOOK_AHEAD:]
-        return torch.view_as_complex(clean.float().contiguous()).transpose(1, 2)
-
-    def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
-        """Clean whole signals.
-
-        Parameters
-        ----------
-        noisy : Tensor, shape (batch, samples)
-        bandwidth_hz : Tensor, shape (batch,), optional
-            Leave out what lies above.
-
-        Returns
-        -------
-        Tensor, shape (batch, samples)
-        """
-        spectra = self.spectra(noisy)
-        if bandwidth_hz is not None:
-            spectra = spectra * band_mask(bandwidth_hz, BINS, RATE)
-        return self.spectrum.inverse(spectra, noisy.shape[1])

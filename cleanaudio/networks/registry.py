@@ -12,6 +12,10 @@ from cleanaudio.errors import RecipeError
 
 _NETWORKS = {
     "fullband": ("cleanaudio.networks.fullband", "FullBand", "FullBandConfig"),
+    "mask-lstm": ("cleanaudio.networks.mask_lstm", "MaskLstm", "MaskLstmConfig"),
+    "mask-lstm-streaming": ("cleanaudio.networks.mask_lstm", "StreamingMaskLstm", "MaskLstmConfig"),
+    "conv-tasnet": ("cleanaudio.networks.conv_tasnet", "ConvTasNet", "ConvTasNetConfig"),
+    "autoencoder": ("cleanaudio.networks.autoencoder", "Autoencoder", "AutoencoderConfig"),
 }
 
 

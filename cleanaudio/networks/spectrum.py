@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Spectrum(torch.nn.Module):
+class Spectrum(nn.Module):
     """Analysis and synthesis with half-overlapping frames, or any other overlap that divides the window.
 
     Parameters
@@ -60,6 +60,45 @@ class Spectrum(torch.nn.Module):
         pieces = pieces.reshape(batch, count, periods, self.hop)
         total = sum(F.pad(pieces[:, :, p], (0, 0, p, periods - 1 - p)) for p in range(periods))
         return total.reshape(batch, -1)[:, self.size - self.hop :][:, :samples]
+
+
+class RealSpectrum(nn.Module):
+    """The same transform as products with cosines and sines: slower, but every ONNX runtime can do it.
+
+    Parameters
+    ----------
+    window : ndarray or Tensor, shape (window,)
+        Analysis window.
+    hop : int
+        Divides the window.
+    """
+
+    forth: Tensor
+    back: Tensor
+
+    def __init__(self, window: Tensor, hop: int) -> None:
+        super().__init__()
+        pair = Spectrum(window, hop)
+        self.size, self.hop = pair.size, hop
+        basis = torch.fft.rfft(torch.eye(self.size, dtype=torch.float64))
+        forth = torch.view_as_real(basis) * pair.analysis[:, None, None]
+        inverse = torch.fft.irfft(torch.eye(self.size // 2 + 1, dtype=torch.complex128), self.size)
+        inverse_imaginary = torch.fft.irfft(1j * torch.eye(self.size // 2 + 1, dtype=torch.complex128), self.size)
+        back = torch.stack([inverse, inverse_imaginary], dim=1) * pair.synthesis
+        self.register_buffer("forth", forth.reshape(self.size, -1).T[:, None].float().contiguous(), persistent=False)
+        self.register_buffer("back", back.reshape(-1, self.size)[:, None].float().contiguous(), persistent=False)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Take (batch, samples), return (batch, frames, bins, 2): as :class:`Spectrum`, with one frame more at the end."""
+        padded = F.pad(signal, (self.size - self.hop, self.size))
+        spectra = F.conv1d(padded[:, None], self.forth, stride=self.hop)
+        return spectra.transpose(1, 2).reshape(spectra.shape[0], spectra.shape[2], -1, 2)
+
+    def inverse(self, spectra: Tensor, samples: int | Tensor) -> Tensor:
+        """Take (batch, frames, bins, 2), return (batch, samples)."""
+        flat = spectra.reshape(spectra.shape[0], spectra.shape[1], -1).transpose(1, 2)
+        signal = F.conv_transpose1d(flat, self.back, stride=self.hop)[:, 0]
+        return signal[:, self.size - self.hop :][:, :samples]
 
 
 def band_mask(bandwidth_hz: Tensor, bins: int, rate: int) -> Tensor:

@@ -1,0 +1,75 @@
+"""What networks on spectra have in common: frames and states in, clean frames and new states out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from cleanaudio.audio.stft import WindowName, window
+from cleanaudio.networks.spectrum import Spectrum, band_mask
+
+
+class FrameNetwork(nn.Module):
+    """A causal network on spectra, which runs over a whole recording or frame by frame with the same result.
+
+    ``forward(spectra, *states)`` takes spectra of shape (batch, bins, frames, 2) and returns the clean spectra of
+    frames that are ``look_ahead`` earlier, then the new states. The states start at zero.
+
+    Attributes
+    ----------
+    rate : int
+        Hz.
+    window_name : {"hann", "sqrt-hann", "vorbis"}
+    size, hop : int
+        Window and step in samples.
+    look_ahead : int
+        Frames.
+    """
+
+    rate: ClassVar[int]
+    window_name: ClassVar[WindowName]
+    size: ClassVar[int]
+    hop: ClassVar[int]
+    look_ahead: ClassVar[int] = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spectrum = Spectrum(torch.from_numpy(window(self.window_name, self.size)), self.hop)
+
+    @abstractmethod
+    def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of the states of so many signals."""
+
+    def start(self, batch: int = 1) -> tuple[Tensor, ...]:
+        """Return the states before the first frame."""
+        like = next(self.parameters())
+        return tuple(torch.zeros(shape, device=like.device) for shape in self.state_shapes(batch).values())
+
+    def spectra(self, noisy: Tensor) -> Tensor:
+        """Return the clean spectra of whole signals: (batch, samples) to (batch, frames, bins), complex64."""
+        spectra = torch.view_as_real(self.spectrum(noisy).transpose(1, 2))
+        ahead = F.pad(spectra, (0, 0, 0, self.look_ahead))
+        clean = self(ahead, *self.start(len(noisy)))[0][:, :, self.look_ahead :]
+        return torch.view_as_complex(clean.float().contiguous()).transpose(1, 2)
+
+    def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
+        """Clean whole signals.
+
+        Parameters
+        ----------
+        noisy : Tensor, shape (batch, samples)
+        bandwidth_hz : Tensor, shape (batch,), optional
+            Leave out what lies above.
+
+        Returns
+        -------
+        Tensor, shape (batch, samples)
+        """
+        spectra = self.spectra(noisy)
+        if bandwidth_hz is not None:
+            spectra = spectra * band_mask(bandwidth_hz, spectra.shape[-1], self.rate)
+        return self.spectrum.inverse(spectra, noisy.shape[1])

@@ -1,0 +1,135 @@
+"""From a run folder to one ONNX file with its card inside, checked against torch before it gets its name."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cleanaudio.errors import ModelError
+from cleanaudio.networks.frames import FrameNetwork
+from cleanaudio.train.loop import BEST, load_network
+
+OPSET = 17
+TOLERANCE = 1e-4
+
+
+def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, which: str = BEST) -> float:
+    """Write the trained network of a run folder as ONNX.
+
+    A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` and the states by name
+    go in, ``enh`` and the states with ``_out`` behind their names come out, the frame axis is free. Any other network becomes
+    ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples), the sample axis free.
+
+    Parameters
+    ----------
+    run_dir : Path
+    target : Path
+    card : mapping of str, optional
+        More facts for the metadata: licence, data, metrics, date.
+    which : str
+        Checkpoint in the run folder.
+
+    Returns
+    -------
+    float
+        The largest difference from torch on noise.
+
+    Raises
+    ------
+    ModelError
+        No checkpoint, or the export does not do what torch does.
+    """
+    network, facts = load_network(run_dir, which)
+    data, facts_of_graph = graph(network)
+    trained = {name: str(facts[name]) for name in ("hours_heard", "step", "pesq", "si_sdr_db") if name in facts}
+    data = with_card(data, {"name": facts["network"], **facts_of_graph, **trained, **(card or {})})
+    worst = difference(network, data)
+    if not worst <= TOLERANCE:
+        raise ModelError(f"the export differs from torch by {worst:.2g}", path=target)
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_bytes(data)
+    os.replace(partial, target)
+    return worst
+
+
+def graph(network: nn.Module) -> tuple[bytes, dict[str, str]]:
+    """Return the ONNX model of a network, and what its card must say so that it can be run."""
+    network.eval()
+    if isinstance(network, FrameNetwork):
+        names = list(network.state_shapes())
+        example = (torch.zeros(1, network.size // 2 + 1, 4, 2), *network.start())
+        inputs, outputs = ["mix", *names], ["enh", *(f"{name}_out" for name in names)]
+        free = {"mix": {2: "frames"}, "enh": {2: "frames"}}
+        facts = {
+            "contract": "stft-frames",
+            "window": network.window_name,
+            "window_frames": str(network.size),
+            "hop_frames": str(network.hop),
+            "look_ahead": str(network.look_ahead),
+            "latency_frames": str(network.size + network.look_ahead * network.hop),
+        }
+        model: nn.Module = network
+    else:
+        model = _Waveform(network).eval()  # else the exporter would put the network back into training
+        example = (torch.zeros(1, network.rate),)
+        inputs, outputs = ["audio_input"], ["audio_output"]
+        free = {"audio_input": {1: "samples"}, "audio_output": {1: "samples"}}
+        facts = {"contract": "waveform", "context_frames": str(getattr(network, "context", network.rate))}
+    buffer = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model, example, buffer, input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
+            dynamo=False,
+        )  # fmt: skip
+    return buffer.getvalue(), {"rate": str(network.rate), **facts}
+
+
+class _Waveform(nn.Module):
+    """Makes ``enhance`` the forward of a network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        return self.network.enhance(noisy)
+
+
+def with_card(data: bytes, card: Mapping[str, str]) -> bytes:
+    """Return the model with the card as its metadata."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    onnx.helper.set_model_props(model, {name: str(value) for name, value in card.items()})
+    return model.SerializeToString()
+
+
+def difference(network: nn.Module, data: bytes) -> float:
+    """Return the largest difference of the outputs on noise, in two pieces where there are states."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    noise = torch.randn(1, network.rate, generator=torch.Generator().manual_seed(1)) * 0.1
+    with torch.no_grad():
+        if not isinstance(network, FrameNetwork):
+            ours = network.enhance(noise).numpy()
+            return float(np.abs(ours - session.run(None, {"audio_input": noise.numpy()})[0]).max())
+        spectra = torch.view_as_real(network.spectrum(noise).transpose(1, 2))
+        ours = network(spectra, *network.start())[0].numpy()
+    names = list(network.state_shapes())
+    states = [state.numpy() for state in network.start()]
+    pieces = []
+    for piece in (spectra[:, :, :7], spectra[:, :, 7:8], spectra[:, :, 8:]):
+        enhanced, *states = session.run(None, {"mix": piece.numpy(), **dict(zip(names, states, strict=True))})
+        pieces.append(enhanced)
+    return float(np.abs(ours - np.concatenate(pieces, axis=2)).max())
