@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import window
 from cleanaudio.backends import dfn_archive
+from cleanaudio.backends.blocks import Finite, Sane
 from cleanaudio.backends.dfn_archive import Archive
 from cleanaudio.backends.dfn_features import Features
 from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
@@ -70,6 +71,7 @@ class DeepFilter:
         self._feed = Feed(channels, config.hop / config.rate)
         self._features = Features(config, _FRAMES)
         self._past = config.order - 1 - config.look_ahead
+        self._sane = Sane(archive.origin, patience=config.rate // config.hop * config.erb_bands)
         self._wanted = ["m", "coefs", *(f"new_{name}" for name, _ in net.states)]
         self.look_ahead = config.look_ahead
         self.reset()
@@ -78,6 +80,7 @@ class DeepFilter:
         """Forget the signal."""
         self._feed.reset()
         self._features.reset()
+        self._sane.reset()
         self._state = self._net.start()
         bins = self._config.window // 2 + 1
         self._heard = np.zeros((self._channels, self._past, bins), np.complex64)  # the past, then what is undecided
@@ -93,7 +96,9 @@ class DeepFilter:
         owed = self._heard.shape[1] - self._past
         self._heard = np.pad(self._heard, ((0, 0), (0, config.look_ahead), (0, 0)))
         levels = np.zeros((owed, config.erb_bands), np.float32)
-        return self._decide(levels, np.zeros((owed, config.filtered_bins), np.complex64))
+        last = self._decide(levels, np.zeros((owed, config.filtered_bins), np.complex64))
+        self._sane.check()
+        return last
 
     def _hear(self, spectra: Complex) -> Complex:
         levels, low = self._features(self._feed(spectra)[0])
@@ -110,28 +115,31 @@ class DeepFilter:
         band_gains, taps, *state = self._session.run(
             self._wanted, {"feat_erb": levels[None, None], "feat_spec": parts, **self._state}
         )
-        self._state = dict(zip(self._state, state, strict=True))
+        if self._sane(band_gains) is band_gains and np.isfinite(taps).all():
+            self._state = dict(zip(self._state, state, strict=True))
+        else:  # the network lost itself: silence for these frames, and a new start
+            band_gains, taps, self._state = np.zeros_like(band_gains), np.zeros_like(taps), self._net.start()
         noisy = self._heard[:, self._past : self._past + count]
         clean = noisy * band_gains[0, 0][:, self._features.band_of_bin]
         bins, order = self._config.filtered_bins, self._config.order
-        taps = np.ascontiguousarray(taps).reshape(count, bins, order, 2).view(np.complex64)[..., 0]
-        taps = np.ascontiguousarray(taps.transpose(2, 0, 1))
-        clean[..., :bins] = taps[0] * self._heard[:, :count, :bins]
+        filters = np.ascontiguousarray(taps).view(np.complex64).reshape(count, bins, order)
+        filters = np.ascontiguousarray(filters.transpose(2, 0, 1))
+        clean[..., :bins] = filters[0] * self._heard[:, :count, :bins]
         for tap in range(1, order):
-            clean[..., :bins] += taps[tap] * self._heard[:, tap : tap + count, :bins]
+            clean[..., :bins] += filters[tap] * self._heard[:, tap : tap + count, :bins]
         clean = self._finish(noisy, clean)
         self._heard = self._heard[:, count:]
         return clean
 
     def _finish(self, noisy: Complex, clean: Complex) -> Complex:
         if self._beta > 0:
-            clean = clean * post_filter(np.abs(clean) / np.maximum(np.abs(noisy), 1e-12), self._beta)
+            clean = clean * post_filter(np.abs(clean) / np.maximum(np.abs(noisy), np.float32(1e-12)), self._beta)
         if self._floor > 0:
             clean = np.float32(self._floor) * noisy + np.float32(1 - self._floor) * clean
         return clean
 
 
-def post_filter(gain: NDArray[np.float32], beta: float) -> NDArray[np.float32]:
+def post_filter(gain: NDArray[np.floating], beta: float) -> NDArray[np.float32]:
     """Return a factor that takes more away where a gain is small, and leaves 1 at 1.
 
     After J.-M. Valin et al., "A perceptually-motivated approach for low-complexity, real-time enhancement of fullband
@@ -172,7 +180,7 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
         transform = DeepFilter(archive, net, session, together, beta, limit_db)
         return SpectralProcessor(transform, together, analysis, archive.config.hop)
 
-    return make() if together == setup.channels else Independent([make() for _ in range(setup.channels)])
+    return Finite(make() if together == setup.channels else Independent([make() for _ in range(setup.channels)]))
 
 
 class DeepFilterNet(Backend):

@@ -141,17 +141,17 @@ def _config(data: bytes, origin: str) -> Config:
         parser.read_string(data.decode())
         df, net = parser["df"], parser["deepfilternet"]
         config = Config(
-            rate=df.getint("sr"),
-            window=df.getint("fft_size"),
-            hop=df.getint("hop_size"),
-            erb_bands=df.getint("nb_erb"),
-            least_bins=df.getint("min_nb_erb_freqs"),
-            filtered_bins=df.getint("nb_df"),
-            order=df.getint("df_order"),
-            look_ahead=df.getint("df_lookahead"),
-            time_constant_s=df.getfloat("norm_tau"),
+            rate=int(df["sr"]),
+            window=int(df["fft_size"]),
+            hop=int(df["hop_size"]),
+            erb_bands=int(df["nb_erb"]),
+            least_bins=int(df["min_nb_erb_freqs"]),
+            filtered_bins=int(df["nb_df"]),
+            order=int(df["df_order"]),
+            look_ahead=int(df["df_lookahead"]),
+            time_constant_s=float(df["norm_tau"]),
         )
-        conv_look_ahead = net.getint("conv_lookahead")
+        conv_look_ahead = int(net["conv_lookahead"])
         sane = (
             8000 <= config.rate <= 192000
             and 0 < config.hop <= config.window <= 2 * config.hop <= 16384
@@ -160,7 +160,7 @@ def _config(data: bytes, origin: str) -> Config:
             and 0 <= config.look_ahead < config.order <= 100
             and config.time_constant_s > 0
         )
-    except (ConfigError, UnicodeDecodeError, KeyError, ValueError, TypeError) as error:
+    except (ConfigError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise ModelError(f"its config.ini cannot be used ({error})", path=origin) from error
     if not sane:
         raise ModelError("its config.ini makes no sense", path=origin)

@@ -111,10 +111,8 @@ class Features:
     def __call__(self, spectra: Complex) -> tuple[Real, Complex]:
         """Take (frames, bins), return band levels (frames, bands) and normalised bins (frames, filtered bins)."""
         power = spectra.real**2 + spectra.imag**2
-        levels = 10 * np.log10(power @ self._bands + np.float32(_LEAST_POWER))
-        low = spectra[:, : self._bins] * self._scale
+        levels: Real = np.float32(10) * np.log10(power @ self._bands + np.float32(_LEAST_POWER))
+        low: Complex = spectra[:, : self._bins] * self._scale
         mean = self._magnitude(np.abs(low))
-        return (
-            (levels - self._level(levels)) / np.float32(_LEVEL_UNIT_DB),
-            low / np.sqrt(np.maximum(mean, np.float32(_LEAST_MAGNITUDE))),
-        )
+        levels = (levels - self._level(levels)) / np.float32(_LEVEL_UNIT_DB)
+        return levels, low / np.sqrt(np.maximum(mean, np.float32(_LEAST_MAGNITUDE)))

@@ -84,7 +84,10 @@ def rewrite(archive: Archive) -> StreamingNet:
     _prune(joined, {*_OUTPUTS, *(f"new_{name}" for name, _ in opener.states)}, archive.origin)
 
     float32 = onnx.TensorProto.FLOAT
-    shapes = {"feat_erb": [1, 1, "S", config.erb_bands], "feat_spec": [1, 2, "S", config.filtered_bins]}
+    shapes: dict[str, list[int | str | None]] = {
+        "feat_erb": [1, 1, "S", config.erb_bands],
+        "feat_spec": [1, 2, "S", config.filtered_bins],
+    }
     joined.input.extend(helper.make_tensor_value_info(name, float32, shapes[name]) for name in _INPUTS)
     joined.output.extend(helper.make_tensor_value_info(name, float32, None) for name in _OUTPUTS)
     for name, shape in opener.states:

@@ -1,0 +1,235 @@
+"""The backend ``onnx``: a public model that the user brings, cleaned, aligned and reported like our own.
+
+What a model takes and gives is one of four contracts, told apart by its inputs, its card or the option ``contract``:
+
+``waveform``
+    Samples in, samples out: :mod:`cleanaudio.backends.onnx_waveform`.
+``stft-frames``
+    One STFT frame and caches: :mod:`cleanaudio.backends.onnx_frames`.
+``dtln``
+    Two files, separated by a comma: :mod:`cleanaudio.backends.onnx_dtln`.
+``deepfilternet``
+    An archive: :mod:`cleanaudio.backends.deepfilternet`.
+
+A card is the file's own metadata: name, rate (Hz), contract, hop and delay (samples), window, latency (samples),
+licence, training data, metrics, date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, cast
+
+from cleanaudio.audio.stft import WindowName
+from cleanaudio.backends import deepfilternet, dfn_archive
+from cleanaudio.backends.blocks import Finite, Undelayed
+from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.onnx_dtln import DtlnContract
+from cleanaudio.backends.onnx_frames import FrameContract, spectrum_port
+from cleanaudio.backends.onnx_waveform import WaveformContract, samples_port
+from cleanaudio.backends.session import Session, open_session
+from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
+from cleanaudio.models.onnx_file import OnnxFile, read
+
+CONTRACTS = ("waveform", "stft-frames", "dtln", "deepfilternet")
+_WINDOWS = ("sqrt-hann", "hann", "vorbis")
+_USUAL_RATE = 16000
+
+
+class Contract(Protocol):
+    """A model that is loaded, as one of the contracts sees it.
+
+    Attributes
+    ----------
+    rate : int
+        Hz.
+    latency : int
+        Samples at that rate.
+    """
+
+    rate: int
+    latency: int
+
+    def open(self, setup: Setup) -> Processor:
+        """Return a fresh processor for all channels of ``setup``."""
+        ...
+
+
+class ArchiveContract:
+    """A DeepFilterNet archive that the user brings."""
+
+    def __init__(self, path: str) -> None:
+        self._archive = dfn_archive.read(path)
+        self.rate = self._archive.config.rate
+        self.latency = deepfilternet.latency(self._archive)
+        self.digest = self._archive.digest
+
+    def open(self, setup: Setup) -> Processor:
+        """Return a fresh processor for all channels of ``setup``."""
+        if find_spec("onnx") is None:
+            raise BackendUnavailable("a DeepFilterNet archive", "deepfilternet", "the package onnx is not installed")
+        return deepfilternet.processor(self._archive, setup, {o.name: o.default for o in deepfilternet.OPTIONS})
+
+
+@dataclass(frozen=True)
+class ResolvedModel(Resolved):
+    """What is known of a model that the user brought, and where it lies.
+
+    Parameters
+    ----------
+    model : str
+        The argument of the spec; a path is not part of what decides the samples, its content is.
+    """
+
+    model: str = ""
+
+
+class Onnx(Backend):
+    """The backend ``onnx``."""
+
+    name = "onnx"
+    summary = "a model of yours: --model FILE.onnx, a DTLN pair A.onnx,B.onnx or a DeepFilterNet .tar.gz"
+    kind = "neural"
+    takes_argument = True
+    options = (
+        Option("contract", "auto", "what the model takes and gives", choices=("auto", *CONTRACTS)),
+        Option("model_rate", 0, "rate of the model; 0: as its card says, else 16000", "Hz", low=0, high=384000),
+        Option(
+            "delay", -1, "how far the model's output lags; -1: as its card says, else 0", "samples", low=-1, high=1e6
+        ),
+        Option("chunk", 0, "waveform: heard at once; 0: what the model wants, else 1 s, live 32 ms", "samples", low=0),
+        Option("overlap", -1, "waveform: cross-faded from chunk to chunk; -1: half a chunk", "samples", low=-1),
+        Option("context", 0, "waveform: heard besides on each side of a chunk", "samples", low=0),
+        Option("hop", 0, "stft-frames, dtln: 0: as the card says, else 1/2 or 1/4 of the window", "samples", low=0),
+        Option("window", "auto", "stft-frames; auto: as the card says, else sqrt-hann", choices=("auto", *_WINDOWS)),
+    )
+
+    def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> ResolvedModel:
+        """Open the model."""
+        if not argument:
+            raise RecipeError("backend onnx needs a model", remedy="add --model FILE.onnx, or write onnx:FILE")
+        complete = self.complete(options)
+        contract, hashes, delay = self._load(argument, setup, complete)
+        return ResolvedModel(
+            rate=contract.rate,
+            latency=contract.latency + delay,
+            options=complete,
+            hashes=hashes,
+            libraries=("numpy", "onnxruntime"),
+            model=argument,
+        )
+
+    def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
+        """Return a fresh processor."""
+        assert isinstance(resolved, ResolvedModel)
+        contract, _, delay = self._load(resolved.model, setup, resolved.options)
+        processor = contract.open(setup)
+        if delay:
+            processor = Undelayed(processor, delay, setup.channels)
+        return Finite(processor)
+
+    def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> tuple[Contract, dict[str, str], int]:
+        """Return the contract, the hashes of the files, and the delay in samples."""
+        paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma
+        asked = str(options["contract"])
+        if len(paths) == 1 and (asked == "deepfilternet" or (asked == "auto" and _is_archive(argument))):
+            archive = ArchiveContract(argument)
+            return archive, {"model": archive.digest}, 0
+        models = [_read(path.strip(), *_stamp(path.strip())) for path in paths]
+        sessions = [open_session(model, setup.threads, setup.device) for model in models]
+        card = _Card(models[0])
+        contract = asked if asked != "auto" else _told(models, sessions, card)
+        rate = int(options["model_rate"]) or card.number("rate") or _USUAL_RATE
+        delay = int(options["delay"]) if int(options["delay"]) >= 0 else card.number("delay")
+        hop = int(options["hop"]) or card.number("hop")
+        hashes = {"model" if not at else f"model_{at + 1}": model.digest for at, model in enumerate(models)}
+        if contract == "dtln" and len(sessions) == 2:
+            return DtlnContract(sessions[0], sessions[1], rate, hop), hashes, delay
+        if contract == "stft-frames" and len(sessions) == 1:
+            name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
+            return FrameContract(sessions[0], rate, hop, name), hashes, delay
+        if contract == "waveform" and len(sessions) == 1:
+            chunk, overlap, context = (int(options[name]) for name in ("chunk", "overlap", "context"))
+            return WaveformContract(sessions[0], rate, chunk, overlap, context, setup.live), hashes, delay
+        wants = {"dtln": "two files, A.onnx,B.onnx", "deepfilternet": "one archive"}.get(contract, "one file")
+        raise RecipeError(f"contract {contract} wants {wants}, not {len(models)}")
+
+
+class _Card:
+    """The parts of a model's card that decide how it is run."""
+
+    def __init__(self, model: OnnxFile) -> None:
+        self._model = model
+
+    def text(self, key: str) -> str:
+        return self._model.metadata.get(key, "").strip()
+
+    def number(self, key: str) -> int:
+        """Return a whole number, 0 where the card is silent."""
+        text = self.text(key) or "0"
+        try:
+            value = int(text)
+        except ValueError:
+            value = -1
+        if not 0 <= value <= 10_000_000:
+            raise ModelError(f"its card says {key} {text!r}", path=self._model.origin)
+        return value
+
+    def window(self) -> str:
+        name = self.text("window") or _WINDOWS[0]
+        if name not in _WINDOWS:
+            raise ModelError(
+                f"its card names the window {name!r}, not one of {', '.join(_WINDOWS)}", path=self._model.origin
+            )
+        return name
+
+
+def _told(models: list[OnnxFile], sessions: list[Session], card: _Card) -> str:
+    """Return the contract of models by their card, else by their inputs."""
+    if len(models) == 2:
+        return "dtln"
+    named = card.text("contract")
+    if named:
+        if named not in CONTRACTS:
+            raise ModelError(f"its card names the contract {named!r}, which is not known", path=models[0].origin)
+        return named
+    inputs = sessions[0].inputs
+    if len(models) == 1 and spectrum_port(inputs) is not None:
+        return "stft-frames"
+    if len(models) == 1 and samples_port(inputs) is not None:
+        return "waveform"
+    raise ModelError(
+        f"takes {', '.join(map(str, inputs))}, which is no contract that we know",
+        path=models[0].origin,
+        remedy=f"they are: {', '.join(CONTRACTS)}",
+    )
+
+
+def _is_archive(path: str) -> bool:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(2) == b"\x1f\x8b"  # gzip
+    except (OSError, ValueError):
+        return False
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Return modification time and size of a file, zeros where there is none."""
+    try:
+        facts = Path(path).stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_size
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, mtime_ns: int, size: int) -> OnnxFile:
+    """Read a model once for as long as its file stays as it is."""
+    return read(path)
+
+
+ONNX = Onnx()

@@ -1,0 +1,156 @@
+"""The contract ``stft-frames``: a network that takes one STFT frame and its caches, and gives both back.
+
+The form in which GTCRN and UL-UNAS are published: an input (1, bins, 1, 2) of real and imaginary parts, any number of
+further inputs that start from zeros, an output of the first one's shape, and one output for each cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.stft import WindowName, synthesis_window, window
+from cleanaudio.backends.blocks import Sane
+from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.linking import Independent, LinkedTransform
+from cleanaudio.backends.session import Port, Session
+from cleanaudio.backends.transform import SpectralProcessor
+from cleanaudio.errors import ModelError
+
+Complex = NDArray[np.complex64]
+
+
+def spectrum_port(ports: list[Port]) -> Port | None:
+    """Return the port that holds a frame: (1, bins, 1, 2), where the frames may also be free."""
+    for port in ports:
+        shape = port.shape
+        if (
+            len(shape) == 4
+            and shape[3] == 2
+            and shape[0] in (1, None)
+            and shape[2] in (1, None)
+            and (shape[1] or 0) > 2
+        ):
+            return port
+    return None
+
+
+class FrameNet:
+    """Spectra in, clean spectra out: a :class:`~cleanaudio.backends.transform.Transform` for one channel.
+
+    Parameters
+    ----------
+    session : Session
+    patience : int
+        Frames without a number from the start until that is an error.
+
+    Raises
+    ------
+    ModelError
+        Not of this contract.
+    """
+
+    look_ahead = 0
+
+    def __init__(self, session: Session, patience: int) -> None:
+        mix, clean = spectrum_port(session.inputs), spectrum_port(session.outputs)
+        if mix is None or clean is None or mix.shape[1] != clean.shape[1]:
+            ports = f"it takes {_list(session.inputs)} and gives {_list(session.outputs)}"
+            raise ModelError(f"is not of the contract stft-frames: {ports}", path=session.origin)
+        self._session, self._mix = session, mix
+        self.bins = mix.shape[1] or 0
+        self._caches = [port for port in session.inputs if port is not mix]
+        fresh = [port for port in session.outputs if port is not clean]
+        self._wanted = [
+            clean.name,
+            *(_renewal(cache, at, fresh, session).name for at, cache in enumerate(self._caches)),
+        ]
+        self._at_once = mix.shape[2] is None  # the network takes any number of frames
+        self._sane = Sane(session.origin, patience * self.bins)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._feeds = {cache.name: cache.zeros() for cache in self._caches}
+        self._sane.reset()
+
+    def __call__(self, spectra: Complex) -> Complex:
+        """Take and return (1, frames, bins)."""
+        count = spectra.shape[1]
+        if not count:
+            return spectra
+        parts = np.ascontiguousarray(spectra[0]).view(np.float32).reshape(count, self.bins, 2)
+        if self._at_once:
+            clean = self._step(parts.transpose(1, 0, 2)[None])[0].transpose(1, 0, 2)
+        else:
+            clean = np.empty_like(parts)
+            for t in range(count):
+                clean[t] = self._step(parts[t][None, :, None])[0, :, 0]
+        healthy = self._sane(clean)
+        if healthy is not clean:  # the caches hold the same nonsense
+            self._feeds = {cache.name: cache.zeros() for cache in self._caches}
+        return np.ascontiguousarray(healthy).view(np.complex64)[..., 0][None]
+
+    def flush(self) -> Complex:
+        """Return nothing: no frame waits."""
+        self._sane.check()
+        return np.zeros((1, 0, self.bins), np.complex64)
+
+    def _step(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
+        feeds = self._feeds
+        feeds[self._mix.name] = parts
+        clean, *fresh = self._session.run(self._wanted, feeds)
+        for cache, value in zip(self._caches, fresh, strict=True):
+            feeds[cache.name] = value
+        return clean
+
+
+class FrameContract:
+    """A model of this contract with its STFT.
+
+    Parameters
+    ----------
+    session : Session
+    rate : int
+        Hz.
+    hop : int
+        Samples; 0 is half the window.
+    window_name : {"hann", "sqrt-hann", "vorbis"}
+    """
+
+    def __init__(self, session: Session, rate: int, hop: int, window_name: WindowName) -> None:
+        size = 2 * (FrameNet(session, 0).bins - 1)
+        self._session, self.rate = session, rate
+        self._hop = hop or size // 2
+        if not 0 < self._hop <= size:
+            raise ModelError(f"its hop of {self._hop} samples does not go with a window of {size}", path=session.origin)
+        self._analysis = window(window_name, size)
+        self.latency = size
+
+    def open(self, setup: Setup) -> Processor:
+        """Return a fresh processor for all channels of ``setup``."""
+        together = setup.channels if setup.linked else 1
+        return (
+            self._make(together)
+            if together == setup.channels
+            else Independent([self._make(1) for _ in range(setup.channels)])
+        )
+
+    def _make(self, channels: int) -> Processor:
+        net = FrameNet(self._session, patience=self.rate // self._hop)
+        transform = net if channels == 1 else LinkedTransform(net, channels, self._hop / self.rate)
+        synthesis = synthesis_window(self._analysis, self._hop)
+        return SpectralProcessor(transform, channels, self._analysis, self._hop, synthesis)
+
+
+def _renewal(cache: Port, at: int, fresh: list[Port], session: Session) -> Port:
+    """Return the output that renews a cache: by name (``conv_cache`` and ``conv_cache_out``), else by order."""
+    named = [port for port in fresh if cache.name in port.name]
+    port = named[0] if len(named) == 1 else fresh[at] if at < len(fresh) else None
+    if port is None or port.shape != cache.shape:
+        raise ModelError(f"no output renews its input {cache}: it gives {_list(session.outputs)}", path=session.origin)
+    return port
+
+
+def _list(ports: list[Port]) -> str:
+    return ", ".join(map(str, ports))
