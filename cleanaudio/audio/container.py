@@ -51,7 +51,6 @@ class ContainerSource:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._container: Any = None
         self._begin()
         self.text = _text(self._container.metadata | self.stream.metadata)
         self.chapters = tuple(
@@ -61,8 +60,7 @@ class ContainerSource:
         self.cover = _cover(name) if any(map(_is_cover, self._container.streams.video)) else None
 
     def _begin(self) -> None:
-        if self._container is not None:
-            self._container.close()
+        self._container: Any
         try:
             self._container = container = av.open(self._name, options=_OPTIONS, metadata_errors="replace")
         except FFmpegError as error:
@@ -118,6 +116,7 @@ class ContainerSource:
     def seek(self, frame: int) -> None:
         """Move to a frame by decoding up to it."""
         if frame < self._position:
+            self.close()
             self._begin()
         while self._position < frame and len(self.read(min(65536, frame - self._position))):
             pass

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
 
@@ -357,7 +357,7 @@ def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
     view = _View(name)
     if scan.first.layer == 3 and not scan.consistent and scan.start < _LONGEST_HEAD:
         view = _View(name, *scan.mended_head(file))
-    reader = _open_sndfile(view)
+    reader = _open_sndfile(view, length="decode" if scan.interrupted else "known" if scan.first.layer == 3 else "check")
     if reader is None:
         return None
     reader.info = replace(reader.info, bit_rate=scan.bit_rate)
@@ -376,8 +376,10 @@ def _open_container(name: str) -> Reader:
     return reader
 
 
-def _open_sndfile(view: _View, channel_mask: int = 0) -> Reader | None:
-    """Open by libsndfile; None where it does not know the encoding."""
+def _open_sndfile(
+    view: _View, channel_mask: int = 0, length: Literal["check", "known", "decode"] = "check"
+) -> Reader | None:
+    """Open by libsndfile; None where it does not know the encoding. ``length``: how to make sure of it."""
     import soundfile
 
     from cleanaudio.audio.sndfile import OPEN_LENGTH, SndfileSource
@@ -413,12 +415,12 @@ def _open_sndfile(view: _View, channel_mask: int = 0) -> Reader | None:
         channel_mask=channel_mask,
         depth=DEPTHS.get(sound.subtype),
     )
-    if not source.reaches_end():
+    if length == "decode" or (length == "check" and not source.reaches_end()):
         promised = source.frames
         source.close()  # a decoder that has met a damaged place is not used again
         status = os.stat(name)
         info = replace(info, frames=_count(view, status.st_size, status.st_mtime_ns))
-        if promised != OPEN_LENGTH and info.format != "MP3":
+        if promised != OPEN_LENGTH and length == "check":
             info = _short(info, promised)
         source = SndfileSource(view.open())
     return Reader(info, source)

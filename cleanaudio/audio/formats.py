@@ -61,14 +61,14 @@ DEPTHS = {
     "ALAC_20": 20,
     "ALAC_24": 24,
     "ALAC_32": 32,
-    "DWVW_12": 12,
-    "DWVW_16": 16,
-    "DWVW_24": 24,
 }
 """Bits per sample of the lossless integer encodings."""
 
 BIT_RATE_SUBTYPES = frozenset(["VORBIS", "OPUS", "MPEG_LAYER_III"])
 """Encodings whose bit rate can be chosen."""
+
+_NOT_WRITTEN = ("MPEG_LAYER_I", "MPEG_LAYER_II", "DWVW_12", "DWVW_16", "DWVW_24", "DWVW_N", "ALAC_32")
+"""libsndfile's table has them, but it does not write them, or not so that they can be read again."""
 
 _NAMES: dict[str, tuple[str, str | None]] = {
     "OPUS": ("OGG", "OPUS"),
@@ -181,11 +181,16 @@ def _parse(format: str) -> tuple[str, str | None]:
     return container, subtype
 
 
-def _kept_subtype(info: AudioInfo, container: str) -> str:
-    """The input's subtype where the container holds it, else the nearest that keeps its depth."""
+def _possible(container: str) -> list[str]:
+    """Encodings that can be written into a container."""
     import soundfile
 
-    possible = soundfile.available_subtypes(container)
+    return [name for name in soundfile.available_subtypes(container) if name not in _NOT_WRITTEN]
+
+
+def _kept_subtype(info: AudioInfo, container: str) -> str:
+    """The input's subtype where the container holds it, else the nearest that keeps its depth."""
+    possible = _possible(container)
     if container == "OGG":
         return info.subtype if info.subtype in possible else "VORBIS"
     if container == "MP3":
@@ -203,8 +208,8 @@ def _kept_subtype(info: AudioInfo, container: str) -> str:
 def _check(info: AudioInfo, container: str, encoding: str) -> None:
     import soundfile
 
-    if not soundfile.check_format(container, encoding) or encoding in ("MPEG_LAYER_I", "MPEG_LAYER_II"):
-        possible = ", ".join(soundfile.available_subtypes(container))
+    if encoding not in _possible(container):
+        possible = ", ".join(_possible(container))
         raise FormatError(f"{container} cannot hold {encoding}", path=info.path, remedy=f"{container} takes {possible}")
     rates = _RATES.get(encoding, (info.rate,))
     if info.rate not in rates:

@@ -1,6 +1,6 @@
 """Settings that make an encoder come out at a wanted bit rate.
 
-libsndfile takes a compression level, 0 (best) to 1, and each encoder makes of it what it likes: Opus and constant
+libsndfile takes a compression level, 0 (best) to 1, and each encoder makes of it what it likes: Opus and
 MP3 go linearly from their highest to their lowest bit rate; Vorbis has a quality scale whose nominal bit rate depends
 on rate and channels, so the encoder itself is asked.
 """
@@ -18,6 +18,8 @@ from cleanaudio.audio import ogg
 _OPUS_PER_CHANNEL = (6_000, 256_000)
 _MP3_BIT_RATES = {32000: (32_000, 320_000), 16000: (8_000, 160_000), 8000: (8_000, 64_000)}  # from this rate on
 _DEFAULT_PER_CHANNEL = {"VORBIS": 80_000, "OPUS": 64_000, "MPEG_LAYER_III": 96_000}
+_MP3_TAG_BYTES = 192
+"""LAME leaves out its tag where a frame of constant bit rate has no room for it."""
 _STEPS = 12
 
 
@@ -39,7 +41,11 @@ def compression(subtype: str, rate: int, channels: int, bit_rate: int | None = N
     if subtype == "VORBIS":
         return Compression(_vorbis(rate, channels, wanted))
     limits = next(limits for lowest, limits in _MP3_BIT_RATES.items() if rate >= lowest)
-    return Compression(min(_linear(wanted, *limits), 0.99), "CONSTANT")  # LAME refuses the last step
+    samples = 1152 if rate >= 32000 else 576
+    frame = samples / 8 * wanted / rate
+    # without a tag that says how much delay to take off, the result would begin late
+    mode = "CONSTANT" if frame >= _MP3_TAG_BYTES else "AVERAGE"
+    return Compression(min(_linear(wanted, *limits), 0.99), mode)  # LAME refuses the last step
 
 
 def _linear(wanted: float, lowest: int, highest: int) -> float:

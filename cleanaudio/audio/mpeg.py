@@ -64,6 +64,8 @@ class Scan:
         The frame with the Xing tag, empty without.
     promised : int or None
         Frames that the Xing tag promises.
+    interrupted : bool
+        There is something between the frames that is none; how a decoder gets over that is its own affair.
     """
 
     size: int
@@ -73,6 +75,7 @@ class Scan:
     bit_rate: int
     tag: bytes = b""
     promised: int | None = None
+    interrupted: bool = False
 
     @property
     def consistent(self) -> bool:
@@ -117,11 +120,14 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
     if flags_at and struct.unpack_from(">I", tag, flags_at + 4)[0] & 1:
         promised = struct.unpack_from(">I", tag, flags_at + 8)[0]
     frames, length = (0, 0) if flags_at else (1, header.length)
-    for _, following in steps:
+    end, interrupted = offset + header.length, False
+    for position, following in steps:
+        interrupted = interrupted or position != end
+        end = position + following.length
         frames += 1
         length += following.length
     bit_rate = round(8 * length * header.rate / (frames * header.samples)) if frames else header.bit_rate
-    return Scan(size, offset, header, frames, bit_rate, tag if flags_at else b"", promised)
+    return Scan(size, offset, header, frames, bit_rate, tag if flags_at else b"", promised, interrupted)
 
 
 def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header]]:

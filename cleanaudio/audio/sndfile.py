@@ -46,16 +46,19 @@ class SndfileSource:
 
     def __init__(self, file: BinaryIO | Spliced) -> None:
         self._file = file  # kept open: libsndfile uses its descriptor
-        if isinstance(file, Spliced):
-            file.seek(0)
-            self.sound = soundfile.SoundFile(file)
-        else:
-            os.lseek(file.fileno(), 0, os.SEEK_SET)
-            self.sound = soundfile.SoundFile(file.fileno(), closefd=False)
+        self._open()
         self.frames = self.sound.frames
         self.text: dict[str, str] = self.sound.copy_metadata()
         self.cover: tuple[bytes, str] | None = None
         self.chapters: tuple[tuple[float, str], ...] = ()
+
+    def _open(self) -> None:
+        if isinstance(self._file, Spliced):
+            self._file.seek(0)
+            self.sound = soundfile.SoundFile(self._file)
+        else:
+            os.lseek(self._file.fileno(), 0, os.SEEK_SET)
+            self.sound = soundfile.SoundFile(self._file.fileno(), closefd=False)
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next frames, (n, channels) with n < ``frames`` only at the end or before a damaged place."""
@@ -70,8 +73,14 @@ class SndfileSource:
         return block[:done]
 
     def seek(self, frame: int) -> None:
-        """Move to a frame."""
-        self.sound.seek(frame)
+        """Move to a frame; where the decoder cannot, by decoding up to it."""
+        try:
+            self.sound.seek(frame)
+        except soundfile.LibsndfileError:
+            self.sound.close()
+            self._open()
+            while frame > 0 and (got := len(self.read(min(frame, _COUNTING_BLOCK)))):
+                frame -= got
 
     def reaches_end(self) -> bool:
         """Whether the last frame that the header promises is there; leaves the source at the beginning."""

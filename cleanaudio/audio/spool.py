@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from os import PathLike
 from pathlib import Path
@@ -11,9 +10,26 @@ from typing import BinaryIO
 
 from cleanaudio.errors import InputError, OutputError
 
+_PIECE = 1 << 20
+_SUFFIXES = (
+    *((b"RIFF", 0, ".wav"), (b"RF64", 0, ".wav"), (b"BW64", 0, ".wav"), (b"fLaC", 0, ".flac"), (b"caff", 0, ".caf")),
+    *((b"OpusHead", 28, ".opus"), (b"OggS", 0, ".ogg"), (b"FORM", 0, ".aiff"), (b"riff", 0, ".w64")),
+    *((b".snd", 0, ".au"), (b"ftyp", 4, ".m4a"), (b"\x1aE\xdf\xa3", 0, ".mkv"), (b"ID3", 0, ".mp3")),
+)
+
 
 def spool(stream: BinaryIO, folder: str | PathLike[str] | None = None) -> Path:
     """Copy a stream to a new temporary file and return its name; the caller removes it.
+
+    The name gets the suffix that fits the first bytes, ``.mp3`` for bare MPEG frames, else ``.spool``. The header
+    stays as it came: :func:`cleanaudio.audio.files.open_reader` knows those of pipes.
+
+    Parameters
+    ----------
+    stream : binary file
+        Read to its end.
+    folder : str or PathLike, optional
+        Where; default is the system's folder for temporary files.
 
     Raises
     ------
@@ -22,18 +38,40 @@ def spool(stream: BinaryIO, folder: str | PathLike[str] | None = None) -> Path:
     OutputError
         There is no space for it.
     """
-    descriptor, name = tempfile.mkstemp(prefix="cleanaudio-", suffix=".spool", dir=folder)
-    path = Path(name)
+    first = _read(stream)
+    if not first:
+        raise InputError("no data", path="-", remedy="pipe a recording into standard input")
+    name = ""
     try:
+        descriptor, name = tempfile.mkstemp(prefix="cleanaudio-", suffix=_suffix(first), dir=folder)
         with os.fdopen(descriptor, "wb") as target:
-            shutil.copyfileobj(stream, target, 1 << 20)
-        if not path.stat().st_size:
-            raise InputError("no data", path="-", remedy="pipe a recording into standard input")
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise OutputError(f"cannot keep the input: {reason}", path=name, remedy="free space or set TMPDIR") from error
-    except BaseException:
-        path.unlink(missing_ok=True)
+            piece = first
+            while piece:
+                target.write(piece)
+                piece = _read(stream)
+    except BaseException as error:
+        if name:
+            Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"cannot keep the input: {error.strerror or error}",
+                path=folder or tempfile.gettempdir(),
+                remedy="free some space or set TMPDIR to another folder",
+            ) from error
         raise
-    return path
+    return Path(name)
+
+
+def _read(stream: BinaryIO) -> bytes:
+    try:
+        return stream.read(_PIECE) or b""
+    except OSError as error:
+        raise InputError(f"breaks off: {error.strerror or error}", path="-", remedy="run the pipe again") from error
+
+
+def _suffix(head: bytes) -> str:
+    for magic, offset, suffix in _SUFFIXES:
+        if head[offset : offset + len(magic)] == magic:
+            return suffix
+    mpeg = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
+    return (".aac" if head[1] & 0xF6 == 0xF0 else ".mp3") if mpeg else ".spool"

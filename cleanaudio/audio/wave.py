@@ -93,8 +93,8 @@ class WaveSink:
     def write(self, samples: NDArray) -> None:
         """Take (n, channels): int16 or int32 holding ``bits`` of the encoding, or float32 for FLOAT and DOUBLE."""
         data = _encode(samples, self._subtype)
-        self._file.write(data)
-        self._written += len(data)
+        self._file.write(data.data)
+        self._written += data.nbytes
 
     def finish(self) -> None:
         """Put the true lengths into the header."""
@@ -154,7 +154,7 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
 
 
-def _encode(samples: NDArray, subtype: str) -> memoryview:
+def _encode(samples: NDArray, subtype: str) -> NDArray:
     if subtype == "PCM_16":
         data = samples.astype("<i2", copy=False)
     elif subtype == "PCM_24":
@@ -163,4 +163,4 @@ def _encode(samples: NDArray, subtype: str) -> memoryview:
         data = (samples + 128).astype(np.uint8)
     else:
         data = samples.astype({"PCM_32": "<i4", "FLOAT": "<f4", "DOUBLE": "<f8"}[subtype], copy=False)
-    return memoryview(np.ascontiguousarray(data)).cast("B") if data.size else memoryview(b"")
+    return np.ascontiguousarray(data)
