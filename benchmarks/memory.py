@@ -1,6 +1,6 @@
 """Peak memory of a short and a long recording of 48 kHz stereo; at most 400 MB and 5 % more for the long one.
 
-Two figures: the largest process's peak (as the kernel keeps it), and the highest sum over all processes of the run.
+Two figures: the peak of the largest process, and the highest sum over all processes of the run.
 
     python -m benchmarks.memory [--hours 3] [--backend spectral-subtraction] [--quick]
 """
@@ -8,52 +8,47 @@ Two figures: the largest process's peak (as the kernel keeps it), and the highes
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from benchmarks.common import PROGRAM, markdown, write_wav
 
 
-def _resident(pid: int) -> int:
-    """Return the bytes that a process and its descendants hold now, shared pages counted once for each."""
-    total, waiting = 0, [pid]
+def _memory(pid: int) -> tuple[int, int]:
+    """Return kB that a process and its descendants hold now, and the highest peak that one of them had so far."""
+    held = peak = 0
+    waiting = [pid]
     while waiting:
         one = waiting.pop()
         try:
-            with open(f"/proc/{one}/statm") as file:
-                total += int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-            for task in os.listdir(f"/proc/{one}/task"):
-                with open(f"/proc/{one}/task/{task}/children") as file:
-                    waiting += map(int, file.read().split())
-        except (FileNotFoundError, ProcessLookupError):
+            fields = dict(line.split(":", 1) for line in Path(f"/proc/{one}/status").read_text().splitlines())
+            held += int(fields["VmRSS"].split()[0])
+            peak = max(peak, int(fields["VmHWM"].split()[0]))
+            for task in Path(f"/proc/{one}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError, KeyError):
             continue  # it ended meanwhile
-    return total
+    return held, peak
 
 
 def peak_of(command: list[str]) -> tuple[float, float, float]:
-    """Run a command; return seconds, peak MB of its largest process, and peak MB of all together."""
-    highest, started = 0, time.perf_counter()
+    """Run a command; return seconds, peak MB of its largest process, and peak MB of all together.
+
+    The peaks are read from /proc twenty times a second: what the kernel hands over when a process ends would count
+    this program's own memory too, which the new process had before it became another program.
+    """
+    largest = together = 0
+    started = time.perf_counter()
     process = subprocess.Popen(command)
-    ended = threading.Event()
-
-    def watch() -> None:
-        nonlocal highest
-        while not ended.wait(0.05):
-            highest = max(highest, _resident(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    ended.set()
-    watcher.join()
+    while process.poll() is None:
+        held, peak = _memory(process.pid)
+        largest, together = max(largest, peak), max(together, held)
+        time.sleep(0.05)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return time.perf_counter() - started, usage.ru_maxrss / 1000, highest / 1e6
+    return time.perf_counter() - started, largest / 1000, together / 1000
 
 
 def main() -> None:

@@ -44,7 +44,7 @@ def main() -> None:
                 label = f"{name}, 10 s at {rate // 1000} kHz"
                 arguments = ("denoise", str(clip[rate]), "-o", folder + "/out", "--overwrite", "-q", "-b", name)
                 jobs[label] = lambda arguments=arguments: _run(*arguments)
-                targets[label] = {"deepfilternet": 1.5, "noisereduce": None}.get(name, 1.0)
+                targets[label] = {"deepfilternet": 1.5, "rnnoise": None, "noisereduce": None}.get(name, 1.0)
         best = best_of(rounds, jobs)
     markdown(
         f"Start-up: wall seconds of a whole process, best of {rounds}",
