@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -70,13 +72,6 @@ class Batch:
         """Whether a file of the output's name may be there when the output is done."""
         return self.existing != "refuse"
 
-    @property
-    def workers(self) -> int:
-        """Number of worker processes."""
-        import os
-
-        return self.jobs or len(os.sched_getaffinity(0))
-
     def target(self) -> tuple[Path | None, Path | None]:
         """Return the output folder or the output file: one of them is None.
 
@@ -124,7 +119,9 @@ def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: 
             summary = _single(batch, work, recipe, stack)
         else:
             summary = _many(batch, work, recipe, backend, stack)
-    code = _exit_code(summary, batch)
+    if not batch.quiet and not batch.dry_run:
+        say_summary(summary)
+    code = exit_code(summary, batch.allow_empty)
     if code:
         raise typer.Exit(code)
 
@@ -234,7 +231,7 @@ def _run(
     progress: Progress | None = None,
 ) -> Summary:
     try:
-        return run(steps, work, batch.workers, rows, _Reporter(batch, progress))
+        return run(steps, work, workers(batch.jobs), rows, _Reporter(batch, progress))
     except OutputError as error:  # the log itself cannot be written: what is done is done, the rest must wait
         complain(error)
         raise typer.Exit(Exit.SOME_FAILED) from error
@@ -299,24 +296,27 @@ def _show(steps: Iterator[Job | Skipped | Failed], batch: Batch) -> Summary:
     return summary
 
 
-def _exit_code(summary: Summary, batch: Batch) -> Exit:
-    if not batch.quiet and not batch.dry_run:
-        _say_summary(summary)
-    if summary.signal is not None:
-        import signal
+def workers(jobs: int | None) -> int:
+    """Return the number of worker processes: as asked for, else one a core."""
+    return jobs or len(os.sched_getaffinity(0))
 
+
+def exit_code(summary: Summary, allow_empty: bool) -> Exit:
+    """Return what a run came to, and say so where there was nothing to do."""
+    if summary.signal is not None:
         return Exit.TERMINATED if summary.signal == signal.SIGTERM else Exit.INTERRUPTED
     if summary.failed:
         return Exit.SOME_FAILED
-    if not summary.done and not summary.skipped and not batch.allow_empty:
-        complain(RecipeError("nothing matched: no recording to clean", remedy="--allow-empty makes this a success"))
+    if not summary.done and not summary.skipped and not allow_empty:
+        complain(RecipeError("nothing matched: no recording found", remedy="--allow-empty makes this a success"))
         return Exit.NOTHING_MATCHED
-    if summary.empty and not batch.allow_empty:
+    if summary.empty and not allow_empty:
         return Exit.SOME_FAILED
     return Exit.DONE
 
 
-def _say_summary(summary: Summary) -> None:
+def say_summary(summary: Summary) -> None:
+    """Say on stderr what a run came to."""
     parts = [f"{summary.done} done"]
     parts += [f"{summary.skipped} skipped"] * bool(summary.skipped) + [f"{summary.failed} failed"] * bool(
         summary.failed

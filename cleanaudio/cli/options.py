@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,7 @@ from cleanaudio.errors import RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
+    from cleanaudio.report.gate import Gate
 
 OUTPUT, INPUT, RUN = "Output", "Input", "The run"
 DEFAULT_NAME = "{stem}{suffix}.{ext}"
@@ -102,6 +104,22 @@ Preset = Annotated[
         rich_help_panel=RUN,
     ),
 ]
+
+
+class GateMissing(StrEnum):
+    """What becomes of a criterion that is not measurable."""
+
+    FAIL = "fail"
+    IGNORE = "ignore"
+
+
+def parse_gate(text: str | None, missing: GateMissing | None) -> Gate | None:
+    """Return the gate that was asked for, if one was."""
+    if text is None:
+        return None
+    from cleanaudio.report import gate
+
+    return gate.parse(text, None if missing is None else missing.value)
 
 
 def existing(skip_existing: bool, overwrite: bool) -> Literal["refuse", "skip", "overwrite"]:

@@ -1,0 +1,172 @@
+"""What a scoring run found: rows of files, and their sums by system and group."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from cleanaudio.metrics.aggregate import Difference, Summary, group_by, paired_difference, summarise
+from cleanaudio.metrics.interface import Measured, NotMeasurable
+from cleanaudio.report.gate import Result
+
+
+@dataclass(frozen=True)
+class Score:
+    """One file of one system.
+
+    Parameters
+    ----------
+    system, name : str
+    enhanced : str
+        Path.
+    reference, noisy : str or None
+        Paths.
+    measured : mapping
+        Empty where the file could not be scored.
+    group : str, optional
+    result : Result, optional
+        Of the gate.
+    notes : tuple of str
+    error : str, optional
+        Why it could not be scored.
+    """
+
+    system: str
+    name: str
+    enhanced: str
+    reference: str | None = None
+    noisy: str | None = None
+    measured: Mapping[str, Measured] = field(default_factory=dict)
+    group: str | None = None
+    result: Result | None = None
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON: no infinity, no NaN; why a number is missing stands under ``reasons``."""
+        out: dict[str, Any] = {"kind": "file", "system": self.system, "name": self.name, "enhanced": self.enhanced}
+        out |= {"reference": self.reference, "noisy": self.noisy, "group": self.group, "error": self.error}
+        out["metrics"] = {key: number(value) for key, value in self.measured.items()}
+        out["reasons"] = {key: text(value) for key, value in self.measured.items() if number(value) is None}
+        if self.result is not None:
+            out["gate"] = {str(verdict.criterion): verdict.passed for verdict in self.result.verdicts}
+            out["passed"] = self.result.passed
+            out["quality"] = number(self.result.quality)
+        out["notes"] = list(self.notes)
+        return out
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One number over the files of one system, or of one group of them.
+
+    Parameters
+    ----------
+    system, key : str
+    group : str or None
+    summary : Summary
+    difference : Difference or None
+        Against the first system, over the files that both have.
+    """
+
+    system: str
+    key: str
+    group: str | None
+    summary: Summary
+    difference: Difference | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        out: dict[str, Any] = {"kind": "aggregate", "system": self.system, "group": self.group, "metric": self.key}
+        out |= vars(self.summary)
+        if self.difference is not None:
+            out["difference"] = {**vars(self.difference), "outside": self.difference.outside}
+        return out
+
+
+def number(value: Measured | None) -> float | None:
+    """Return a finite number, or None."""
+    return None if value is None or isinstance(value, NotMeasurable) or not math.isfinite(value) else float(value)
+
+
+def text(value: Measured | None, digits: int = 4) -> str:
+    """Return a number as text, ``inf`` where it is infinite, or why there is none."""
+    if value is None:
+        return ""
+    if isinstance(value, NotMeasurable):
+        return f"not measurable: {value.reason}"
+    return f"{value:.{digits}f}" if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+
+
+def keys_of(scores: Iterable[Score]) -> list[str]:
+    """Return the numbers that were measured, in the order in which they first appear."""
+    return list(dict.fromkeys(key for score in scores for key in score.measured))
+
+
+def aggregate(scores: Sequence[Score], keys: Sequence[str], by_group: bool = False) -> list[Aggregate]:
+    """Sum up scores by system, and by group where asked.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        The first one's system is the one that the others are compared with.
+    keys : sequence of str
+    by_group : bool
+        Also for each group.
+    """
+    found = []
+    groups: list[tuple[str | None, list[Score]]] = [(None, list(scores))]
+    if by_group:
+        named = group_by([{"group": score.group or "", "score": score} for score in scores], "group")
+        groups += [(str(group), [row["score"] for row in rows]) for group, rows in named.items()]
+    systems = list(dict.fromkeys(score.system for score in scores))
+    for group, members in groups:
+        for key in keys:
+            values = {
+                system: {score.name: score.measured.get(key) for score in members if score.system == system}
+                for system in systems
+            }
+            for system in systems:
+                difference = None if system == systems[0] else paired_difference(values[system], values[systems[0]])
+                found.append(Aggregate(system, key, group, summarise(values[system].values()), difference))
+    return found
+
+
+class ScoreCsv:
+    """Writes scores to a CSV file, one by one.
+
+    Parameters
+    ----------
+    file : text file
+    keys : sequence of str
+        Numbers that get a column.
+    gate : bool
+        Whether there are columns of a gate.
+    """
+
+    def __init__(self, file: TextIO, keys: Sequence[str], gate: bool) -> None:
+        self._keys, self._file = keys, file
+        columns = ["system", "name", "enhanced", "reference", "noisy", "group", "status", *keys]
+        self._writer = csv.DictWriter(file, [*columns, *(["gate", "quality"] if gate else []), "notes"])
+        self._writer.writeheader()
+
+    def write(self, score: Score) -> None:
+        """Append a row."""
+        row: dict[str, Any] = {
+            "system": score.system,
+            "name": score.name,
+            "enhanced": score.enhanced,
+            "reference": score.reference,
+            "noisy": score.noisy,
+            "group": score.group,
+            "status": "failed" if score.error else "done",
+            "notes": "; ".join([*([score.error] if score.error else []), *score.notes]),
+        }
+        row |= {key: text(score.measured.get(key), 6) for key in self._keys}
+        if score.result is not None:
+            row |= {"gate": "pass" if score.result.passed else "fail", "quality": text(score.result.quality)}
+        self._writer.writerow(row)
+        self._file.flush()
