@@ -1,4 +1,4 @@
-"""Show the last run of a metrics CSV as a table.
+"""Show the last run of a metrics CSV as a table: levels before → after.
 
 python -m benchmarks.show out/metrics.csv
 """
@@ -7,20 +7,6 @@ from __future__ import annotations
 
 import csv
 import sys
-
-COLUMNS = {
-    "input": "input",
-    "status": "status",
-    "backend": "backend",
-    "rate": "rate Hz",
-    "channels": "channels",
-    "seconds": "seconds",
-    "rtf": "rtf",
-    "noise_floor_in_dbfs": "noise in dBFS",
-    "noise_floor_out_dbfs": "noise out dBFS",
-    "snr_in_db": "SNR in dB",
-    "snr_out_db": "SNR out dB",
-}
 
 
 def main(path: str) -> None:
@@ -31,12 +17,19 @@ def main(path: str) -> None:
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         rows = list(csv.DictReader(file))
     table = Table(box=None, header_style="bold", title=f"{path}, run {rows[-1]['run_id']}")
-    for name, title in COLUMNS.items():
-        table.add_column(title, justify="left" if name in ("input", "status", "backend") else "right")
+    for title in ("input", "status", "backend"):
+        table.add_column(title, overflow="fold")
+    for title in ("rate", "ch", "seconds", "rtf", "noise dBFS", "SNR dB"):
+        table.add_column(title, justify="right", no_wrap=True)
     for row in sorted((row for row in rows if row["run_id"] == rows[-1]["run_id"]), key=lambda row: row["input"]):
-        table.add_row(*(Text(row[name]) for name in COLUMNS))
+        cells = [row[name] for name in ("input", "status", "backend", "rate", "channels", "seconds", "rtf")]
+        cells += [
+            f"{row[f'{what}_in_{unit}']} → {row[f'{what}_out_{unit}']}"
+            for what, unit in (("noise_floor", "dbfs"), ("snr", "db"))
+        ]
+        table.add_row(*map(Text, cells))
     console = Console()
-    Console(width=max(console.width, 132) if not console.is_terminal else None).print(table)
+    (console if console.is_terminal else Console(width=132)).print(table)
 
 
 if __name__ == "__main__":
