@@ -57,7 +57,7 @@ class RowIndex:
 
     @classmethod
     def read(cls, path: Path) -> RowIndex:
-        """Read a log; one that does not exist is empty, and rows that a killed run left unfinished are left out.
+        """Read a log; where there is no file it is empty, and rows that a killed run left unfinished are left out.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class RowIndex:
         """
         index = cls()
         try:
-            if not os.path.exists(path):
+            if not os.path.isfile(path):  # /dev/null, a pipe
                 return index
             columns = columns_of(path)
             if not {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"} <= set(columns):

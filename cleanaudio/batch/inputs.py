@@ -16,7 +16,7 @@ from typing import BinaryIO, TextIO
 
 from cleanaudio.batch.lists import Entry, list_entries, manifest_entries
 from cleanaudio.batch.names import Numbers, RealNames
-from cleanaudio.batch.source import NothingFound, Problem, Source
+from cleanaudio.batch.source import NothingFound, Problem, Source, unreachable
 from cleanaudio.errors import InputError, RecipeError
 
 __all__ = ["NothingFound", "Problem", "Source", "expand"]
@@ -126,8 +126,7 @@ class _Search:
             yield Problem(ascii(path), InputError("no file can have this name", path=ascii(path)))
             return
         except OSError as error:
-            message = "the link leads nowhere" if os.path.islink(path) else (error.strerror or str(error)).lower()
-            yield Problem(path, InputError(message, path=path))
+            yield Problem(path, unreachable(path, error, path))
             return
         if stat.S_ISDIR(mode):
             yield from self._folder(path, _below(entry.root, path))

@@ -16,7 +16,7 @@ from cleanaudio.batch.history import RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.outcome import Failed, Job, Skipped
 from cleanaudio.batch.policy import OutputPolicy, check_targets
-from cleanaudio.batch.source import Problem, Source
+from cleanaudio.batch.source import Problem, Source, unreachable
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
 
 __all__ = ["OutputPolicy", "check_targets", "plan"]
@@ -109,7 +109,7 @@ class _Planner:
         except CleanAudioError as error:
             return Failed(job, error)
         except OSError as error:
-            return Failed(job, InputError((error.strerror or str(error)).lower(), path=source.label))
+            return Failed(job, unreachable(source.path, error, source.label))
 
     def _claim(self, job: Job, status: os.stat_result) -> None:
         """Take the outputs of a job for it, unless an input or another job's output is there."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,3 +56,24 @@ class Problem:
 
     label: str
     error: CleanAudioError
+
+
+def unreachable(path: str | os.PathLike[str], error: OSError, label: str) -> InputError:
+    """Return what is wrong with a file that cannot be looked at.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    error : OSError
+        What looking at it raised.
+    label : str
+        How it is called in messages.
+    """
+    message, remedy = (error.strerror or str(error)).lower(), "check its name"
+    if error.errno == errno.ENOENT and os.path.islink(path):
+        message, remedy = "the link leads nowhere", "remove the link or mend it"
+    elif error.errno == errno.ELOOP:
+        remedy = "remove the links that lead to each other"
+    elif error.errno == errno.EACCES:
+        remedy = "give yourself permission for its folder"
+    return InputError(message, path=label, remedy=remedy)
