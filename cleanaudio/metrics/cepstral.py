@@ -3,7 +3,8 @@
 ``cepstral_distance`` (dB, 0 … 10, lower is better): Kitawaki, Nagabuchi & Itoh, IEEE JSAC 1988, as in Hu & Loizou,
 IEEE TASLP 2008, eq. 7–8: the envelopes are linear predictors of order 16 (10 below 10 kHz), each frame's distance is
 limited to 10 dB, and the mean is over the lowest 95 %. Frames that are digitally silent on one side count 10, on both
-sides they are left out. At the recording's own rate up to 16 kHz (above: resampled to 16 kHz by soxr), on the channel means.
+sides they are left out. At the recording's own rate up to 16 kHz (above: resampled to 16 kHz by soxr), on the channel
+means.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def _nearest_peaks(slopes: NDArray[np.float64], levels: NDArray[np.float64]) -> 
     peaks = np.empty_like(slopes)
     right = np.full(frames, count - 1)
     for band in reversed(range(count)):
-        # the last rising slope of the run that begins here; the reference implementation reads the level before its end
+        # the last rising slope of the run; its lower end is what the reference reads
         falls_next = slopes[:, band + 1] <= 0 if band + 1 < count else np.full(frames, True)
         right = np.where(falls_next, band, right)
         peaks[:, band] = levels[np.arange(frames), right]

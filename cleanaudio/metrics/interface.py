@@ -123,8 +123,10 @@ class Signals:
 
     def of_noisy(self) -> Signals:
         """Return the same comparison with the noisy signal in the place of the enhanced one."""
-        assert self.noisy is not None
-        return self.derived("of noisy", lambda: Signals(self.noisy, self.rate, self.reference, None))
+        noisy = self.noisy
+        if noisy is None:
+            raise KeyError("noisy")
+        return self.derived("of noisy", lambda: Signals(noisy, self.rate, self.reference, None))
 
 
 Computed = Mapping[str, Measured]

@@ -41,6 +41,8 @@ def _pesq(signals: Signals, rate: int, mode: str) -> Measured:
         return NotMeasurable("PESQ found no utterance in the reference")
     except BufferTooShortError:
         return NotMeasurable("shorter than PESQ's quarter of a second")
+    except ValueError:  # the package cannot turn its own NaN into a message
+        return NotMeasurable("PESQ found nothing that it could compare")
 
 
 def _metric(name: str, compute, low: float, high: float, summary: str) -> Metric:

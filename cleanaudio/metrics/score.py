@@ -89,7 +89,8 @@ def line_up(
                 notes.append(f"{what} came {1000 * lag / rate:+.3g} ms after the {anchor}; taken out")
             if what == "enhanced":
                 lag_ms = 1000 * lag / rate
-    return LinedUp(Signals(rate=rate, **signals), lag_ms, tuple(notes))
+    ready = Signals(signals["enhanced"], rate, signals.get("reference"), signals.get("noisy"))
+    return LinedUp(ready, lag_ms, tuple(notes))
 
 
 def _lag(anchor: Audio, signal: Audio, rate: int) -> int:

@@ -2,8 +2,8 @@
 
 ``spectral_distortion`` (dB, 0 … ∞, lower is better): log-spectral distance between the noisy input and the enhanced
 signal over those bins where the input stands at least 15 dB above its own noise (the 20th percentile of the bin over
-time), so that it is nearly clean there. The median difference, a change of level, is taken out first; a difference of a bin counts
-at most 40 dB. Mean over frames with at least five such bins. At 16 kHz (soxr), on the channel means, 125 Hz … 7 kHz.
+time), so that it is nearly clean there. The median difference, a change of level, is taken out first; one bin counts at
+most 40 dB. Mean over frames with at least five such bins. At 16 kHz (soxr), on the channel means, 125 Hz … 7 kHz.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Whether the speech came through: its level after cleaning against before.
 
-``speech_level_change`` (dB, −∞ … ∞, 0 is best): energy of the enhanced signal over that of the noisy input less its noise,
-over the frames in which the input is active. A frame of 32 ms is active when it lies at most 15 dB below the louder
-frames (95th percentile) and at least 6 dB above the noise (10th percentile). At 16 kHz (soxr), on the channel means,
-125 Hz … 7 kHz. Not measurable where nothing stands out from the noise.
+``speech_level_change`` (dB, −∞ … ∞, 0 is best): energy of the enhanced signal over that of the noisy input less its
+noise, over the frames in which the input is active. A frame of 32 ms is active when it lies at most 15 dB below the
+louder frames (95th percentile) and at least 6 dB above the noise (10th percentile). At 16 kHz (soxr), on the channel
+means, 125 Hz … 7 kHz. Not measurable where nothing stands out from the noise.
 """
 
 from __future__ import annotations

