@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.resample import Resampler
+from cleanaudio.backends.band import BandAbove
+from cleanaudio.backends.blocks import Queue, finite
 from cleanaudio.backends.interface import Processor
 
 Audio = NDArray[np.float32]
@@ -13,6 +15,10 @@ Audio = NDArray[np.float32]
 
 class AtRate:
     """Serves a recording of one rate with a processor of another.
+
+    The recording is split: the processor gets the band that survives the way to its rate, and the difference, the band
+    above, goes its own way (:class:`~cleanaudio.backends.band.BandAbove`). A processor that changes nothing gives the
+    recording back.
 
     Parameters
     ----------
@@ -30,31 +36,89 @@ class AtRate:
         self._processor, self._channels = processor, channels
         self._down = Resampler(rate, native_rate, channels)
         self._up = Resampler(native_rate, rate, channels)
-        own = processor.latency + self._up.latency
-        self.latency = self._down.latency + -(-own * rate // native_rate)
+        self._above = _Above(rate, native_rate, channels, linked)
+        own, back = (-(-frames * rate // native_rate) for frames in (processor.latency, self._up.latency))
+        self.latency = self._down.latency + max(own + back, max(own, back) + self._above.window)
+        self._clear()
+
+    def _clear(self) -> None:
         self._taken = self._given = 0
+        self._low, self._high = Queue(self._channels), Queue(self._channels)
 
     def reset(self) -> None:
         """Forget the signal."""
-        for part in (self._down, self._processor, self._up):
+        for part in (self._down, self._processor, self._up, self._above):
             part.reset()
-        self._taken = self._given = 0
+        self._clear()
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
         self._taken += block.shape[1]
-        return self._give(self._up.process(self._processor.process(self._down.process(block))))
+        block = finite(block)
+        low = self._down.process(block)
+        return self._give(block, low, self._processor.process(low))
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
-        parts = [self._up.process(self._processor.process(self._down.flush()))]
-        parts.append(self._up.process(self._processor.flush()))
-        # Two roundings may leave the way back short of the input by a frame of the lower rate.
-        parts.append(self._up.process(np.zeros((self._channels, 2), np.float32)))
-        parts.append(self._up.flush())
-        return self._give(np.concatenate(parts, axis=1))
+        low = self._down.flush()
+        clean = np.concatenate([self._processor.process(low), self._processor.flush()], axis=1)
+        parts = [self._give(np.zeros((self._channels, 0), np.float32), low, clean)]
+        # Two roundings may leave the way back short of the input by a frame of the lower rate: silence behind the end.
+        tail = np.zeros((self._channels, 2), np.float32)
+        self._low.push(np.concatenate([self._up.process(tail), self._up.flush()], axis=1))
+        self._high.push(self._above.flush())
+        parts.append(self._sum())
+        return np.concatenate(parts, axis=1)
 
-    def _give(self, samples: Audio) -> Audio:
-        samples = samples[:, : self._taken - self._given]
-        self._given += samples.shape[1]
-        return samples
+    def _give(self, block: Audio, low: Audio, clean: Audio) -> Audio:
+        self._low.push(self._up.process(clean))
+        self._high.push(self._above.push(block, low, clean))
+        return self._sum()
+
+    def _sum(self) -> Audio:
+        ready = min(self._taken - self._given, self._low.frames, self._high.frames)
+        self._given += ready
+        return self._low.pop(ready) + self._high.pop(ready)
+
+
+class _Above:
+    """What another rate leaves of a recording, cut out and cleaned.
+
+    Parameters
+    ----------
+    rate, native_rate : int
+        Hz.
+    channels : int
+    linked : bool
+    """
+
+    def __init__(self, rate: int, native_rate: int, channels: int, linked: bool) -> None:
+        self._channels = channels
+        self._up = Resampler(native_rate, rate, channels)
+        self._band = BandAbove(channels, rate, native_rate, linked)
+        self._native_window = 2 * -(-self._band.window * native_rate // rate)
+        self.window = self._band.window
+        self._original = Queue(channels)
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._up.reset()
+        self._band.reset()
+        self._original = Queue(self._channels)
+
+    def push(self, block: Audio, low: Audio, clean: Audio) -> Audio:
+        """Take the recording's samples and, at the other rate, what went into and came out of the processor."""
+        self._original.push(block)
+        return self._band.push(self._difference(self._up.process(low)), low, clean)
+
+    def flush(self) -> Audio:
+        """Return the rest; a window more than was owed."""
+        tail = np.zeros((self._channels, 2), np.float32)
+        known = np.concatenate([self._up.process(tail), self._up.flush()], axis=1)
+        silence = np.zeros((self._channels, self._native_window), np.float32)
+        rest = np.pad(self._difference(known), ((0, 0), (0, 2 * self.window)))
+        return self._band.push(rest, silence, silence)
+
+    def _difference(self, known: Audio) -> Audio:
+        count = min(known.shape[1], self._original.frames)
+        return self._original.pop(count) - known[:, :count]
