@@ -15,7 +15,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from cleanaudio.audio.files import AudioInfo, Reader
+from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.errors import InputError
 
 # Only self-contained files: a play list would make the library open other files, or addresses.
@@ -42,7 +42,7 @@ class ContainerSource:
     rate, channels : int
         Of the first decoded frame, which for HE-AAC is not what the header says.
     text, cover, chapters
-        As in :class:`~cleanaudio.audio.files.Reader`.
+        As in :class:`~cleanaudio.audio.recording.Reader`.
     damaged : int
         Packets that could not be decoded and were left out.
     changed : bool

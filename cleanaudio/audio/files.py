@@ -1,4 +1,4 @@
-"""Reading recordings: what a file is, and its samples block by block.
+"""Opening recordings.
 
 Nothing is loaded whole, and nothing is allocated because a header says so. A file is known by its first bytes, not
 by its name. libsndfile decodes; where a header misleads it, it gets a view with a mended header (WAV from a pipe, MP3
@@ -10,24 +10,16 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
-
-import numpy as np
+from typing import BinaryIO
 
 from cleanaudio.audio import mpeg, ogg, riff
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES, DEPTHS, FLOAT_SUBTYPES
-from cleanaudio.audio.spliced import Spliced
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES, DEPTHS
+from cleanaudio.audio.recording import AudioInfo, Reader
+from cleanaudio.audio.spliced import Runs, Spliced
 from cleanaudio.errors import BackendUnavailable, InputError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Audio = NDArray[np.float32]
 
 __all__ = ["AUDIO_SUFFIXES", "MAX_CHANNELS", "AudioInfo", "Reader", "open_reader", "probe"]
 
@@ -45,149 +37,6 @@ _LONGEST_HEAD = 64 << 20
 
 _UNKNOWN_ENCODING = (1, 4, 18)
 """libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a recording is.
-
-    Parameters
-    ----------
-    path : str
-    rate : int
-        Frames per second.
-    channels : int
-    frames : int
-        What is really there to read, exact, whatever the header says.
-    format : str
-        Container: ``WAV``, ``WAVEX``, ``RF64``, ``FLAC``, ``OGG``, ``MP3``, ``AIFF`` …, or ``M4A``, ``MP4``, ``MKV`` …
-    subtype : str
-        Encoding: ``PCM_16``, ``FLOAT``, ``VORBIS``, ``OPUS``, ``AAC`` …
-    endian : str
-    bit_rate : int, optional
-        Bits per second of a lossy encoding: nominal for Vorbis, else the mean.
-    warnings : tuple of str
-        What is odd about the file and was put up with.
-    channel_mask : int
-        Loudspeaker positions of an extensible WAV header, 0 if unknown.
-    depth : int, optional
-        Bits per sample of a lossless integer encoding.
-    """
-
-    path: str
-    rate: int
-    channels: int
-    frames: int
-    format: str
-    subtype: str
-    endian: str = "FILE"
-    bit_rate: int | None = None
-    warnings: tuple[str, ...] = ()
-    channel_mask: int = 0
-    depth: int | None = None
-
-    @property
-    def seconds(self) -> float:
-        """Duration."""
-        return self.frames / self.rate
-
-    @property
-    def lossy(self) -> bool:
-        """Whether the encoding loses something each time it is written."""
-        return self.depth is None and self.subtype not in FLOAT_SUBTYPES
-
-
-class Source(Protocol):
-    """Where the samples of a :class:`Reader` come from."""
-
-    text: dict[str, str]
-    cover: tuple[bytes, str] | None
-    chapters: tuple[tuple[float, str], ...]
-
-    def read(self, frames: int) -> NDArray[np.float32]:
-        """Return the next frames, (n, channels); n < ``frames`` only at the end."""
-        ...
-
-    def seek(self, frame: int) -> None:
-        """Move to a frame."""
-        ...
-
-    def close(self) -> None:
-        """Close the file."""
-        ...
-
-
-class Reader:
-    """A recording open for reading, a context manager.
-
-    Samples that are not finite are replaced by zero and counted; values beyond ±1 stay as they are.
-
-    Attributes
-    ----------
-    info : AudioInfo
-    position : int
-        Frame that the next :meth:`read` begins with.
-    repaired : int
-        Samples that were NaN or infinite in what was read since the last seek to the beginning.
-    text : dict of str to str
-        Tags, as the container has them.
-    cover : (bytes, str) or None
-        Picture and its MIME type, of containers read through PyAV.
-    chapters : tuple of (float, str)
-        Beginnings in seconds and titles, of containers read through PyAV.
-    """
-
-    def __init__(self, info: AudioInfo, source: Source) -> None:
-        self.info = info
-        self.position = 0
-        self.repaired = 0
-        self._source = source
-        self.text, self.cover, self.chapters = source.text, source.cover, source.chapters
-        self._may_be_broken = info.depth is None  # an integer is always finite
-
-    def read(self, frames: int) -> Audio:
-        """Return the next frames, (channels, n) with n ≤ ``frames``; n < ``frames`` only at the end."""
-        frames = min(frames, self.info.frames - self.position)
-        if frames <= 0:
-            return np.zeros((self.info.channels, 0), dtype=np.float32)
-        block = np.ascontiguousarray(self._source.read(frames).T)
-        self.position += block.shape[1]
-        if self._may_be_broken and block.size and not np.isfinite(np.abs(block).max()):
-            finite = np.isfinite(block)
-            self.repaired += int(block.size - np.count_nonzero(finite))
-            block[~finite] = 0.0
-        return block
-
-    def blocks(self, frames: int = 65536) -> Iterator[Audio]:
-        """Iterate over the rest of the recording in blocks of ``frames``, the last one shorter."""
-        while (block := self.read(frames)).shape[1]:
-            yield block
-
-    def seek(self, frame: int) -> None:
-        """Move to a frame.
-
-        Raises
-        ------
-        ValueError
-            ``frame`` is not in 0 … ``info.frames``.
-        """
-        if not 0 <= frame <= self.info.frames:
-            raise ValueError(f"frame {frame} is outside 0 … {self.info.frames}")
-        if frame == 0:
-            self.repaired = 0
-        if frame != self.position:
-            self._source.seek(frame)
-            self.position = frame
-
-    def close(self) -> None:
-        """Close the file."""
-        self._source.close()
-
-    def __enter__(self) -> Reader:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 def probe(path: str | PathLike[str]) -> AudioInfo:
@@ -234,15 +83,15 @@ def _open_file(name: str) -> BinaryIO:
 
 @dataclass(frozen=True)
 class _View:
-    """A file, or a view of it that begins with ``head`` in place of its first ``skip`` bytes."""
+    """A file, or with ``head`` a view of it that begins so and goes on with pieces of the file."""
 
     name: str
     head: bytes = b""
-    skip: int = 0
+    runs: Runs = ()
 
     def open(self) -> BinaryIO | Spliced:
         file = _open_file(self.name)
-        return Spliced(file, self.head, self.skip) if self.head else file
+        return Spliced(file, self.head, self.runs) if self.head else file
 
 
 _OGG, _MPEG, _WAV, _CONTAINER = "ogg", "mpeg", "wav", "container"
@@ -314,7 +163,7 @@ def _open_wav(name: str, file: BinaryIO, size: int) -> Reader | None:
     if layout.data is None:
         raise InputError("the WAV header ends before any samples", path=name, remedy="copy or record it again")
     header = riff.patched_header(file, layout)
-    view = _View(name) if header is None else _View(name, header, layout.data.start)
+    view = _View(name) if header is None else _View(name, header, ((layout.data.start, size),))
     reader = _open_sndfile(view, channel_mask=layout.channel_mask)
     if reader is None:
         return None
@@ -353,11 +202,12 @@ def _whole_chain(name: str) -> Reader | None:
 def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
     scan = mpeg.scan(file, size)
     if scan is None:
-        return _open_plain(name, file, size)
+        file.seek(mpeg.after_id3(file, size))
+        return _open_plain(name, file, size) if file.read(4) == b"fLaC" else None
     view = _View(name)
     if scan.first.layer == 3 and not scan.consistent and scan.start < _LONGEST_HEAD:
-        view = _View(name, *scan.mended_head(file))
-    reader = _open_sndfile(view, length="decode" if scan.interrupted else "known" if scan.first.layer == 3 else "check")
+        view = _View(name, scan.mended_head(file), scan.runs)
+    reader = _open_sndfile(view, counted=scan.first.layer == 3)
     if reader is None:
         return None
     reader.info = replace(reader.info, bit_rate=scan.bit_rate)
@@ -376,10 +226,8 @@ def _open_container(name: str) -> Reader:
     return reader
 
 
-def _open_sndfile(
-    view: _View, channel_mask: int = 0, length: Literal["check", "known", "decode"] = "check"
-) -> Reader | None:
-    """Open by libsndfile; None where it does not know the encoding. ``length``: how to make sure of it."""
+def _open_sndfile(view: _View, channel_mask: int = 0, counted: bool = False) -> Reader | None:
+    """Open by libsndfile; None where it does not know the encoding. ``counted``: the length needs no check."""
     import soundfile
 
     from cleanaudio.audio.sndfile import OPEN_LENGTH, SndfileSource
@@ -415,12 +263,12 @@ def _open_sndfile(
         channel_mask=channel_mask,
         depth=DEPTHS.get(sound.subtype),
     )
-    if length == "decode" or (length == "check" and not source.reaches_end()):
+    if not counted and not source.reaches_end():
         promised = source.frames
         source.close()  # a decoder that has met a damaged place is not used again
         status = os.stat(name)
         info = replace(info, frames=_count(view, status.st_size, status.st_mtime_ns))
-        if promised != OPEN_LENGTH and length == "check":
+        if promised != OPEN_LENGTH:
             info = _short(info, promised)
         source = SndfileSource(view.open())
     return Reader(info, source)

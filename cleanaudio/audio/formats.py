@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from cleanaudio.errors import FormatError
 
 if TYPE_CHECKING:
-    from cleanaudio.audio.files import AudioInfo
+    from cleanaudio.audio.recording import AudioInfo
 
 SUFFIXES = {
     "WAV": ".wav",

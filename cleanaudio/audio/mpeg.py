@@ -51,8 +51,6 @@ class Scan:
 
     Parameters
     ----------
-    size : int
-        Of the file, in bytes.
     start : int
         Offset of the first frame, the Xing tag's where there is one.
     first : Header
@@ -64,28 +62,31 @@ class Scan:
         The frame with the Xing tag, empty without.
     promised : int or None
         Frames that the Xing tag promises.
-    interrupted : bool
-        There is something between the frames that is none; how a decoder gets over that is its own affair.
+    runs : tuple of (int, int)
+        Beginnings and ends of the stretches of frames that follow each other, without the tag.
     """
 
-    size: int
     start: int
     first: Header
     frames: int
     bit_rate: int
     tag: bytes = b""
     promised: int | None = None
-    interrupted: bool = False
+    runs: tuple[tuple[int, int], ...] = ()
 
     @property
     def consistent(self) -> bool:
-        """Whether a Xing tag promises what is there."""
-        return self.promised is not None and self.promised in (self.frames, self.frames + 1)
+        """Whether a Xing tag promises what is there, and nothing else is."""
+        return self.promised is not None and self.promised in (self.frames, self.frames + 1) and len(self.runs) == 1
 
-    def mended_head(self, file: BinaryIO) -> tuple[bytes, int]:
-        """Return a beginning of the file whose Xing tag tells the truth, and the offset of the audio to go after it."""
+    @property
+    def _bytes(self) -> int:
+        return len(self.tag) + sum(end - start for start, end in self.runs)
+
+    def mended_head(self, file: BinaryIO) -> bytes:
+        """Return a beginning of the file whose Xing tag tells the truth about the runs that are to follow."""
         file.seek(0)
-        return file.read(self.start) + self._honest_tag(file), self.start + len(self.tag)
+        return file.read(self.start) + self._honest_tag(file)
 
     def _honest_tag(self, file: BinaryIO) -> bytes:
         flags_at = _tag_at(self.tag)
@@ -93,7 +94,7 @@ class Scan:
             tag = bytearray(self.tag)
             struct.pack_into(">I", tag, flags_at + 8, self.frames)
             if tag[flags_at + 7] & 2:  # the size in bytes, which a decoder compares
-                struct.pack_into(">I", tag, flags_at + 12, min(self.size - self.start, 0xFFFFFFFF))
+                struct.pack_into(">I", tag, flags_at + 12, min(self._bytes, 0xFFFFFFFF))
             return bytes(tag)
         file.seek(self.start)
         head = bytearray(file.read(_HEADER))
@@ -107,7 +108,7 @@ class Scan:
 
 def scan(file: BinaryIO, size: int) -> Scan | None:
     """Walk the frames of an MPEG audio file; None where there are none that follow each other."""
-    start = _after_id3(file, size)
+    start = after_id3(file, size)
     steps = _frames(file, start, size)
     first = next(steps, None)
     if first is None:
@@ -119,15 +120,21 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
     promised = None
     if flags_at and struct.unpack_from(">I", tag, flags_at + 4)[0] & 1:
         promised = struct.unpack_from(">I", tag, flags_at + 8)[0]
-    frames, length = (0, 0) if flags_at else (1, header.length)
-    end, interrupted = offset + header.length, False
+    frames, length, run, end, runs = 0, 0, offset, offset + header.length, []
+    if flags_at:
+        run = end
+    else:
+        frames, length = 1, header.length
     for position, following in steps:
-        interrupted = interrupted or position != end
+        if position != end:
+            runs.append((run, end))
+            run = position
         end = position + following.length
         frames += 1
         length += following.length
+    runs.append((run, end))
     bit_rate = round(8 * length * header.rate / (frames * header.samples)) if frames else header.bit_rate
-    return Scan(size, offset, header, frames, bit_rate, tag if flags_at else b"", promised, interrupted)
+    return Scan(offset, header, frames, bit_rate, tag if flags_at else b"", promised, tuple(runs))
 
 
 def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header]]:
@@ -168,7 +175,8 @@ def _follows(file: BinaryIO, position: int, size: int, key: int) -> bool:
     return len(head) == _HEADER and head[0] == 0xFF and _key(head) in _table() and (_key(head) ^ key) & 0xFE0C == 0
 
 
-def _after_id3(file: BinaryIO, size: int) -> int:
+def after_id3(file: BinaryIO, size: int) -> int:
+    """Return where the file begins when the ID3v2 tags before it are passed over."""
     position = 0
     while True:
         file.seek(position)

@@ -1,42 +1,58 @@
-"""A file seen with another beginning, for decoders that stumble over what is there."""
+"""A file seen with another beginning, or without some of its parts, for decoders that stumble over what is there."""
 
 from __future__ import annotations
 
 import io
 import os
+from bisect import bisect_right
+from itertools import accumulate
 from typing import BinaryIO
+
+Runs = tuple[tuple[int, int], ...]
 
 
 class Spliced(io.RawIOBase):
-    """Read-only view: ``head``, then ``file`` from the byte ``skip`` on. Closing it closes the file.
+    """Read-only view: ``head``, then pieces of a file. Closing it closes the file.
 
     Parameters
     ----------
     file : binary file
     head : bytes
-    skip : int
+    runs : tuple of (int, int)
+        Beginning and end of each piece, as offsets in the file.
     """
 
-    def __init__(self, file: BinaryIO, head: bytes, skip: int) -> None:
+    def __init__(self, file: BinaryIO, head: bytes, runs: Runs) -> None:
         self._file = file
         self._head = head
-        self._skip = skip
-        self._size = len(head) + max(0, os.fstat(file.fileno()).st_size - skip)
+        self._runs = runs
+        self._starts = [len(head), *accumulate((end - start for start, end in runs), initial=len(head))][1:]
+        self._size = self._starts.pop() if runs else len(head)
         self._position = 0
 
     def readinto(self, buffer) -> int:
         """Fill the buffer as far as the view reaches and return how far that is."""
         target = memoryview(buffer).cast("B")
         done = 0
+        while done < len(target) and (got := self._read_piece(target[done:])):
+            done += got
+        return done
+
+    def _read_piece(self, target: memoryview) -> int:
+        """Read at most to the end of the present piece."""
+        if self._position >= self._size:
+            return 0
         if self._position < len(self._head):
             piece = self._head[self._position : self._position + len(target)]
-            target[: len(piece)] = piece
-            done = len(piece)
-        if done < len(target):
-            self._file.seek(self._position + done - len(self._head) + self._skip)
-            done += self._file.readinto(target[done:])  # type: ignore[attr-defined]
-        self._position += done
-        return done
+        else:
+            run = bisect_right(self._starts, self._position) - 1
+            start, end = self._runs[run]
+            offset = start + self._position - self._starts[run]
+            self._file.seek(offset)
+            piece = self._file.read(min(len(target), end - offset))
+        target[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move, as in any file."""

@@ -1,0 +1,446 @@
+"""What is read from good, odd and broken files, compared with soundfile, scipy and PyAV."""
+
+import io
+import os
+import struct
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.io import wavfile
+
+from cleanaudio.audio import files, mpeg
+from cleanaudio.audio.files import open_reader, probe
+from cleanaudio.errors import BackendUnavailable, CleanAudioError, InputError
+
+RATE = 16000
+LIST = b"LIST" + struct.pack("<I", 26) + b"INFOISFT\x0e\0\0\0Lavf59.27.100\0"
+
+
+def noise(frames, channels=2, seed=0):
+    return (np.random.default_rng(seed).standard_normal((frames, channels)) * 0.1).clip(-1, 1)
+
+
+def read_all(path, block=1000):
+    with open_reader(path) as reader:
+        blocks = list(reader.blocks(block))
+        return np.concatenate(blocks, axis=1) if blocks else np.zeros((reader.info.channels, 0), np.float32)
+
+
+def wav(data, *, claim=None, riff=None, channels=2, rate=RATE, bits=16, fmt=None, before=b"", after=b"", magic=b"RIFF"):
+    """A WAV file put together by hand, with whatever the header is to claim."""
+    align = channels * bits // 8
+    fields = fmt or struct.pack("<HHIIHH", 1, channels, rate, rate * align & 0xFFFFFFFF, align & 0xFFFF, bits)
+    body = b"WAVE" + b"fmt " + struct.pack("<I", len(fields)) + fields + before
+    body += b"data" + struct.pack("<I", len(data) if claim is None else claim) + data + after
+    return magic + struct.pack("<I", len(body) if riff is None else riff) + body
+
+
+@pytest.fixture
+def pcm():
+    return (noise(4800) * 32767).astype("<i2").tobytes()
+
+
+@pytest.fixture
+def put(tmp_path):
+    def write(content, name="take.wav"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 192000])
+@pytest.mark.parametrize(
+    ("format", "subtype"),
+    [
+        *[("WAV", name) for name in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")],
+        *[("WAVEX", "PCM_24"), ("RF64", "PCM_16"), ("W64", "FLOAT"), ("AIFF", "PCM_16"), ("CAF", "ALAC_24")],
+        *[("FLAC", "PCM_S8"), ("FLAC", "PCM_16"), ("FLAC", "PCM_24"), ("AU", "PCM_16")],
+    ],
+)
+def test_samples_and_description_are_those_of_soundfile(tmp_path, format, subtype, rate):
+    path = tmp_path / "take.bin"  # the name says nothing
+    soundfile.write(path, noise(3001, 3), rate, subtype=subtype, format=format)
+    info = probe(path)
+    assert (info.format, info.subtype, info.rate, info.channels, info.frames) == (format, subtype, rate, 3, 3001)
+    assert info.seconds == 3001 / rate
+    assert info.lossy is (subtype in ("ULAW", "ALAW"))
+    assert not info.warnings
+    np.testing.assert_array_equal(read_all(path).T, soundfile.read(path, dtype="float32", always_2d=True)[0])
+
+
+def test_samples_are_those_of_scipy(tmp_path):
+    path = tmp_path / "take.wav"
+    samples = (noise(500) * 32767).astype(np.int16)
+    wavfile.write(path, RATE, samples)
+    np.testing.assert_array_equal(read_all(path).T * 32768, samples)
+
+
+@pytest.mark.parametrize(("format", "subtype"), [("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")])
+def test_lossy_lengths_are_exact(tmp_path, format, subtype):
+    path = tmp_path / "take"
+    with soundfile.SoundFile(path, "w", RATE, 1, subtype, format=format) as file:
+        for second in range(4):
+            file.write(noise(RATE + 77, 1, second))
+    info = probe(path)
+    assert info.lossy and info.bit_rate
+    assert info.frames == read_all(path).shape[1] == 4 * (RATE + 77)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    blocks=st.lists(st.integers(0, 3000), max_size=6), start=st.integers(0, 5000), kind=st.sampled_from([0, 1, 2, 3])
+)
+def test_any_cut_into_blocks_and_any_seek_give_the_same_samples(tmp_path, blocks, start, kind):
+    format, subtype = [("WAV", "PCM_16"), ("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("MP3", "MPEG_LAYER_III")][kind]
+    path = tmp_path / f"take{kind}"
+    if not path.exists():
+        soundfile.write(path, noise(5000, 1), RATE, subtype=subtype, format=format)
+    whole = read_all(path)
+    with open_reader(path) as reader:
+        reader.seek(start)
+        pieces = [reader.read(frames) for frames in blocks]
+        got = np.concatenate([*pieces, reader.read(10**9)], axis=1)
+        assert reader.position == reader.info.frames == 5000
+    np.testing.assert_array_equal(got, whole[:, start:])
+
+
+def test_seek_refuses_what_is_outside(tmp_path):
+    soundfile.write(tmp_path / "take.wav", noise(10), RATE)
+    with open_reader(tmp_path / "take.wav") as reader:
+        reader.seek(10)
+        assert reader.read(5).shape == (2, 0)
+        for frame in (-1, 11):
+            with pytest.raises(ValueError, match="outside"):
+                reader.seek(frame)
+
+
+# headers of pipes
+
+
+@pytest.mark.parametrize(
+    ("claim", "riff"), [(0, 0), (0, 36), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFF000, 0x7FFFF024), (0x7FFFFFFF, 0)]
+)
+@pytest.mark.parametrize("before", [b"", LIST])
+def test_an_open_length_is_normal(put, pcm, claim, riff, before):
+    path = put(wav(pcm, claim=claim, riff=riff, before=before))
+    info = probe(path)
+    assert info.frames == 4800
+    assert not info.warnings
+    np.testing.assert_array_equal(read_all(path).T * 32768, np.frombuffer(pcm, "<i2").reshape(-1, 2))
+
+
+def test_a_stream_that_is_cut_inside_a_frame_loses_only_that(put, pcm):
+    path = put(wav(pcm[:-3], claim=0, riff=0))
+    assert read_all(path).shape == (2, 4799)
+
+
+@pytest.mark.parametrize("after", [b"", LIST])
+def test_no_samples_is_not_an_open_length(put, after):
+    path = put(wav(b"", after=after))
+    assert probe(path).frames == 0
+    assert read_all(path).shape == (2, 0)
+
+
+def test_a_flac_stream_of_unknown_length(tmp_path):
+    path = tmp_path / "take.flac"
+    samples = noise(20000)
+    soundfile.write(path, samples, RATE)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the 36 bits of the number of samples in STREAMINFO
+    content[22:26] = bytes(4)
+    expected = soundfile.read(io.BytesIO(path.read_bytes()), dtype="float32")[0]
+    path.write_bytes(content)
+    info = probe(path)
+    assert (info.frames, info.warnings) == (20000, ())
+    np.testing.assert_array_equal(read_all(path).T, expected)
+    with open_reader(path) as reader:
+        reader.read(15000)
+        reader.seek(7)
+        np.testing.assert_array_equal(reader.read(100).T, expected[7:107])
+
+
+def test_bw64_is_rf64(tmp_path):
+    path = tmp_path / "take.wav"
+    soundfile.write(path, noise(100), RATE, format="RF64")
+    expected = soundfile.read(path, dtype="float32")[0]
+    path.write_bytes(b"BW64" + path.read_bytes()[4:])
+    np.testing.assert_array_equal(read_all(path).T, expected)
+
+
+# headers that promise too much
+
+
+@pytest.mark.parametrize("factor", [2, 10])
+def test_a_wav_header_that_promises_too_much(put, pcm, factor):
+    path = put(wav(pcm, claim=len(pcm) * factor))
+    info = probe(path)
+    assert info.frames == 4800
+    assert info.warnings == (f"the header promises {4800 * factor} frames, 4800 are there",)
+    assert read_all(path).shape == (2, 4800)
+
+
+@pytest.mark.parametrize("format", ["FLAC", "AIFF", "W64", "AU", "RF64", "OGG"])
+def test_a_file_that_is_cut_gives_what_is_there_and_a_warning(tmp_path, format):
+    path = tmp_path / "take"
+    soundfile.write(path, noise(60000), RATE, format=format)
+    whole = read_all(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    info = probe(path)
+    assert info.warnings
+    got = read_all(path)
+    assert got.shape[1] == info.frames
+    assert 15000 < info.frames < 45000
+    np.testing.assert_array_equal(got, whole[:, : info.frames])
+
+
+@pytest.mark.parametrize("length", [3, 20, 43])
+def test_a_wav_that_ends_in_its_header(put, pcm, length):
+    with pytest.raises(InputError):
+        probe(put(wav(pcm)[:length]))
+
+
+def test_a_wav_of_nothing_but_a_header(put, pcm):
+    assert probe(put(wav(pcm)[:44])).frames == 0
+
+
+# MP3
+
+
+@pytest.fixture(scope="module")
+def mp3(tmp_path_factory):
+    """A variable bit rate with a Xing tag, quiet at first: the first frames say nothing about the rest."""
+    path = tmp_path_factory.mktemp("mp3") / "take.mp3"
+    samples = noise(RATE * 6, 1) * np.repeat([0.0, 3.0, 0.1], RATE * 2)[:, None]
+    soundfile.write(path, samples, RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    return path.read_bytes()
+
+
+def mpeg_packets(path):
+    with av.open(str(path)) as container:
+        return sum(1 for packet in container.demux(audio=0) if packet.size)
+
+
+def without_tag(content):
+    scan = mpeg.scan(io.BytesIO(content), len(content))
+    return content[: scan.start] + content[scan.start + len(scan.tag) :]
+
+
+def test_the_frames_of_an_mp3_are_counted(put, mp3):
+    path = put(mp3)
+    scan = mpeg.scan(io.BytesIO(mp3), len(mp3))
+    assert scan.frames == scan.promised == mpeg_packets(path)
+    assert probe(path).frames == RATE * 6
+
+
+def test_an_mp3_without_a_tag_is_read_to_its_end(put, mp3):
+    path = put(without_tag(mp3))
+    info = probe(path)
+    assert info.frames == read_all(path).shape[1]
+    assert abs(info.frames - 576 * mpeg_packets(path)) < 1200
+    assert not info.warnings
+
+
+def test_two_mp3_in_one_file_are_read_both(put, mp3):
+    one, two = probe(put(without_tag(mp3))).frames, probe(put(without_tag(mp3) * 2)).frames
+    assert abs(two - 2 * one) < 1200
+    joined = put(mp3 + mp3)
+    assert abs(probe(joined).frames - 2 * RATE * 6) < 2400
+    assert read_all(joined).shape[1] == probe(joined).frames
+
+
+def test_a_cut_mp3_gives_what_is_there_and_a_warning(put, mp3):
+    path = put(mp3[: len(mp3) // 2])
+    info = probe(path)
+    assert "promises" in info.warnings[0]
+    assert info.frames == read_all(path).shape[1] < RATE * 5
+
+
+def test_rubbish_between_mp3_frames_is_got_over(put, mp3):
+    path = put(mp3[:9000] + b"\0" * 5000 + mp3[9000:])
+    assert probe(path).frames == read_all(path).shape[1] > RATE * 4
+
+
+def test_mp3_bit_rate(tmp_path):
+    for level, bit_rate in ((0.0, 160_000), (0.8, 40_000)):
+        soundfile.write(
+            tmp_path / "a.mp3", noise(RATE), RATE, format="MP3", bitrate_mode="CONSTANT", compression_level=level
+        )
+        assert probe(tmp_path / "a.mp3").bit_rate == bit_rate
+
+
+# Ogg
+
+
+def test_vorbis_has_its_nominal_bit_rate_and_opus_its_mean(tmp_path):
+    samples = noise(48000 * 2, 1)
+    soundfile.write(tmp_path / "v.ogg", samples, 48000, format="OGG", subtype="VORBIS", compression_level=0.7)
+    assert probe(tmp_path / "v.ogg").bit_rate == 80_000  # the encoder's table for one channel at quality 3
+    soundfile.write(tmp_path / "o.opus", samples, 48000, format="OGG", subtype="OPUS", compression_level=0.5)
+    size = (tmp_path / "o.opus").stat().st_size
+    assert probe(tmp_path / "o.opus").bit_rate == pytest.approx(size * 8 / 2, rel=0.05)
+
+
+def test_chained_ogg_is_read_whole_with_pyav_and_marked_without(tmp_path, monkeypatch):
+    path = tmp_path / "two.ogg"
+    soundfile.write(tmp_path / "one.ogg", noise(RATE * 2, 1), RATE, format="OGG", subtype="VORBIS")
+    path.write_bytes((tmp_path / "one.ogg").read_bytes() * 2)
+    assert read_all(path).shape[1] == probe(path).frames == pytest.approx(RATE * 4, abs=1000)
+    monkeypatch.setattr(files, "_open_container", raise_unavailable)
+    info = probe(path)
+    assert info.frames == RATE * 2
+    assert "second stream" in info.warnings[0]
+
+
+def raise_unavailable(name):
+    raise BackendUnavailable("reading .x", "formats")
+
+
+# what cannot be read
+
+
+def test_missing_folder_empty_and_special_files(tmp_path):
+    with pytest.raises(InputError, match="no such file") as caught:
+        probe(tmp_path / "none.wav")
+    assert caught.value.path == str(tmp_path / "none.wav") and caught.value.remedy
+    with pytest.raises(InputError, match="folder"):
+        probe(tmp_path)
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(InputError, match="empty"):
+        probe(tmp_path / "empty.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(InputError, match="not a regular file"):
+        probe(tmp_path / "pipe.wav")
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    with pytest.raises(InputError, match="cannot be opened"):
+        probe(tmp_path / "loop.wav")
+    with pytest.raises(InputError):
+        probe("a\0b.wav")
+
+
+def test_an_unreadable_file(put, pcm, monkeypatch):
+    path = put(wav(pcm))
+    path.chmod(0)
+    if os.access(path, os.R_OK):  # as root nothing is unreadable
+
+        def refuse(*arguments, **options):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(files, "open", refuse, raising=False)
+    with pytest.raises(InputError, match="may not be read") as caught:
+        probe(path)
+    assert "permission" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg", "a.vox", "a", "a.raw", "a.gsm", "a.m4a"])
+@pytest.mark.parametrize("content", [b"dear diary\n" * 200, bytes(5000), b"\xff\xfb" + b"dear diary" * 50, b"ID3" * 99])
+def test_what_is_not_audio_under_any_name(put, name, content, capfd):
+    with pytest.raises(InputError, match="not audio|holds no sound"):
+        probe(put(content, name))
+    assert "mpg123" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"channels": 1000}, "1000 channels"),
+        ({"channels": 60000}, "cannot be read"),
+        ({"channels": 0}, "cannot be read"),
+        ({"rate": 0}, "cannot be read"),
+        ({"rate": 5}, "rate of 5 Hz"),
+        ({"rate": 2_000_000}, "rate of 2000000 Hz"),
+        ({"rate": 0xFFFFFFFF}, "cannot be read"),
+        ({"bits": 0}, None),
+        ({"before": b"LIST" + struct.pack("<I", 0xFFFFFFF0)}, "claims a chunk 'LIST' of 4294967280 bytes"),
+        ({"before": b"abcd" + struct.pack("<I", 0x7FFFFFFF)}, "claims a chunk"),
+    ],
+)
+def test_absurd_headers(put, pcm, fields, message):
+    with pytest.raises(InputError, match=message) as caught:
+        probe(put(wav(pcm, **fields)))
+    assert caught.value.path and caught.value.remedy
+
+
+def test_absurd_headers_cost_no_memory(put, pcm):
+    path = put(wav(pcm, claim=0xFFFFFFF0, channels=64))
+    script = (
+        "import resource, sys\n"
+        "from cleanaudio.audio.files import open_reader\n"
+        "import soundfile\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "with open_reader(sys.argv[1]) as reader: reader.read(10**6)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    run = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 50_000  # KiB
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 399), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4),
+    kind=st.sampled_from(["WAV", "FLAC", "OGG", "MP3", "AIFF", "RF64", "W64", "CAF", "AU"]),
+)
+def test_damage_gives_samples_or_our_own_error(tmp_path, cuts, kind):
+    path = tmp_path / kind
+    if not path.exists():
+        soundfile.write(path, noise(4000, 1), RATE, format=kind)
+    content = bytearray(path.read_bytes())
+    for position, patch in cuts:
+        content[position : position + len(patch)] = patch
+    broken = tmp_path / "broken"
+    broken.write_bytes(content)
+    try:
+        with open_reader(broken) as reader:
+            got = sum(block.shape[1] for block in reader.blocks(4096))
+            assert got == reader.info.frames
+    except CleanAudioError as error:
+        assert error.path and error.remedy
+
+
+# values
+
+
+def test_values_that_are_no_numbers_become_zero_and_are_counted(tmp_path):
+    samples = noise(1000).astype(np.float32)
+    samples[10, 0], samples[11, 1], samples[500] = np.nan, np.inf, -np.inf
+    samples[20, 0] = 7.5
+    soundfile.write(tmp_path / "take.wav", samples, RATE, subtype="FLOAT")
+    with open_reader(tmp_path / "take.wav") as reader:
+        got = np.concatenate(list(reader.blocks(300)), axis=1)
+        assert reader.repaired == 4
+        reader.seek(0)
+        assert reader.repaired == 0
+    np.testing.assert_array_equal(got.T, np.where(np.isfinite(samples), samples, 0))
+    assert got.max() == 7.5
+
+
+@pytest.mark.parametrize(
+    "name", ["take one.wav", 'it\'s "it".wav', "new\nline.wav", "prêt à l'écoute.wav", b"\xff\xfe.wav"]
+)
+def test_names(tmp_path, name):
+    path = os.path.join(tmp_path, os.fsdecode(name))
+    with open(path, "wb") as file:
+        soundfile.write(file, noise(100), RATE, format="WAV")
+    assert probe(path).frames == 100
+
+
+@pytest.mark.parametrize("frames", [0, 1, 24, 8 * RATE])
+@pytest.mark.parametrize("channels", [1, 8])
+def test_short_and_many_channels(tmp_path, frames, channels):
+    soundfile.write(tmp_path / "take.wav", noise(frames, channels), RATE)
+    assert read_all(tmp_path / "take.wav").shape == (channels, frames)
+
+
+def test_blocks_belong_to_the_caller(tmp_path):
+    soundfile.write(tmp_path / "take.wav", noise(100), RATE)
+    with open_reader(tmp_path / "take.wav") as reader:
+        block = reader.read(10)
+        assert block.dtype == np.float32 and block.flags.c_contiguous and block.flags.writeable
