@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -222,6 +223,9 @@ class AtomicWriter(_Writer):
         Whether an existing file may be replaced.
     fsync : bool
         Whether the data are forced to the disk before the file gets its name.
+    settle : callable, optional
+        Shown the finished file before it gets its name; returns the name that it shall get, ``path`` or another. An
+        exception in it removes the file.
 
     Raises
     ------
@@ -251,10 +255,11 @@ class AtomicWriter(_Writer):
         dither_seed: int | None = None,
         overwrite: bool = False,
         fsync: bool = False,
+        settle: Callable[[Path], Path] | None = None,
     ) -> None:
         self.path = Path(path)
         super().__init__(str(self.path), rate, channels, output_format, tags, frames, clip_mode, scale, dither_seed)
-        self._overwrite, self._fsync = overwrite, fsync
+        self._overwrite, self._fsync, self._settle = overwrite, fsync, settle
         self._temporaries: list[Path] = []
         self._file: BinaryIO
 
@@ -282,6 +287,9 @@ class AtomicWriter(_Writer):
                 if self._fsync:
                     os.fsync(self._file.fileno())
                 self._file.close()
+                if self._settle is not None:
+                    self.path = self._settle(self._temporaries[-1])
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._commit(self._temporaries[-1])
         except OSError as failure:
             raise self._failed(failure) from failure

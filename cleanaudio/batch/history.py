@@ -68,11 +68,7 @@ class RowIndex:
         try:
             if not os.path.isfile(path):  # /dev/null, a pipe
                 return index
-            columns = columns_of(path)
-            if not {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"} <= set(columns):
-                raise OutputError(
-                    "this file is not a log of earlier runs", path=path, remedy="choose another file with --metrics"
-                )
+            columns = _columns(path)
             with open_text(path) as file:
                 for cells in records(file):
                     if len(cells) == len(columns):
@@ -102,6 +98,29 @@ class RowIndex:
                 column.append(value)
             else:
                 column[number] = value
+
+
+def check_log(path: Path) -> None:
+    """Look whether a file, if there is one, can be a log of earlier runs.
+
+    Raises
+    ------
+    OutputError
+    """
+    try:
+        if os.path.isfile(path):
+            _columns(path)
+    except OSError as error:
+        raise OutputError(f"the log cannot be read: {error.strerror}", path=path) from error
+
+
+def _columns(path: Path) -> list[str]:
+    columns = columns_of(path)
+    if columns and not {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"} <= set(columns):
+        raise OutputError(
+            "this file is not a log of earlier runs", path=path, remedy="choose another file with --metrics"
+        )
+    return columns
 
 
 def _recipe(recipe_hash: str) -> int:

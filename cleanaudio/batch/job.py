@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.files import AudioInfo, Reader, open_reader
+from cleanaudio.audio.files import Reader, open_reader
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
@@ -22,14 +22,14 @@ from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
 from cleanaudio.batch.recipe import Request, Stretch
-from cleanaudio.errors import BackendUnavailable, CleanAudioError, InputError, ModelError
+from cleanaudio.batch.take import Take
+from cleanaudio.errors import BackendUnavailable, CleanAudioError, ModelError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
 
 Audio = NDArray[np.float32]
 
-BLOCK_S = 2.0
 _FINGERPRINT_BYTES = 1 << 20
 
 
@@ -51,110 +51,185 @@ def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcom
     except CleanAudioError as error:
         if error.path is None:
             error.path = job.label
-        return Failed(job, error, {"elapsed_s": _rounded(time.perf_counter() - started)})
+        return Failed(job, error, {"elapsed_s": round(time.perf_counter() - started, 3)})
     elapsed = time.perf_counter() - started
     seconds = float(fields["seconds"] or 0.0)
-    timing = {"elapsed_s": _rounded(elapsed), "rtf": _rounded(elapsed / seconds, 5) if seconds else None}
+    timing = {"elapsed_s": round(elapsed, 3), "rtf": round(elapsed / seconds, 5) if seconds else None}
     return Done(job, {**fields, **timing}, notes)
 
 
 def _with_fallback(request: Request, overwrite: bool, threads: int, job: Job) -> tuple[Fields, tuple[str, ...]]:
     """Try the backend, then the fallbacks, as long as it is the backend that fails."""
-    specs: list[str | None] = [None, *request.fallback]
     notes: list[str] = []
-    for position, spec in enumerate(specs):
+    for spec, following in zip((request.backend, *request.fallback), (*request.fallback, None), strict=True):
         try:
-            fields, more = _clean(request, spec, overwrite, threads, job)
+            with open_reader(job.inputs[0]) as reader:
+                fields, more = _Cleaning(request, spec, overwrite, threads, job, reader).run()
             return fields, (*notes, *more)
         except (BackendUnavailable, ModelError) as error:
-            if position == len(specs) - 1:
+            if following is None:
                 raise
-            notes.append(f"{spec or request.backend} failed, {specs[position + 1]} used instead: {error.describe()}")
-    raise AssertionError("unreachable")
-
-
-def _clean(
-    request: Request, spec: str | None, overwrite: bool, threads: int, job: Job
-) -> tuple[Fields, tuple[str, ...]]:
-    path = job.inputs[0]
-    with open_reader(path) as reader:
-        info = reader.info
-        take = Take(reader, request.excerpt)
-        setup = Setup(
-            info.rate,
-            info.channels,
-            threads=threads,
-            device=request.device,
-            profile=request.profile or _profile_of(reader, request.noise_from),
-        )
-        path_of_signal = chain.resolve(request.settings(spec), setup)
-        analyses = path_of_signal.analyse(take.blocks) if path_of_signal.needs_analysis else None
-        processor = path_of_signal.open(analyses)
-        target = output_format(info, request.format, request.subtype)
-        scale = 1.0
-        if request.clip_mode == "rescale" and target.is_integer:
-            scale = _rescaling(take, processor)
-            processor.reset()
-        before, after = LevelMeter(info.rate, info.channels), LevelMeter(info.rate, info.channels)
-        clipped = _write(request, overwrite, job, info, target, take, processor, scale, before, after)
-        fields = {
-            "backend": spec or request.backend,
-            "rate": info.rate,
-            "channels": info.channels,
-            "frames": take.frames,
-            "seconds": _rounded(take.frames / info.rate),
-            "latency_ms": _rounded(1000 * processor.latency / info.rate, 2),
-            **_levels(before, "in"),
-            **_levels(after, "out"),
-            "clipped_out": clipped,
-        }
-        return fields, (*info.warnings, *_notes(reader, take, scale))
+            notes.append(f"{spec} failed, {following} used instead: {error.describe()}")
+    raise AssertionError("the last one returns or raises")
 
 
 @dataclass
-class Take:
-    """The stretch of a recording that is being cleaned; can be walked more than once.
+class _Cleaning:
+    """One recording on its way through one backend."""
+
+    request: Request
+    spec: str
+    overwrite: bool
+    threads: int
+    job: Job
+    reader: Reader
+
+    def __post_init__(self) -> None:
+        info = self.info = self.reader.info
+        self.take = Take(self.reader, self.request.excerpt)
+        self.target = output_format(info, self.request.format, self.request.subtype)
+        self.notes = list(info.warnings)
+        self.before, self.after = (LevelMeter(info.rate, info.channels) for _ in range(2))
+
+    def run(self) -> tuple[Fields, tuple[str, ...]]:
+        """Return the columns of the row, and what the user should know."""
+        started = time.perf_counter()
+        processor = self._processor()
+        scale = self._scale(processor)
+        info, take = self.info, self.take
+        fields: dict[str, str | int | float | None] = {
+            "backend": self.spec,
+            "rate": info.rate,
+            "channels": info.channels,
+            "frames": take.frames,
+            "seconds": round(take.frames / info.rate, 3),
+            "latency_ms": round(1000 * processor.latency / info.rate, 2),
+        }
+        if self.request.judging is None:
+            clipped = self._write(processor, scale)
+        else:
+            clipped = self._judged(processor, scale, fields, started)
+        fields |= {**_levels(self.before, "in"), **_levels(self.after, "out"), "clipped_out": clipped}
+        if self.reader.repaired:
+            self.notes.append(f"{self.reader.repaired} samples were not numbers and became silence")
+        if not take.frames:
+            self.notes.append("the recording holds no samples")
+        return fields, tuple(self.notes)
+
+    def _processor(self) -> Processor:
+        info, request = self.info, self.request
+        setup = Setup(
+            info.rate,
+            info.channels,
+            threads=self.threads,
+            device=request.device,
+            profile=request.profile or _profile_of(self.reader, request.noise_from),
+        )
+        path = chain.resolve(request.settings(self.spec), setup)
+        analyses = path.analyse(self.take.blocks) if path.needs_analysis else None
+        if not request.guard or not self.take.frames:
+            return path.open(analyses)
+        from cleanaudio.batch import guard
+
+        decision = guard.decide(self.take.read, self.take.frames, info.rate, lambda: path.open(analyses))
+        if decision.reason is not None:
+            self.notes.append(f"guarded: {decision.share:.0%} of the cleaning: {decision.reason}")
+        if decision.share == 0:
+            return Untouched(info.channels)
+        processor = path.open(analyses)
+        return processor if decision.share == 1 else chain.DryMix(processor, 1 - decision.share, info.channels)
+
+    def _scale(self, processor: Processor) -> float:
+        """Return the gain that ``--clip-mode rescale`` wants, found by a first pass."""
+        if self.request.clip_mode != "rescale" or not self.target.is_integer:
+            return 1.0
+        peak = max((float(np.max(np.abs(out), initial=0.0)) for _, out in walk(self.take, processor)), default=0.0)
+        processor.reset()
+        if peak <= 1.0:
+            return 1.0
+        self.notes.append(f"scaled by {-20 * math.log10(peak):.2f} dB to fit below full scale")
+        return 1.0 / peak
+
+    def _judged(self, processor: Processor, scale: float, fields: dict, started: float) -> int:
+        """Write the output and have it judged before it gets its name."""
+        from cleanaudio.batch.judge import Judge, Rejected
+
+        assert self.request.judging is not None
+        seconds = max(self.take.frames / self.info.rate, 1e-9)
+        judge = Judge(self.request.judging, self.take, self.job.output, {"latency_ms": float(fields["latency_ms"])})
+
+        def settle(finished: Path) -> Path:
+            judge.figures["rtf"] = (time.perf_counter() - started) / seconds
+            return judge(finished)
+
+        try:
+            clipped = self._write(processor, scale, settle)
+        except Rejected:
+            self.after = LevelMeter(self.info.rate, self.info.channels)
+            clipped = self._write(Untouched(self.info.channels), 1.0)
+        fields |= judge.fields
+        self.notes += judge.notes
+        return clipped
+
+    def _write(self, processor: Processor, scale: float, settle: Callable[[Path], Path] | None = None) -> int:
+        """Walk the recording into its output, and into the residual where wanted; return the limited samples."""
+        info, take = self.info, self.take
+        self.before = LevelMeter(info.rate, info.channels)
+        waiting = chain.Queue(info.channels)
+        with ExitStack() as stack:
+            output = stack.enter_context(self._writer(self.job.output, self.target, scale, settle))
+            removed = stack.enter_context(self._writer(self.job.residual, self.target)) if self.job.residual else None
+            for block, cleaned in walk(take, processor):
+                self.before.add(block)
+                self.after.add(cleaned if scale == 1.0 else cleaned * np.float32(scale))
+                output.write(cleaned)
+                if removed is not None:
+                    waiting.push(block)
+                    removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
+        return output.clipped
+
+    def _writer(
+        self, path: Path, target: OutputFormat, scale: float = 1.0, settle: Callable[[Path], Path] | None = None
+    ) -> AtomicWriter:
+        source = Path(self.info.path)
+        return AtomicWriter(
+            path,
+            self.info.rate,
+            self.info.channels,
+            target,
+            tags=read_tags(source),
+            frames=self.take.frames,
+            clip_mode=self.request.clip_mode,
+            scale=scale,
+            dither_seed=_fingerprint(source),
+            overwrite=self.overwrite,
+            settle=settle,
+        )
+
+
+class Untouched:
+    """A processor that gives back what it gets.
 
     Parameters
     ----------
-    reader : Reader
-    excerpt : (float, float or None), optional
-        Seconds.
+    channels : int
     """
 
-    reader: Reader
-    excerpt: Stretch | None
+    latency = 0
 
-    def __post_init__(self) -> None:
-        rate, frames = self.reader.info.rate, self.reader.info.frames
-        start, end = self.excerpt or (0.0, None)
-        self.start = min(round(start * rate), frames)
-        self.frames = (frames if end is None else min(round(end * rate), frames)) - self.start
-        if self.excerpt is not None and self.frames <= 0:
-            raise InputError(
-                f"the stretch from {start:g} s lies outside the recording of {frames / rate:.3f} s",
-                remedy="choose a stretch inside it",
-            )
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
 
-    def blocks(self) -> Iterator[Audio]:
-        """Walk the stretch from its beginning, in blocks of (channels, n)."""
-        self.reader.seek(self.start)
-        left = self.frames
-        while left > 0:
-            block = self.reader.read(min(left, math.ceil(BLOCK_S * self.reader.info.rate)))
-            if not block.shape[1]:
-                raise InputError(f"the recording ends {left} frames before its header says", path=self.reader.info.path)
-            left -= block.shape[1]
-            yield block
+    def process(self, block: Audio) -> Audio:
+        """Return the block."""
+        return block
 
+    def flush(self) -> Audio:
+        """Return nothing: nothing is owed."""
+        return np.zeros((self._channels, 0), np.float32)
 
-def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:
-    if stretch is None:
-        return None
-    from cleanaudio.backends.profile import measure
-
-    noise = Take(reader, stretch)
-    return measure(noise.blocks(), reader.info.rate, source=str(reader.info.path))
+    def reset(self) -> None:
+        """Forget nothing: there is no state."""
 
 
 def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:
@@ -165,54 +240,12 @@ def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:
     yield rest[:, :0], rest
 
 
-def _rescaling(take: Take, processor: Processor) -> float:
-    peak = max((float(np.max(np.abs(out), initial=0.0)) for _, out in walk(take, processor)), default=0.0)
-    return 1.0 / peak if peak > 1.0 else 1.0
+def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:
+    if stretch is None:
+        return None
+    from cleanaudio.backends.profile import measure
 
-
-def _write(
-    request: Request,
-    overwrite: bool,
-    job: Job,
-    info: AudioInfo,
-    target: OutputFormat,
-    take: Take,
-    processor: Processor,
-    scale: float,
-    before: LevelMeter,
-    after: LevelMeter,
-) -> int:
-    """Walk the recording into its output, and into the residual where one is wanted; return the limited samples."""
-    tags = read_tags(info.path)
-    seed = _fingerprint(Path(info.path))
-    waiting = chain.Queue(info.channels)
-
-    def writer(path: Path) -> AtomicWriter:
-        return AtomicWriter(
-            path,
-            info.rate,
-            info.channels,
-            target,
-            tags=tags,
-            frames=take.frames,
-            dither_seed=seed,
-            clip_mode="clamp" if request.clip_mode == "rescale" else request.clip_mode,
-            overwrite=overwrite,
-        )
-
-    with ExitStack() as stack:
-        output = stack.enter_context(writer(job.output))
-        removed = stack.enter_context(writer(job.residual)) if job.residual else None
-        for block, cleaned in walk(take, processor):
-            before.add(block)
-            if scale != 1.0:
-                cleaned = cleaned * np.float32(scale)
-            after.add(cleaned)
-            output.write(cleaned)
-            if removed is not None:
-                waiting.push(block)
-                removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
-    return output.clipped
+    return measure(Take(reader, stretch).blocks(), reader.info.rate, source=str(reader.info.path))
 
 
 def _fingerprint(path: Path) -> int:
@@ -231,18 +264,3 @@ def _levels(meter: LevelMeter, side: str) -> dict[str, float | int | None]:
         f"snr_{side}_db": levels.snr_db,
         f"clipped_{side}": levels.clipped_samples,
     }
-
-
-def _notes(reader: Reader, take: Take, scale: float) -> list[str]:
-    notes = []
-    if reader.repaired:
-        notes.append(f"{reader.repaired} samples were not numbers and became silence")
-    if not take.frames:
-        notes.append("the recording holds no samples")
-    if scale != 1.0:
-        notes.append(f"scaled by {20 * math.log10(scale):.2f} dB to fit below full scale")
-    return notes
-
-
-def _rounded(value: float | None, digits: int = 3) -> float | None:
-    return None if value is None else round(value, digits)

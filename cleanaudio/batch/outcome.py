@@ -32,6 +32,8 @@ class Job:
         Newest modification time of the inputs when planned.
     residual : Path, optional
         Where what was removed goes, if asked for.
+    called : str, optional
+        How the output is called in rows, where that is not its path: ``-``.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Job:
     size: int = 0
     mtime_ns: int = 0
     residual: Path | None = None
+    called: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,11 @@ class Done:
     job: Job
     fields: Fields
     notes: tuple[str, ...] = ()
+
+    @property
+    def rejected(self) -> bool:
+        """Whether it failed the gate."""
+        return self.fields.get("gate") == "fail"
 
 
 @dataclass(frozen=True)

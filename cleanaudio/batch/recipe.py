@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cleanaudio.backends.chain import Settings
     from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
+    from cleanaudio.batch.judge import Judging
 
 ClipMode = Literal["limit", "rescale", "clamp"]
 Stretch = tuple[float, float | None]
@@ -51,6 +52,10 @@ class Request:
         Specs to try, in order, when the backend cannot be had or fails on a file.
     device : str
         ``"cpu"`` or ``"cuda"``.
+    guard : bool
+        Take cleaning back where it harms.
+    judging : Judging, optional
+        What is measured of every output, and what becomes of those that fail.
     """
 
     backend: str
@@ -66,15 +71,16 @@ class Request:
     clip_mode: ClipMode = "limit"
     fallback: tuple[str, ...] = ()
     device: str = "cpu"
+    guard: bool = False
+    judging: Judging | None = None
 
-    def settings(self, backend: str | None = None) -> Settings:
-        """Return the signal path's part of the request, for its own backend or a fallback."""
+    def settings(self, spec: str) -> Settings:
+        """Return the signal path's part of the request for its own backend or a fallback, which has its defaults."""
         from cleanaudio.backends.chain import Settings
 
-        own = backend is None
         return Settings(
-            terms=parse(self.backend if own else backend),
-            options=self.options if own else {},
+            terms=parse(spec),
+            options=self.options if spec == self.backend else {},
             strength=self.strength,
             limit_db=self.limit_db,
             channels=self.channels,
@@ -112,9 +118,11 @@ def resolved(request: Request) -> dict[str, Any]:
         "dither": "tpdf",
         "device": request.device,
         "fallback": list(request.fallback),
+        "guard": request.guard,
+        "gate": request.judging.decides if request.judging else None,
     }
     libraries = {"numpy", "soundfile", "soxr"}
-    for link in chain.resolve(request.settings(), setup).links:
+    for link in chain.resolve(request.settings(request.backend), setup).links:
         libraries.update(link.resolved.libraries)
         recipe["backend"].append(
             {

@@ -69,7 +69,7 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     seen = bool(job.size or job.mtime_ns)
     row: dict[str, Value] = {
         "input": job.label,
-        "output": None if job.output == Path() else os.path.abspath(job.output),
+        "output": job.called or (None if job.output == Path() else os.path.abspath(job.output)),
         "input_bytes": job.size if seen else None,
         "input_mtime_ns": job.mtime_ns if seen else None,
     }

@@ -11,7 +11,7 @@ from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pool import Work, run_here, run_jobs
 from cleanaudio.batch.rows import RowWriter
 from cleanaudio.batch.source import NothingFound
-from cleanaudio.batch.stop import Stop
+from cleanaudio.batch.stop import Stop, Stopped
 
 
 @dataclass
@@ -22,6 +22,8 @@ class Summary:
     ----------
     done, skipped, failed : int
         Files.
+    rejected : int
+        Of those done, how many failed the gate.
     empty : int
         Folders, patterns and lists in which there was nothing.
     seconds : float
@@ -35,6 +37,7 @@ class Summary:
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    rejected: int = 0
     empty: int = 0
     seconds: float = 0.0
     elapsed_s: float = 0.0
@@ -49,6 +52,7 @@ class Summary:
         """Count one outcome."""
         if isinstance(outcome, Done):
             self.done += 1
+            self.rejected += outcome.rejected
             self.seconds += float(outcome.fields.get("seconds") or 0.0)
         elif isinstance(outcome, Skipped):
             self.skipped += 1
@@ -89,15 +93,23 @@ def run(
             rows.write(outcome)
         on_outcome(outcome, summary)
 
-    def jobs() -> Iterator[Job]:
-        for step in plan:
+    def jobs(stop: Stop) -> Iterator[Job]:
+        steps = iter(plan)
+        while True:
+            try:
+                with stop.breaking():  # the next step may wait for a name on stdin
+                    step = next(steps, None)
+            except Stopped:
+                return
+            if step is None:
+                return
             if isinstance(step, Job):
                 yield step
             else:
                 settle(step)
 
     with Stop().listening() as stop:
-        todo = jobs()
+        todo = jobs(stop)
         first = list(islice(todo, 2))
         if len(first) < 2:
             outcomes = run_here(first, work(workers), stop)

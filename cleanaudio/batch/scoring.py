@@ -16,6 +16,7 @@ from cleanaudio.audio.resample import Resampler
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
 from cleanaudio.batch.pairs import Trial
 from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.metrics import dnsmos
 from cleanaudio.metrics.interface import Measured, NotMeasurable
 from cleanaudio.metrics.score import score
 
@@ -58,10 +59,11 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
     align : bool
         Take constant delays out.
     threads : int
-        Not used: a metric runs on one.
+        Threads that a metric's network may use.
     job : ScoreJob
     """
     assert isinstance(job, ScoreJob)
+    dnsmos.use_threads(threads)
     trial, started = job.trial, time.perf_counter()
     try:
         enhanced, rate = _read(trial.enhanced)

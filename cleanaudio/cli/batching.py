@@ -12,14 +12,16 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import typer
 
 import cleanaudio
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_format, output_suffix
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.batch.history import check_log
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
@@ -31,7 +33,7 @@ from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress
-from cleanaudio.errors import OutputError, RecipeError
+from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Batch:
     allow_empty: bool
     quiet: bool
     debug: bool
+    extra_columns: tuple[str, ...] = ()
 
     @property
     def piped(self) -> bool:
@@ -115,10 +118,7 @@ def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: 
     if why is not None and not batch.quiet:
         say(f"cleanaudio: auto is {backend}: {why}")
     with ExitStack() as stack:
-        if batch.piped or batch.to_stdout:
-            summary = _single(batch, work, recipe, stack)
-        else:
-            summary = _many(batch, work, recipe, backend, stack)
+        summary = (_to_stdout if batch.to_stdout else _to_files)(batch, work, recipe, backend, stack)
     if not batch.quiet and not batch.dry_run:
         say_summary(summary)
     code = exit_code(summary, batch.allow_empty)
@@ -139,57 +139,81 @@ def _check(batch: Batch) -> None:
         raise RecipeError("stdout carries one signal: --residual needs -o FOLDER")
 
 
-def _single(batch: Batch, work: Callable[[int], Work], recipe: str, stack: ExitStack) -> Summary:
-    """One recording that comes from stdin or goes to stdout: it passes through a temporary folder."""
-    from cleanaudio.audio.spool import spool
+def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
+    """One recording whose result goes to stdout: it is made in a temporary folder."""
+    room = _room(stack)
+    policy = OutputPolicy(folder=room / "out", backend=backend, extension=_extension(batch))
 
-    room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
-    source = spool(sys.stdin.buffer, room) if batch.piped else _only_source(batch)
-    if batch.to_stdout:
-        target = room / f"out{_suffix(source, batch)}"
-    else:
-        folder, file = batch.target()
-        target = file or folder / f"stdin{batch.suffix}{_suffix(source, batch)}"  # type: ignore[operator]
-    status = source.stat()
-    job = Job(0, (source,), target, batch.inputs[0], status.st_size, status.st_mtime_ns)
+    def steps() -> Iterator[Job | Skipped | Failed]:
+        sources = list(islice(_sources(batch, (), room), 2))
+        if len(sources) > 1:
+            raise RecipeError("stdout takes one recording, but there are several", remedy="give -o FOLDER")
+        for step in plan(sources, policy, recipe_hash=recipe, now=time.time):
+            if isinstance(step, Job):
+                made.append(step.output)
+                step = replace(step, called="-")
+            yield step
+
+    made: list[Path] = []
     if batch.dry_run:
-        print(f"{job.label} → {'-' if batch.to_stdout else target}")
-        return Summary(done=1)
-    rows = _rows(batch, recipe, None, stack)
-    summary = _run([job], work, batch, rows)
-    if batch.to_stdout and summary.done:
-        with open(target, "rb") as file:
-            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
-        sys.stdout.buffer.flush()
+        return _show(steps(), batch)
+    summary = _run(steps(), work, batch, _rows(batch, recipe, None, stack))
+    if summary.done:
+        _copy_to_stdout(made[0])
     return summary
 
 
-def _suffix(source: Path, batch: Batch) -> str:
-    """Return the output's suffix by what the input is: a pipe has no name."""
-    from cleanaudio.audio.files import probe
-
-    return output_format(probe(source), batch.format, batch.subtype).suffix
-
-
-def _only_source(batch: Batch) -> Path:
-    found = [step for step in _sources(batch, ()) if isinstance(step, Source)]
-    if len(found) != 1:
-        raise RecipeError(f"stdout takes one recording, not {len(found)}", remedy="give -o FOLDER")
-    return found[0].path
+def _copy_to_stdout(path: Path) -> None:
+    try:
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise  # who listened has gone: the command ends without a word
+    except OSError as error:
+        complain(OutputError(f"cannot be written: {error.strerror}", path="-", remedy="write to a file with -o"))
+        raise typer.Exit(Exit.SOME_FAILED) from error
 
 
-def _sources(batch: Batch, exclude: tuple[Path, ...]) -> Iterator[Source | Problem]:
+def _room(stack: ExitStack) -> Path:
+    """Return a temporary folder that goes when the command ends."""
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
+
+
+def _extension(batch: Batch) -> Callable[[Path], str]:
+    return lambda path: output_suffix(path, batch.format)
+
+
+def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iterator[Source | Problem]:
+    if batch.piped:
+        assert room is not None
+        return _spooled(room)
     return expand(
         batch.inputs,
         recursive=batch.recursive,
         suffixes=AUDIO_SUFFIXES,
         exclude=exclude,
         manifest=None if batch.manifest is None else str(batch.manifest),
-        stdin=sys.stdin.buffer,
+        stdin=None if sys.stdin is None else sys.stdin.buffer,
     )
 
 
-def _many(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
+def _spooled(room: Path) -> Iterator[Source | Problem]:
+    """Keep the recording on stdin in a file, so that it can be read twice."""
+    from cleanaudio.audio.spool import spool
+
+    try:
+        if sys.stdin is None:
+            raise InputError("stdin is closed", path="-", remedy="pipe a recording into it")
+        path = spool(sys.stdin.buffer, room)
+    except CleanAudioError as error:
+        yield Problem("-", error)
+    else:
+        path = path.rename(room / f"stdin{path.suffix}")
+        yield Source(path, Path(path.name), "-")
+
+
+def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     folder, file = batch.target()
     policy = OutputPolicy(
         folder=folder,
@@ -197,28 +221,31 @@ def _many(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, 
         name=batch.name,
         suffix=batch.suffix,
         backend=backend,
-        extension=lambda path: output_suffix(path, batch.format),
+        extension=_extension(batch),
         existing=batch.existing,
-        min_age_s=batch.min_age_s,
+        min_age_s=0.0 if batch.piped else batch.min_age_s,
         residual=batch.residual,
     )
     check_targets(policy)
     metrics = batch.metrics or (folder / "metrics.csv" if folder else None)
     if batch.existing == "skip" and metrics is None:
         raise RecipeError("--skip-existing needs the log of earlier runs", remedy="give --metrics FILE.csv")
+    if metrics is not None:
+        check_log(metrics)
     if folder is not None and not batch.dry_run:
         stack.enter_context(FolderLock(folder))
     log = None if metrics is None else RowIndex.read(metrics)
     exclude = () if folder is None else (folder,)
+    room = _room(stack) if batch.piped else None
 
     def steps() -> Iterator[Job | Skipped | Failed]:
-        return plan(_sources(batch, exclude), policy, recipe_hash=recipe, log=log, now=time.time)
+        return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, now=time.time)
 
     if batch.dry_run:
         return _show(steps(), batch)
     rows = _rows(batch, recipe, metrics, stack)
-    names_from_stdin = any(text in ("@-", "@-0") for text in batch.inputs)
-    count = None if names_from_stdin else lambda: sum(1 for _ in _sources(batch, exclude))
+    stdin_is_read = batch.piped or {"@-", "@-0"} & set(batch.inputs) or str(batch.manifest) == "-"
+    count = None if stdin_is_read else lambda: sum(1 for _ in _sources(batch, exclude, room))
     progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
     return _run(steps(), work, batch, rows, progress)
 
@@ -242,7 +269,11 @@ def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> 
     if path is None:
         return None
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
-    return stack.enter_context(RowWriter(path, run_id=run_id, version=cleanaudio.__version__, recipe_hash=recipe))
+    return stack.enter_context(
+        RowWriter(
+            path, run_id=run_id, version=cleanaudio.__version__, recipe_hash=recipe, extra_columns=batch.extra_columns
+        )
+    )
 
 
 class _Reporter:
@@ -278,6 +309,7 @@ def _show(steps: Iterator[Job | Skipped | Failed], batch: Batch) -> Summary:
         table = Table("input", "output", "what would happen", box=None, header_style="bold")
     for step in steps:
         job = step if isinstance(step, Job) else step.job
+        target = job.called or ("" if job.output == Path() else str(job.output))
         what = "clean" if isinstance(step, Job) else "skip" if isinstance(step, Skipped) else "fail"
         reason = step.reason if isinstance(step, Skipped) else step.error.describe() if isinstance(step, Failed) else ""
         if isinstance(step, Job):
@@ -285,12 +317,10 @@ def _show(steps: Iterator[Job | Skipped | Failed], batch: Batch) -> Summary:
         else:
             summary.add(step)
         if table is None:
-            entry = {"input": job.label, "output": str(job.output), "action": what, "reason": reason or None}
+            entry = {"input": job.label, "output": target or None, "action": what, "reason": reason or None}
             print(json.dumps(entry, ensure_ascii=True))
         else:
-            table.add_row(
-                *(Text(text) for text in (job.label, str(job.output), f"{what}: {reason}" if reason else what))
-            )
+            table.add_row(*(Text(text) for text in (job.label, target, f"{what}: {reason}" if reason else what)))
     if table is not None:
         stdout().print(table)
     return summary
@@ -312,12 +342,15 @@ def exit_code(summary: Summary, allow_empty: bool) -> Exit:
         return Exit.NOTHING_MATCHED
     if summary.empty and not allow_empty:
         return Exit.SOME_FAILED
+    if summary.rejected:
+        return Exit.GATE_FAILED
     return Exit.DONE
 
 
 def say_summary(summary: Summary) -> None:
     """Say on stderr what a run came to."""
     parts = [f"{summary.done} done"]
+    parts += [f"{summary.rejected} of them rejected by the gate"] * bool(summary.rejected)
     parts += [f"{summary.skipped} skipped"] * bool(summary.skipped) + [f"{summary.failed} failed"] * bool(
         summary.failed
     )

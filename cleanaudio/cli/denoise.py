@@ -5,12 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cleanaudio.cli import options, values
 from cleanaudio.errors import RecipeError
+
+if TYPE_CHECKING:
+    from cleanaudio.batch.judge import Judging
+    from cleanaudio.report.gate import Gate
 
 
 class Channels(StrEnum):
@@ -29,7 +33,15 @@ class ClipMode(StrEnum):
     CLAMP = "clamp"
 
 
-_HOW, _NOISE = "How to clean", "Noise print"
+class IfFails(StrEnum):
+    """What becomes of an output that fails the gate."""
+
+    KEEP = "keep"
+    ORIGINAL = "original"
+    QUARANTINE = "quarantine"
+
+
+_HOW, _NOISE, _GATE = "How to clean", "Noise print", "Quality"
 
 
 def denoise(
@@ -79,6 +91,28 @@ def denoise(
         str | None,
         typer.Option(help="A stretch of each recording with noise only, e.g. 0:00-0:02.", rich_help_panel=_NOISE),
     ] = None,
+    guard: Annotated[
+        bool | None,
+        typer.Option(
+            "--guard/--no-guard",
+            help="Take cleaning back where it harms; default: on where auto chose a neural backend.",
+            rich_help_panel=_GATE,
+        ),
+    ] = None,
+    score: Annotated[
+        bool, typer.Option("--score", help="Measure each output, into the CSV.", rich_help_panel=_GATE)
+    ] = False,
+    gate: Annotated[
+        str | None,
+        typer.Option(help='blind, "dnsmos_ovrl>=2.8,…" or a TOML file; exit 3 on FAIL.', rich_help_panel=_GATE),
+    ] = None,
+    gate_missing: Annotated[
+        options.GateMissing | None,
+        typer.Option(help="What a criterion means that is not measurable.", rich_help_panel=_GATE),
+    ] = None,
+    if_fails: Annotated[
+        IfFails, typer.Option(help="What becomes of an output that fails the gate.", rich_help_panel=_GATE)
+    ] = IfFails.KEEP,
     format_: options.Format = None,
     subtype: options.Subtype = None,
     clip_mode: Annotated[
@@ -135,6 +169,8 @@ def denoise(
         clip_mode=clip_mode.value,
         fallback=fallbacks,
         device=device,
+        guard=_guards(spec, why) if guard is None else guard,
+        judging=_judging(score, options.parse_gate(gate, gate_missing), if_fails),
     )
     batch = Batch(
         inputs=tuple(inputs or ()),
@@ -155,6 +191,7 @@ def denoise(
         allow_empty=allow_empty,
         quiet=quiet,
         debug=debug,
+        extra_columns=request.judging.columns if request.judging else (),
     )
     execute(batch, digest(resolved(request)), partial(_work, request, batch.replaces), backend=spec, why=why)
 
@@ -163,3 +200,25 @@ def _work(request, overwrite: bool, threads: int):
     from cleanaudio.batch.job import denoise as clean
 
     return partial(clean, request, overwrite, threads)
+
+
+def _guards(spec: str, why: str | None) -> bool:
+    """Return whether the guard is on by itself: where ``auto`` chose a neural backend."""
+    from cleanaudio.backends import registry
+
+    return why is not None and registry.get(spec).kind == "neural"
+
+
+def _judging(score: bool, gate: Gate | None, if_fails: IfFails) -> Judging | None:
+    if gate is None and if_fails is not IfFails.KEEP:
+        raise RecipeError("--if-fails needs a --gate")
+    if gate is None and not score:
+        return None
+    from cleanaudio.batch.judge import Judging
+    from cleanaudio.metrics import registry
+
+    if gate is not None and gate.needs_reference:
+        raise RecipeError("this gate needs clean references", remedy="use --gate blind here, or cleanaudio score")
+    usual = [key for _, keys in registry.select(None, frozenset({"noisy"})) for key in keys] if score else []
+    keys = dict.fromkeys([*usual, *(gate.keys if gate else ())])
+    return Judging(tuple(keys), gate, if_fails.value)

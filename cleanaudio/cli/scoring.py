@@ -19,7 +19,6 @@ from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
-from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress
 from cleanaudio.errors import OutputError, RecipeError
 from cleanaudio.metrics import registry
@@ -152,9 +151,8 @@ class Scoring:
                 say(f"cleanaudio: {path}: note: nothing was scored against this {side.what} file")
         if not self._quiet:
             say_summary(summary)
-        code = exit_code(summary, allow_empty)
-        failed = any(score.result is not None and not score.result.passed for score in self.scores)
-        return code or (Exit.GATE_FAILED if failed else Exit.DONE)
+        summary.rejected = sum(score.result is not None and not score.result.passed for score in self.scores)
+        return exit_code(summary, allow_empty)
 
     def _side(self, what: str) -> Side | None:
         inputs = getattr(self._sides, what)

@@ -1,0 +1,129 @@
+"""Scoring and the gate in the same pass: the finished file is judged before it gets its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.files import open_reader
+from cleanaudio.batch.take import Take
+from cleanaudio.metrics.interface import Measured
+from cleanaudio.metrics.score import score
+from cleanaudio.report import gate as gates
+from cleanaudio.report.scores import number
+
+Audio = NDArray[np.float32]
+IfFails = Literal["keep", "original", "quarantine"]
+
+_LONG_S, _PIECES, _PIECE_S = 600.0, 10, 60.0
+
+
+@dataclass(frozen=True)
+class Judging:
+    """What is measured of every output, and what becomes of those that fail.
+
+    Parameters
+    ----------
+    keys : tuple of str
+        Numbers that go into the row.
+    gate : Gate or None
+    if_fails : {"keep", "original", "quarantine"}
+    """
+
+    keys: tuple[str, ...]
+    gate: gates.Gate | None = None
+    if_fails: IfFails = "keep"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that a row gets beside the usual ones."""
+        return (*self.keys, *(("gate", "quality") if self.gate else ()))
+
+    @property
+    def decides(self) -> list[str] | None:
+        """What of it decides the samples: nothing, unless a failure changes the output."""
+        if self.gate is None or self.if_fails == "keep":
+            return None
+        return [self.if_fails, self.gate.missing, *map(str, self.gate.criteria)]
+
+
+class Rejected(Exception):
+    """The output failed and the original is wanted in its place."""
+
+
+@dataclass
+class Judge:
+    """Judges one output.
+
+    Parameters
+    ----------
+    judging : Judging
+    take : Take
+        What was cleaned.
+    target : Path
+        Where the output belongs.
+    figures : dict
+        Numbers of the run that the gate may ask for: ``rtf``, ``latency_ms``.
+
+    Attributes
+    ----------
+    fields : dict
+        Columns of the row, once it has judged.
+    notes : list of str
+    """
+
+    judging: Judging
+    take: Take
+    target: Path
+    figures: dict[str, float]
+    fields: dict[str, str | float | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __call__(self, finished: Path) -> Path:
+        """Judge a finished file; return the name that it shall get.
+
+        Raises
+        ------
+        Rejected
+        """
+        measured = self._measure(finished)
+        self.fields = {key: number(measured.get(key)) for key in self.judging.keys}
+        gate = self.judging.gate
+        if gate is None:
+            return self.target
+        result = gates.evaluate(gate, {**measured, **self.figures})
+        self.fields |= {"gate": "pass" if result.passed else "fail", "quality": number(result.quality)}
+        if result.passed:
+            return self.target
+        self.notes += [str(verdict) for verdict in result.verdicts if not verdict.passed]
+        if self.judging.if_fails == "original":
+            self.notes.append("the original was kept in its place")
+            raise Rejected
+        if self.judging.if_fails == "quarantine":
+            apart = self.target.parent / "quarantine" / self.target.name
+            self.notes.append(f"put into {apart.parent}")
+            return apart
+        return self.target
+
+    def _measure(self, finished: Path) -> dict[str, Measured]:
+        with open_reader(finished) as reader:
+            rate = reader.info.rate
+            cleaned = Take(reader)
+            if self.take.frames <= _LONG_S * rate:
+                stretches = [(0, self.take.frames)]
+            else:
+                length = round(_PIECE_S * rate)
+                starts = np.linspace(0, self.take.frames - length, _PIECES)
+                stretches = [(int(start), length) for start in starts]
+                self.notes.append(f"scored on {_PIECES} stretches of {_PIECE_S:.0f} s")
+            noisy, enhanced = (
+                np.concatenate(
+                    [take.read(start, min(length, take.frames - start)) for start, length in stretches], axis=1
+                )
+                for take in (self.take, cleaned)
+            )
+        return score(enhanced, rate, noisy=noisy, metrics=self.judging.keys, align=False)

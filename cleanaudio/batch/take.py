@@ -1,0 +1,71 @@
+"""The stretch of a recording that is being cleaned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.files import Reader
+from cleanaudio.batch.recipe import Stretch
+from cleanaudio.errors import InputError
+
+Audio = NDArray[np.float32]
+
+BLOCK_S = 2.0
+
+
+@dataclass
+class Take:
+    """A stretch of an open recording, which can be walked more than once.
+
+    Parameters
+    ----------
+    reader : Reader
+    stretch : (float, float or None), optional
+        Seconds; default: all of it.
+
+    Attributes
+    ----------
+    start, frames : int
+        Where it begins and how long it is.
+
+    Raises
+    ------
+    InputError
+        The stretch lies outside the recording.
+    """
+
+    reader: Reader
+    stretch: Stretch | None = None
+
+    def __post_init__(self) -> None:
+        rate, frames = self.reader.info.rate, self.reader.info.frames
+        start, end = self.stretch or (0.0, None)
+        self.start = min(round(start * rate), frames)
+        self.frames = (frames if end is None else min(round(end * rate), frames)) - self.start
+        if self.stretch is not None and self.frames <= 0:
+            raise InputError(
+                f"the stretch from {start:g} s lies outside the recording of {frames / rate:.3f} s",
+                remedy="choose a stretch inside it",
+            )
+
+    def blocks(self) -> Iterator[Audio]:
+        """Walk the stretch from its beginning, in blocks of (channels, n)."""
+        yield from self._blocks(0, self.frames)
+
+    def read(self, start: int, frames: int) -> Audio:
+        """Return a piece of it, (channels, frames)."""
+        return np.concatenate(list(self._blocks(start, frames)), axis=1)
+
+    def _blocks(self, start: int, left: int) -> Iterator[Audio]:
+        self.reader.seek(self.start + start)
+        while left > 0:
+            block = self.reader.read(min(left, math.ceil(BLOCK_S * self.reader.info.rate)))
+            if not block.shape[1]:
+                raise InputError(f"the recording ends {left} frames before its time", path=self.reader.info.path)
+            left -= block.shape[1]
+            yield block
