@@ -1,7 +1,7 @@
 """A convolutional denoising autoencoder over the spectrogram, in the form of a causal U-Net at 16 kHz.
 
-Narrowing convolutions over frequency, dilated convolutions over time in the middle, widening convolutions back, with the
-shortcuts of the U-Net (Ronneberger et al. 2015); what comes out is a complex mask, as in DCUNet (Choi et al. 2019).
+Narrowing convolutions over frequency, dilated convolutions over time in the middle, widening convolutions back, with
+the shortcuts of the U-Net (Ronneberger et al. 2015); what comes out is a complex mask, as in DCUNet (Choi et al. 2019).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from cleanaudio.networks.frames import FrameNetwork
 
@@ -75,8 +75,7 @@ class Autoencoder(FrameNetwork):
             )
             for a, b in zip(reversed(c.channels), outputs, strict=True)
         )
-        self.mask = nn.Conv2d(16, 2, 1)
-        nn.init.constant_(self.mask.bias, 0.5)
+        self.complex_mask = nn.Conv2d(16, 2, 1)
 
     def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
         """Return the last inputs of each convolution that looks back."""
@@ -107,7 +106,9 @@ class Autoencoder(FrameNetwork):
         x = self.unflatten(y).reshape(batch, channels, height, frames).permute(0, 1, 3, 2)
         for layer, shortcut in zip(self.widen, reversed(kept), strict=True):
             x = layer(torch.cat([x, shortcut], dim=1))
-        mask = F.pad(self.mask(x), (0, 1)).permute(0, 3, 2, 1)  # the last bin, 8 kHz, stays empty
+        mask = functional.pad(self.complex_mask(x) + 0.5, (0, 1)).permute(
+            0, 3, 2, 1
+        )  # the last bin, 8 kHz, stays empty
         real = spectra[..., 0] * mask[..., 0] - spectra[..., 1] * mask[..., 1]
         imaginary = spectra[..., 0] * mask[..., 1] + spectra[..., 1] * mask[..., 0]
         return torch.stack([real, imaginary], dim=-1), *after

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
+
+from cleanaudio.networks.interface import Network
 
 RATE = 16000
 
@@ -82,7 +84,7 @@ class CumulativeNorm(GlobalNorm):
 class TemporalBlock(nn.Module):
     """Wide 1 × 1, dilated depthwise, and two 1 × 1 back: one to the next block, one to the sum of all (fig. 1C)."""
 
-    def __init__(self, config: ConvTasNetConfig, dilation: int) -> None:
+    def __init__(self, config: ConvTasNetConfig, dilation: int, last: bool) -> None:
         super().__init__()
         c = config
         norm = CumulativeNorm if c.causal else GlobalNorm
@@ -91,16 +93,16 @@ class TemporalBlock(nn.Module):
         self.widen = nn.Sequential(nn.Conv1d(c.bottleneck, c.hidden, 1), nn.PReLU(), norm(c.hidden))
         self.depthwise = nn.Conv1d(c.hidden, c.hidden, c.width, dilation=dilation, groups=c.hidden)
         self.settle = nn.Sequential(nn.PReLU(), norm(c.hidden))
-        self.onward = nn.Conv1d(c.hidden, c.bottleneck, 1)
+        self.onward = None if last else nn.Conv1d(c.hidden, c.bottleneck, 1)
         self.skip = nn.Conv1d(c.hidden, c.skip, 1)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Take (batch, bottleneck, frames), return the same and (batch, skip, frames)."""
-        y = self.settle(self.depthwise(F.pad(self.widen(x), self.around)))
-        return x + self.onward(y), self.skip(y)
+        y = self.settle(self.depthwise(functional.pad(self.widen(x), self.around)))
+        return x if self.onward is None else x + self.onward(y), self.skip(y)
 
 
-class ConvTasNet(nn.Module):
+class ConvTasNet(Network):
     """One voice out of noise, sample by sample.
 
     Parameters
@@ -120,15 +122,16 @@ class ConvTasNet(nn.Module):
         self.enter = nn.Sequential(
             (CumulativeNorm if c.causal else GlobalNorm)(c.filters), nn.Conv1d(c.filters, c.bottleneck, 1)
         )
-        self.blocks = nn.ModuleList(TemporalBlock(c, 2**block) for _ in range(c.repeats) for block in range(c.blocks))
+        dilations = [2**block for _ in range(c.repeats) for block in range(c.blocks)]
+        self.blocks = nn.ModuleList(TemporalBlock(c, d, i == len(dilations) - 1) for i, d in enumerate(dilations))
         self.masks = nn.Sequential(nn.PReLU(), nn.Conv1d(c.skip, c.filters, 1), nn.Sigmoid())
         self.decoder = nn.ConvTranspose1d(c.filters, 1, c.kernel, c.stride, bias=False)
 
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""
         lead = self.config.kernel - self.config.stride
-        padded = F.pad(noisy[:, None], (lead, self.config.kernel))
-        encoded = F.relu(self.encoder(padded))
+        padded = functional.pad(noisy[:, None], (lead, self.config.kernel))
+        encoded = functional.relu(self.encoder(padded))
         x = self.enter(encoded)
         total = torch.zeros_like(x[:, :1])
         for block in self.blocks:

@@ -6,14 +6,15 @@ from abc import abstractmethod
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
+from torch.nn import functional
 
 from cleanaudio.audio.stft import WindowName, window
+from cleanaudio.networks.interface import Network
 from cleanaudio.networks.spectrum import Spectrum, band_mask
 
 
-class FrameNetwork(nn.Module):
+class FrameNetwork(Network):
     """A causal network on spectra, which runs over a whole recording or frame by frame with the same result.
 
     ``forward(spectra, *states)`` takes spectra of shape (batch, bins, frames, 2) and returns the clean spectra of
@@ -21,8 +22,6 @@ class FrameNetwork(nn.Module):
 
     Attributes
     ----------
-    rate : int
-        Hz.
     window_name : {"hann", "sqrt-hann", "vorbis"}
     size, hop : int
         Window and step in samples.
@@ -30,7 +29,6 @@ class FrameNetwork(nn.Module):
         Frames.
     """
 
-    rate: ClassVar[int]
     window_name: ClassVar[WindowName]
     size: ClassVar[int]
     hop: ClassVar[int]
@@ -52,7 +50,7 @@ class FrameNetwork(nn.Module):
     def spectra(self, noisy: Tensor) -> Tensor:
         """Return the clean spectra of whole signals: (batch, samples) to (batch, frames, bins), complex64."""
         spectra = torch.view_as_real(self.spectrum(noisy).transpose(1, 2))
-        ahead = F.pad(spectra, (0, 0, 0, self.look_ahead))
+        ahead = functional.pad(spectra, (0, 0, 0, self.look_ahead))
         clean = self(ahead, *self.start(len(noisy)))[0][:, :, self.look_ahead :]
         return torch.view_as_complex(clean.float().contiguous()).transpose(1, 2)
 

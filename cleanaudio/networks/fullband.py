@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from cleanaudio.networks.frames import FrameNetwork
 
@@ -105,9 +105,9 @@ class Narrow(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take (..., positions, channels in), return (..., positions / stride, channels out)."""
-        padded = F.pad(x, (0, 0, self.stride // 2, self.stride // 2))
+        padded = functional.pad(x, (0, 0, self.stride // 2, self.stride // 2))
         pieces = padded.reshape(*x.shape[:2], x.shape[2] // self.stride + 1, self.stride * x.shape[3])
-        return F.relu(self.norm(self.mix(torch.cat([pieces[:, :, :-1], pieces[:, :, 1:]], dim=-1))))
+        return functional.relu(self.norm(self.mix(torch.cat([pieces[:, :, :-1], pieces[:, :, 1:]], dim=-1))))
 
 
 class Widen(nn.Module):
@@ -127,10 +127,10 @@ class Widen(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take (..., positions, channels in), return (..., factor * positions, channels out)."""
-        padded = F.pad(x, (0, 0, 1, 1))
+        padded = functional.pad(x, (0, 0, 1, 1))
         mixed = self.mix(torch.cat([padded[:, :, :-2], x, padded[:, :, 2:]], dim=-1))
         mixed = mixed.reshape(*x.shape[:2], self.factor * x.shape[2], -1)
-        return F.relu(self.norm(mixed))
+        return functional.relu(self.norm(mixed))
 
 
 class Block(nn.Module):
@@ -158,7 +158,7 @@ class Block(nn.Module):
         x = x + self.norm_recurrent(self.after_recurrent(past)).reshape(x.shape)
         parts = self.query_key_value(x).reshape(frames * batch, positions, 3, self.heads, channels // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(x.shape)
+        mixed = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(x.shape)
         return x + self.norm_attention(self.after_attention(mixed)), state
 
 
@@ -221,7 +221,7 @@ class FullBand(FrameNetwork):
         low, bands = power[..., : self.config.low], power[..., self.config.low :] @ self.gather
         magnitude = torch.cat([low, bands], dim=-1) ** 0.15
         parts = spectra[:, :, : self.config.low] * (low**-0.35)[..., None]
-        return torch.cat([F.pad(parts, (0, 0, 0, self.config.bands)), magnitude[..., None]], dim=-1)
+        return torch.cat([functional.pad(parts, (0, 0, 0, self.config.bands)), magnitude[..., None]], dim=-1)
 
     def forward(self, spectra: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """Run over the next frames.

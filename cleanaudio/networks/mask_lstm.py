@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from cleanaudio.audio.stft import window
 from cleanaudio.networks.frames import FrameNetwork
+from cleanaudio.networks.interface import Network
 from cleanaudio.networks.spectrum import RealSpectrum
 
 RATE = 16000
@@ -59,7 +60,7 @@ class _Masker(nn.Module):
         )
 
 
-class MaskLstm(nn.Module):
+class MaskLstm(Network):
     """Bidirectional masks for whole recordings, or chunks of them with some seconds of context.
 
     Parameters

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from torch import nn
-
 from cleanaudio.errors import RecipeError
+from cleanaudio.networks.interface import Network
 
 _NETWORKS = {
     "fullband": ("cleanaudio.networks.fullband", "FullBand", "FullBandConfig"),
@@ -24,10 +23,8 @@ def names() -> list[str]:
     return sorted(_NETWORKS)
 
 
-def build(name: str, options: Mapping[str, Any] | None = None) -> nn.Module:
+def build(name: str, options: Mapping[str, Any] | None = None) -> Network:
     """Return a fresh network.
-
-    Every network has the attribute ``rate`` and the method ``enhance(noisy, bandwidth_hz=None)`` for whole signals.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 class Spectrum(nn.Module):
@@ -49,7 +49,7 @@ class Spectrum(nn.Module):
         """
         lead = self.size - self.hop
         tail = (self.frames(signal.shape[1]) - 1) * self.hop + self.size - lead - signal.shape[1]
-        padded = F.pad(signal.float(), (lead, tail))
+        padded = functional.pad(signal.float(), (lead, tail))
         return torch.fft.rfft(padded.unfold(1, self.size, self.hop) * self.analysis)
 
     def inverse(self, spectra: Tensor, samples: int) -> Tensor:
@@ -58,8 +58,8 @@ class Spectrum(nn.Module):
         batch, count, _ = pieces.shape
         periods = self.size // self.hop
         pieces = pieces.reshape(batch, count, periods, self.hop)
-        total = sum(F.pad(pieces[:, :, p], (0, 0, p, periods - 1 - p)) for p in range(periods))
-        return total.reshape(batch, -1)[:, self.size - self.hop :][:, :samples]
+        shifted = [functional.pad(pieces[:, :, p], (0, 0, p, periods - 1 - p)) for p in range(periods)]
+        return torch.stack(shifted).sum(0).reshape(batch, -1)[:, self.size - self.hop :][:, :samples]
 
 
 class RealSpectrum(nn.Module):
@@ -89,15 +89,15 @@ class RealSpectrum(nn.Module):
         self.register_buffer("back", back.reshape(-1, self.size)[:, None].float().contiguous(), persistent=False)
 
     def forward(self, signal: Tensor) -> Tensor:
-        """Take (batch, samples), return (batch, frames, bins, 2): as :class:`Spectrum`, with one frame more at the end."""
-        padded = F.pad(signal, (self.size - self.hop, self.size))
-        spectra = F.conv1d(padded[:, None], self.forth, stride=self.hop)
+        """Take (batch, samples), return (batch, frames, bins, 2): as :class:`Spectrum`, and a frame more at the end."""
+        padded = functional.pad(signal, (self.size - self.hop, self.size))
+        spectra = functional.conv1d(padded[:, None], self.forth, stride=self.hop)
         return spectra.transpose(1, 2).reshape(spectra.shape[0], spectra.shape[2], -1, 2)
 
     def inverse(self, spectra: Tensor, samples: int | Tensor) -> Tensor:
         """Take (batch, frames, bins, 2), return (batch, samples)."""
         flat = spectra.reshape(spectra.shape[0], spectra.shape[1], -1).transpose(1, 2)
-        signal = F.conv_transpose1d(flat, self.back, stride=self.hop)[:, 0]
+        signal = functional.conv_transpose1d(flat, self.back, stride=self.hop)[:, 0]
         return signal[:, self.size - self.hop :][:, :samples]
 
 

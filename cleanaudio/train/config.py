@@ -37,6 +37,8 @@ class TrainConfig:
         The rate is multiplied so after so many evaluations that were no better.
     average : float
         Decay of the running mean of the weights, for each step.
+    target : {"signal", "irm", "ibm", "psm"}
+        What the loss compares: signals, or masks (for networks that have them).
     loss_sizes : tuple of int
         Windows of the spectral loss.
     si_snr_weight, complex_share : float
@@ -61,6 +63,7 @@ class TrainConfig:
     plateau_factor: float = 0.5
     plateau_patience: int = 3
     average: float = 0.999
+    target: str = "signal"
     loss_sizes: tuple[int, ...] = (512, 2048)
     si_snr_weight: float = 0.005
     complex_share: float = 0.4
@@ -72,6 +75,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _choice("optimizer", self.optimizer, ("adamw", "adam"))
         _choice("schedule", self.schedule, ("plateau", "cosine", "constant"))
+        _choice("target", self.target, ("signal", "irm", "ibm", "psm"))
         _choice("mix.target", self.mix.target, ("room", "early"))
 
 
@@ -101,7 +105,9 @@ def from_mapping(values: Mapping[str, Any]) -> TrainConfig:
 def _known(values: Mapping[str, Any], known: set[str], prefix: str) -> None:
     for key in values:
         if key not in known:
-            raise RecipeError(f"the config has an unknown key {prefix}{key}", remedy=f"known: {', '.join(sorted(known))}")
+            raise RecipeError(
+                f"the config has an unknown key {prefix}{key}", remedy=f"known: {', '.join(sorted(known))}"
+            )
 
 
 def _tuples(value: Any) -> Any:

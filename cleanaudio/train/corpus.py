@@ -10,7 +10,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import repeat
 from pathlib import Path
 from typing import Literal
 
@@ -90,8 +92,8 @@ def scan(source: Path, group: Literal["speaker", "type"]) -> list[Clip]:
     Parameters
     ----------
     source : Path
-        A ``manifest.csv`` with the column ``file``, a JSONL manifest in NeMo's form (``audio_filepath``), or a folder: the manifests
-        in and below it where there are any, else all audio files, grouped by the folder they lie in.
+        A ``manifest.csv`` with the column ``file``, a JSONL manifest in NeMo's form (``audio_filepath``), or a folder:
+        the manifests in and below it where there are any, else all audio files, grouped by the folder they lie in.
     group : {"speaker", "type"}
         The column to group by.
 
@@ -100,10 +102,8 @@ def scan(source: Path, group: Literal["speaker", "type"]) -> list[Clip]:
     InputError
         Nothing there, or a manifest that cannot be read.
     """
-    if source.is_file():
-        manifests = [source]
-    else:
-        manifests = sorted(source.rglob("manifest.csv")) or sorted(source.glob("*.json*"))
+    below = () if source.is_file() else source.rglob("manifest.csv")
+    manifests = [source] if source.is_file() else sorted(below) or sorted(source.glob("*.json*"))
     if manifests:
         clips = [clip for manifest in manifests for clip in _listed(manifest, group)]
     else:
@@ -138,6 +138,7 @@ def load(
     cache: Path,
     group: Literal["speaker", "type"],
     joined: bool,
+    most_rate: int = 48000,
     log: Callable[[str], None] = lambda text: None,
 ) -> Corpus:
     """Return the recordings of some folders, decoding them first if the cache does not hold them yet.
@@ -151,6 +152,8 @@ def load(
     group : {"speaker", "type"}
     joined : bool
         Whether the clips of one group stand in one track, so that an excerpt may run from one into the next.
+    most_rate : int
+        What was recorded at a higher rate is kept at this one.
     log : callable, optional
         Told how many clips could not be read.
 
@@ -160,14 +163,14 @@ def load(
         Nothing could be read at all.
     """
     clips = [clip for source in sources for clip in scan(Path(source), group)]
-    key = hashlib.sha256(f"2 {group} {joined}".encode())
+    key = hashlib.sha256(f"3 {group} {joined} {most_rate}".encode())
     for clip in clips:
         state = clip.path.stat() if clip.path.exists() else None
         key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {state and state.st_size}\n".encode())
     stem = cache / f"{group}-{key.hexdigest()[:16]}"
     index, data = stem.with_suffix(".json"), stem.with_suffix(".i16")
     if not index.exists():
-        _decode(clips, index, data, joined)
+        _decode(clips, index, data, joined, most_rate)
     known = json.loads(index.read_text(encoding="utf-8"))
     if known["skipped"]:
         log(f"{len(known['skipped'])} of {len(clips)} recordings cannot be read, the first: {known['skipped'][0]}")
@@ -177,39 +180,54 @@ def load(
     return Corpus(np.memmap(data, np.int16, mode="c"), tracks, tuple(known["skipped"]))
 
 
-def _decode(clips: list[Clip], index: Path, data: Path, joined: bool) -> None:
-    import soundfile
-
+def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate: int) -> None:
     index.parent.mkdir(parents=True, exist_ok=True)
     tracks: list[Track] = []
     skipped = []
     partial = data.with_suffix(".partial")
     position = 0
-    with partial.open("wb") as out:
-        for clip in sorted(clips, key=lambda clip: (clip.group, str(clip.path))):
-            try:
-                samples, rate = soundfile.read(clip.path, dtype="int16", always_2d=True)
-            except (soundfile.LibsndfileError, OSError) as error:
-                skipped.append(f"{clip.path}: {error}")
-                continue
-            if not len(samples) or not samples.any():
-                skipped.append(f"{clip.path}: empty or silent")
-                continue
-            out.write(np.ascontiguousarray(samples[:, 0]).tobytes())
-            track = Track(position, len(samples), rate, clip.group, min(clip.bandwidth_hz, rate / 2))
-            position += len(samples)
-            last = tracks[-1] if joined and tracks else None
-            if last and clip.group and _alike(last, track):
-                tracks[-1] = Track(
-                    last.start, last.length + track.length, rate, last.group, min(last.bandwidth_hz, track.bandwidth_hz)
-                )
-            else:
-                tracks.append(track)
+    ordered = sorted(clips, key=lambda clip: (clip.group, str(clip.path)))
+    workers = os.cpu_count() or 1
+    with partial.open("wb") as out, ThreadPoolExecutor(workers) as pool:
+        for first in range(0, len(ordered), 8 * workers):  # so many at a time, for the sake of the memory
+            some = ordered[first : first + 8 * workers]
+            for clip, (samples, rate, problem) in zip(some, pool.map(_read, some, repeat(most_rate)), strict=True):
+                if problem:
+                    skipped.append(f"{clip.path}: {problem}")
+                    continue
+                out.write(samples.tobytes())
+                track = Track(position, len(samples), rate, clip.group, min(clip.bandwidth_hz, rate / 2))
+                position += len(samples)
+                last = tracks[-1] if joined and tracks else None
+                if last and clip.group and _alike(last, track):
+                    length, bandwidth = last.length + track.length, min(last.bandwidth_hz, track.bandwidth_hz)
+                    tracks[-1] = Track(last.start, length, rate, last.group, bandwidth)
+                else:
+                    tracks.append(track)
     os.replace(partial, data)
     text = json.dumps({"tracks": [asdict(track) for track in tracks], "skipped": skipped})
     written = index.with_suffix(".partial-index")
     written.write_text(text, encoding="utf-8")
     os.replace(written, index)
+
+
+def _read(clip: Clip, most_rate: int) -> tuple[NDArray[np.int16], int, str]:
+    """Return the first channel of a clip, its rate, and why it cannot be used, if so."""
+    import soundfile
+
+    nothing = np.zeros(0, np.int16)
+    try:
+        samples, rate = soundfile.read(clip.path, dtype="int16", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        return nothing, 0, str(error)
+    if not samples.any():
+        return nothing, 0, "empty or silent"
+    mono = np.ascontiguousarray(samples[:, 0])
+    if rate > most_rate:
+        import soxr
+
+        mono, rate = soxr.resample(mono, rate, most_rate), most_rate
+    return mono, rate, ""
 
 
 def _alike(a: Track, b: Track) -> bool:

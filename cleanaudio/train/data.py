@@ -116,8 +116,8 @@ class _Pool:
         device = self.samples.device
         whole = [[t.start, t.length, offset] for t, offset in zip(tracks, offsets, strict=True)]
         start, length, offset = torch.tensor(whole, dtype=torch.int64, device=device).reshape(-1, 3).T
-        step = [track.rate / rate * speed for track, speed in zip(tracks, speeds, strict=True)]
-        step = torch.tensor(step, dtype=torch.float64, device=device)
+        steps = [track.rate / rate * speed for track, speed in zip(tracks, speeds, strict=True)]
+        step = torch.tensor(steps, dtype=torch.float64, device=device)
         return augment.excerpts(self.samples, start, length, offset, step, samples)
 
 
@@ -183,8 +183,9 @@ class Mixer:
         chosen = self._flags(choose, len(voice), self.config.formant_share)[:, 0].nonzero()[:, 0]
         if not len(chosen):
             return voice
-        ratio = np.exp(choose.uniform(*np.log(self.config.formants), len(chosen)))
-        ratio = torch.tensor(ratio, dtype=torch.float32, device=self.device)
+        low, high = np.log(self.config.formants)
+        ratios = np.exp(choose.uniform(low, high, len(chosen)))
+        ratio = torch.tensor(ratios, dtype=torch.float32, device=self.device)
         return voice.index_copy(0, chosen, augment.shift_formants(voice[chosen], ratio, self.config.rate))
 
     def _noises(self, choose: np.random.Generator, paint: torch.Generator, count: int) -> Tensor:
@@ -294,9 +295,7 @@ class Mixer:
             target = voice if same else limited(target)
         return voice, noise, target
 
-    def _mix(
-        self, voice: Tensor, noise: Tensor, target: Tensor, choose: np.random.Generator
-    ) -> tuple[Tensor, Tensor]:
+    def _mix(self, voice: Tensor, noise: Tensor, target: Tensor, choose: np.random.Generator) -> tuple[Tensor, Tensor]:
         c = self.config
         count = len(voice)
         level = augment.active_level(voice, c.rate)

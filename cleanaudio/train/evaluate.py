@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from cleanaudio.errors import InputError
+from cleanaudio.networks.interface import Network
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[
     return pairs
 
 
-def evaluate(network: nn.Module, pairs: list[tuple[np.ndarray, np.ndarray]], rate: int) -> Scores:
+def evaluate(network: Network, pairs: list[tuple[np.ndarray, np.ndarray]], rate: int) -> Scores:
     """Run the network over the pairs and measure PESQ (wide band) and SI-SDR."""
     device = next(network.parameters()).device
     training = network.training

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from cleanaudio.errors import ModelError
 from cleanaudio.networks.frames import FrameNetwork
+from cleanaudio.networks.interface import Network
 from cleanaudio.train.loop import BEST, load_network
 
 OPSET = 17
@@ -23,9 +25,9 @@ TOLERANCE = 1e-4
 def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, which: str = BEST) -> float:
     """Write the trained network of a run folder as ONNX.
 
-    A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` and the states by name
-    go in, ``enh`` and the states with ``_out`` behind their names come out, the frame axis is free. Any other network becomes
-    ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples), the sample axis free.
+    A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` and the states by
+    name go in, ``enh`` and the states with ``_out`` behind their names come out, the frame axis is free. Any other
+    network becomes ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples), the sample axis free.
 
     Parameters
     ----------
@@ -59,12 +61,12 @@ def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, w
     return worst
 
 
-def graph(network: nn.Module) -> tuple[bytes, dict[str, str]]:
+def graph(network: Network) -> tuple[bytes, dict[str, str]]:
     """Return the ONNX model of a network, and what its card must say so that it can be run."""
     network.eval()
     if isinstance(network, FrameNetwork):
         names = list(network.state_shapes())
-        example = (torch.zeros(1, network.size // 2 + 1, 4, 2), *network.start())
+        example: tuple[Tensor, ...] = (torch.zeros(1, network.size // 2 + 1, 4, 2), *network.start())
         inputs, outputs = ["mix", *names], ["enh", *(f"{name}_out" for name in names)]
         free = {"mix": {2: "frames"}, "enh": {2: "frames"}}
         facts = {
@@ -81,8 +83,8 @@ def graph(network: nn.Module) -> tuple[bytes, dict[str, str]]:
         example = (torch.zeros(1, network.rate),)
         inputs, outputs = ["audio_input"], ["audio_output"]
         free = {"audio_input": {1: "samples"}, "audio_output": {1: "samples"}}
-        facts = {"contract": "waveform", "context_frames": str(getattr(network, "context", network.rate))}
-    buffer = io.BytesIO()
+        facts = {"contract": "waveform", "context_frames": str(network.context)}
+    buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -95,7 +97,7 @@ def graph(network: nn.Module) -> tuple[bytes, dict[str, str]]:
 class _Waveform(nn.Module):
     """Makes ``enhance`` the forward of a network."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
@@ -112,7 +114,7 @@ def with_card(data: bytes, card: Mapping[str, str]) -> bytes:
     return model.SerializeToString()
 
 
-def difference(network: nn.Module, data: bytes) -> float:
+def difference(network: Network, data: bytes) -> float:
     """Return the largest difference of the outputs on noise, in two pieces where there are states."""
     import onnxruntime
 

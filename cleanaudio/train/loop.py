@@ -8,18 +8,20 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.errors import CleanAudioError, InputError, RecipeError
 from cleanaudio.networks import registry
+from cleanaudio.networks.interface import Network
 from cleanaudio.train import checkpoint
 from cleanaudio.train.config import TrainConfig, render
-from cleanaudio.train.data import Mixer
+from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
-from cleanaudio.train.losses import EnhancementLoss
+from cleanaudio.train.losses import EnhancementLoss, ideal_mask
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 COLUMNS = ("step", "hours_heard", "minutes", "loss", "spectral", "si_snr_db", "gradient", "rate", "pesq", "si_sdr_db")
@@ -59,13 +61,23 @@ class Trainer:
         self.device, self.log = torch.device(device), log
         torch.manual_seed(config.seed)
         self.network = registry.build(config.network, config.options).to(self.device)
+        if self.network.rate != config.mix.rate:
+            raise RecipeError(
+                f"{config.network} works at {self.network.rate} Hz, the config mixes at {config.mix.rate}"
+            )
+        if config.target != "signal" and not hasattr(self.network, "mask"):
+            raise RecipeError(f"{config.network} has no mask to train", remedy='use target = "signal"')
+        self._masks: Any = self.network  # only some networks have masks
         self.mean = copy.deepcopy(self.network).requires_grad_(False)
-        self.loss = EnhancementLoss(
-            config.mix.rate, config.loss_sizes, config.si_snr_weight, config.complex_share
-        ).to(self.device)
-        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-        decay = {"weight_decay": config.weight_decay} if config.optimizer == "adamw" else {}
-        self.optimizer = kind(self.network.parameters(), lr=config.learning_rate, **decay)
+        self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, config.si_snr_weight, config.complex_share).to(
+            self.device
+        )
+        weights, rate = self.network.parameters(), config.learning_rate
+        self.optimizer: torch.optim.Optimizer = (
+            torch.optim.AdamW(weights, rate, weight_decay=config.weight_decay)
+            if config.optimizer == "adamw"
+            else torch.optim.Adam(weights, rate)
+        )
         self.step = 0
         self.minutes = 0.0
         self.best = -math.inf
@@ -145,9 +157,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = self.mixer.batch(self.step * self.world + self.rank, self.config.batch)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            estimate = self.network.enhance(batch.noisy, batch.bandwidth_hz)
-        loss, parts = self.loss(estimate, batch.target, batch.noisy)
+        loss, parts = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.world > 1:
@@ -168,6 +178,17 @@ class Trainer:
         self.step += 1
         self._average()
         return values
+
+    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            if self.config.target == "signal":
+                estimate = self.network.enhance(batch.noisy, batch.bandwidth_hz)
+            else:
+                estimate = self._masks.mask(batch.noisy)
+        if self.config.target == "signal":
+            return self.loss(estimate, batch.target, batch.noisy)
+        target, noisy = (_complex(self._masks.spectrum(signal)) for signal in (batch.target, batch.noisy))
+        return (estimate.float() - ideal_mask(self.config.target, target, noisy)).square().mean(), {}
 
     def learning_rate(self) -> float:
         """Return the learning rate of the step that comes."""
@@ -260,6 +281,10 @@ class Trainer:
         figure.savefig(self.run_dir / "loss.png", dpi=80)
 
 
+def _complex(spectra: Tensor) -> Tensor:
+    return spectra if spectra.is_complex() else torch.view_as_complex(spectra.contiguous())
+
+
 def train(
     config: TrainConfig,
     mixer: Mixer,
@@ -285,7 +310,7 @@ def train(
     return trainer.run(minutes)
 
 
-def load_network(run_dir: Path, which: str = BEST, device: torch.device | str = "cpu") -> tuple[nn.Module, dict]:
+def load_network(run_dir: Path, which: str = BEST, device: torch.device | str = "cpu") -> tuple[Network, dict]:
     """Return the trained network of a run folder (the averaged weights) and the facts of its checkpoint.
 
     Raises

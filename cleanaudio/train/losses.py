@@ -15,7 +15,7 @@ def si_snr(estimate: Tensor, target: Tensor, floor: float = 1e-3) -> Tensor:
     ----------
     estimate, target : Tensor, shape (batch, samples)
     floor : float
-        Share of the target's energy that is added to the error's, so that a perfect estimate has a finite value (30 dB).
+        Share of the target's energy that is added to the error's, so that a perfect estimate has a finite value.
 
     Returns
     -------
@@ -30,7 +30,9 @@ def si_snr(estimate: Tensor, target: Tensor, floor: float = 1e-3) -> Tensor:
     return torch.where(energy > 1e-6, 10 * torch.log10(ratio + 1e-9), torch.zeros_like(ratio))
 
 
-def compressed(estimate: Tensor, target: Tensor, weight: Tensor | None = None, power: float = 0.3) -> tuple[Tensor, Tensor]:
+def compressed(
+    estimate: Tensor, target: Tensor, weight: Tensor | None = None, power: float = 0.3
+) -> tuple[Tensor, Tensor]:
     """Return the mean squared errors of compressed magnitudes and of compressed complex spectra.
 
     Braun & Tashev 2021, eqs. 4 and 5.
@@ -128,3 +130,32 @@ class EnhancementLoss(nn.Module):
         ratio = si_snr(estimate, target).mean()
         loss = spectral - self.si_snr_weight * ratio
         return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
+
+
+def ideal_mask(kind: str, target: Tensor, noisy: Tensor) -> Tensor:
+    """Return what a mask should be.
+
+    Parameters
+    ----------
+    kind : {"irm", "ibm", "psm"}
+        Ideal ratio mask (Wang & Chen 2018, eq. 3, β = 0.5), ideal binary mask (eq. 2, at 0 dB), phase-sensitive mask
+        (Erdogan et al. 2015, eq. 5) cut to 0 … 1.
+    target, noisy : Tensor, complex
+        Spectra.
+
+    Returns
+    -------
+    Tensor
+        Real, of the same shape.
+    """
+    speech, noise = _power(target), _power(noisy - target)
+    if kind == "irm":
+        return (speech / (speech + noise + 1e-10)).sqrt()
+    if kind == "ibm":
+        return (speech > noise).float()
+    along = target.real * noisy.real + target.imag * noisy.imag
+    return (along / (_power(noisy) + 1e-10)).clamp(0, 1)
+
+
+def _power(spectra: Tensor) -> Tensor:
+    return spectra.real.square() + spectra.imag.square()

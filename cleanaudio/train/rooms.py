@@ -17,7 +17,8 @@ def shoebox(generator: np.random.Generator, rate: int, seconds: float, reach_s: 
     """Simulate the response from a random place to another in a random rectangular room.
 
     The early part comes from the image-source method (Allen & Berkley 1979, eq. 10) with one reflection factor for all
-    walls from Sabine's formula, the late part is noise that decays with the reverberation time, faster at high frequencies.
+    walls from Sabine's formula, the late part is noise that decays with the reverberation time, and loses
+    its high frequencies on the way.
 
     Parameters
     ----------

@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from cleanaudio.errors import RecipeError
+from cleanaudio.networks import conv_tasnet, registry
+from cleanaudio.networks.frames import FrameNetwork
+from cleanaudio.networks.fullband import band_weights
+from cleanaudio.train.losses import EnhancementLoss
+
+STREAMING = ("autoencoder", "fullband", "mask-lstm-streaming")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(before)
+
+
+def lively(name):
+    """A network whose every weight matters, ready to run."""
+    network = registry.build(name)
+    if name == "fullband":
+        torch.nn.init.normal_(network.filter.weight, std=0.1)
+    return network.eval()
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_network_overfits_one_batch(name):
+    network = registry.build(name)
+    rate = network.rate
+    time = torch.arange(rate // 2) / rate
+    target = 0.1 * torch.sin(2 * torch.pi * time * torch.tensor([[300.0], [500.0]])) * (time % 0.2 < 0.1)
+    noisy = target + 0.05 * torch.randn(target.shape)
+    loss_of = EnhancementLoss(rate, (512,))
+    optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        loss, _ = loss_of(network.enhance(noisy), target, noisy)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if losses[-1] < losses[0] / 2:
+            break
+    assert losses[-1] < losses[0] / 2
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("samples", [1, 777, 16001])
+def test_length_and_batch_are_kept(name, samples):
+    network = lively(name)
+    noisy = 0.1 * torch.randn(2, samples)
+    with torch.no_grad():
+        both = network.enhance(noisy)
+        alone = network.enhance(noisy[1:])
+    assert both.shape == noisy.shape
+    assert torch.allclose(both[1:], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_frame_by_frame_is_the_same_as_all_at_once(name):
+    network = lively(name)
+    spectra = 0.3 * torch.randn(1, network.size // 2 + 1, 23, 2)
+    with torch.no_grad():
+        whole = network(spectra, *network.start())[0]
+        states, pieces = network.start(), []
+        for piece in spectra.split([1, 4, 2, 1, 15], dim=2):
+            enhanced, *states = network(piece, *states)
+            pieces.append(enhanced)
+    assert torch.allclose(torch.cat(pieces, dim=2), whole, atol=1e-5)
+    assert [state.shape for state in states] == [state.shape for state in network.start()]
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_nothing_is_known_of_the_future_beyond_the_look_ahead(name):
+    network = lively(name)
+    noisy = 0.1 * torch.randn(1, network.rate)
+    change = network.rate // 2
+    other = noisy.clone()
+    other[:, change:] = 0.1 * torch.randn(1, network.rate - change)
+    with torch.no_grad():
+        difference = (network.enhance(noisy) - network.enhance(other))[0].abs().numpy()
+    latency = network.size + network.look_ahead * network.hop
+    assert difference[: change - latency].max() == 0
+    assert difference[change:].max() > 1e-4
+    assert latency / network.rate <= 0.032
+
+
+def test_causal_conv_tasnet_does_not_look_ahead():
+    network = lively("conv-tasnet")
+    noisy = 0.1 * torch.randn(1, 8000)
+    other = noisy.clone()
+    other[:, 4000:] = 0
+    with torch.no_grad():
+        difference = (network.enhance(noisy) - network.enhance(other))[0].abs().numpy()
+    assert difference[: 4000 - network.config.kernel].max() < 1e-6
+
+
+def test_conv_tasnet_has_the_size_of_the_paper():
+    # Luo & Mesgarani (2019), table II: 5.1 million parameters for two talkers, who need 65 thousand more for masks.
+    network = conv_tasnet.ConvTasNet(conv_tasnet.FULL)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    assert 4.9e6 < count < 5.15e6
+
+
+def test_cumulative_norm_is_the_mean_and_deviation_so_far():
+    x = torch.randn(1, 5, 40)
+    ours = conv_tasnet.CumulativeNorm(5)(x).detach().numpy()[0]
+    for frame in (0, 7, 39):
+        past = x[0, :, : frame + 1].numpy()
+        assert np.allclose(ours[:, frame], (past[:, -1] - past.mean()) / past.std(), atol=1e-3)
+
+
+def test_fullband_stays_within_its_multiplications():
+    network = lively("fullband")
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 481, 100, 2), *network.start())
+    assert 100e6 < counter.get_total_flops() / 2 < 400e6
+
+
+def test_bands_share_each_bin_and_miss_none():
+    weights = band_weights(96, 32)
+    assert torch.allclose(weights.sum(0), torch.ones(385), atol=1e-5)
+    assert (weights.sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_silence_stays_silent(name):
+    network = lively(name)
+    with torch.no_grad():
+        out = network.enhance(torch.zeros(1, network.rate // 2))
+    assert out.isfinite().all() and out.abs().max() < 1e-6
+
+
+def test_level_hardly_changes_what_the_streaming_mask_does():
+    network = lively("mask-lstm-streaming")
+    noisy = 0.1 * torch.randn(1, 16000)
+    assert isinstance(network, FrameNetwork)
+    with torch.no_grad():
+        loud, quiet = network.mask(noisy)[:, 20:], network.mask(0.3 * noisy)[:, 20:]
+    assert (loud - quiet).abs().max() < 0.02
+
+
+def test_unknown_networks_and_options_are_refused():
+    with pytest.raises(RecipeError, match="no network 'resnet'"):
+        registry.build("resnet")
+    with pytest.raises(RecipeError, match="chanels"):
+        registry.build("fullband", {"chanels": 3})

@@ -1,0 +1,220 @@
+import csv
+import errno
+import os
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from torch import distributed, multiprocessing
+from train_material import make_mixer, tiny_config, write_corpus
+
+from cleanaudio.errors import InputError, ModelError, OutputError, RecipeError
+from cleanaudio.train import checkpoint
+from cleanaudio.train.config import TrainConfig, from_mapping, read, render
+from cleanaudio.train.evaluate import evaluate, load_pairs
+from cleanaudio.train.loop import BEST, LAST, Diverged, Trainer, load_network, train
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def weights(run):
+    return checkpoint.load(run / LAST)[0]
+
+
+def pairs():
+    draw = np.random.default_rng(2)
+    clean = np.sin(np.arange(24000) / 20).astype(np.float32) * 0.1
+    return [(clean + 0.02 * draw.standard_normal(24000).astype(np.float32), clean)]
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path):
+    mixer = make_mixer(tmp_path)
+    train(tiny_config(steps=6), mixer, tmp_path / "whole")
+    train(tiny_config(steps=3), mixer, tmp_path / "parts")
+    train(tiny_config(steps=6), mixer, tmp_path / "parts", resume=True)
+    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert whole.keys() == parts.keys() and any(name.startswith("optimizer.") for name in whole)
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_run_leaves_config_log_plot_and_checkpoints(tmp_path):
+    config = tiny_config(steps=2, evaluate_minutes=0.0)
+    scores = train(config, make_mixer(tmp_path), tmp_path / "run", pairs())
+    assert np.isfinite(scores.si_sdr_db)
+    assert read(tmp_path / "run" / "config.toml") == config
+    with (tmp_path / "run" / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert any(row["loss"] for row in rows) and any(row["si_sdr_db"] for row in rows)
+    assert (tmp_path / "run" / "loss.png").stat().st_size > 1000
+    network, facts = load_network(tmp_path / "run")
+    assert facts["network"] == "fullband" and facts["step"] in (1, 2) and not network.training
+    mean = checkpoint.part(checkpoint.load(tmp_path / "run" / BEST)[0], "mean.")
+    assert all(torch.equal(value, mean[name]) for name, value in network.state_dict().items())
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
+    mixer = make_mixer(tmp_path)
+    train(tiny_config(steps=1), mixer, tmp_path / "run")
+    with pytest.raises(InputError, match="already holds a run"):
+        train(tiny_config(steps=1), mixer, tmp_path / "run")
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(tmp_path):
+    config = tiny_config(steps=50)
+    trainer = Trainer(config, make_mixer(tmp_path), tmp_path / "run")
+    trainer.run_dir.mkdir()
+    trainer.one_step()
+    trainer.save()
+    good = weights(tmp_path / "run")
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(float("nan"))
+    with pytest.raises(Diverged, match="at step 1"):
+        trainer.run()
+    assert all(torch.equal(good[name], value) for name, value in weights(tmp_path / "run").items())
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_intact(tmp_path, monkeypatch):
+    path = tmp_path / "last.safetensors"
+    checkpoint.save(path, {"a": torch.ones(3)}, {"step": 1})
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="No space left"):
+        checkpoint.save(path, {"a": torch.zeros(3)}, {"step": 2})
+    tensors, facts = checkpoint.load(path)
+    assert facts["step"] == 1 and tensors["a"].tolist() == [1, 1, 1]
+    assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+
+
+def test_truncated_foreign_and_missing_checkpoints_are_refused(tmp_path):
+    mixer = make_mixer(tmp_path)
+    train(tiny_config(steps=1), mixer, tmp_path / "run")
+    other = Trainer(tiny_config(options={"channels": 32, "hidden": 8, "blocks": 1}), mixer, tmp_path / "run")
+    with pytest.raises(ModelError, match="another network or size"):
+        other.resume()
+    path = tmp_path / "run" / LAST
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="not a whole checkpoint"):
+        Trainer(tiny_config(), mixer, tmp_path / "run").resume()
+    with pytest.raises(ModelError, match="no checkpoint"):
+        Trainer(tiny_config(), mixer, tmp_path / "nowhere").resume()
+
+
+def test_schedules(tmp_path):
+    mixer = make_mixer(tmp_path)
+    cosine = Trainer(tiny_config(steps=1000, warmup=100, schedule="cosine"), mixer, tmp_path)
+    rates = []
+    for cosine.step in (0, 49, 100, 550, 999):
+        rates.append(cosine.learning_rate() / 1e-3)
+    assert rates == pytest.approx([0.01, 0.5, 1, 0.51, 0.02], abs=0.01)
+    plateau = Trainer(tiny_config(schedule="plateau", plateau_patience=1), mixer, tmp_path / "run", pairs())
+    plateau.run_dir.mkdir()
+    plateau.best, plateau.step = 1e9, 500
+    for _ in range(4):
+        plateau._judge()
+    assert plateau.learning_rate() == pytest.approx(0.25e-3)
+
+
+def test_early_stop(tmp_path):
+    config = tiny_config(steps=1000, evaluate_minutes=0.0, early_stop=2)
+    trainer = Trainer(config, make_mixer(tmp_path), tmp_path / "run", pairs())
+    trainer.best = 1e9
+    trainer.run()
+    assert trainer.step == 2
+
+
+@pytest.mark.parametrize("target", ["irm", "ibm", "psm"])
+@pytest.mark.parametrize("network", ["mask-lstm", "mask-lstm-streaming"])
+def test_masks_can_be_the_target(tmp_path, network, target):
+    mix = {"rate": 16000, "seconds": 0.5}
+    config = tiny_config(network=network, options={"hidden": 16, "head": 16}, target=target, mix=mix, warmup=1)
+    trainer = Trainer(config, make_mixer(tmp_path, **mix), tmp_path / "run")
+    batch = trainer.mixer.batch(0, 2)
+    trainer.mixer.batch = lambda *_: batch
+    losses = [trainer.one_step()["loss"] for _ in range(25)]
+    assert losses[-1] < losses[0]
+
+
+def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
+    mixer = make_mixer(tmp_path)
+    with pytest.raises(RecipeError, match="works at 16000 Hz"):
+        Trainer(tiny_config(network="autoencoder", options={}), mixer, tmp_path)
+    with pytest.raises(RecipeError, match="no mask"):
+        Trainer(tiny_config(target="irm"), mixer, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lerning_rate": 1}, "unknown key lerning_rate"),
+        ({"mix": {"snr": 1}}, "unknown key mix.snr"),
+        ({"schedule": "linear"}, "'linear' is not one of"),
+    ],
+)
+def test_mistakes_in_a_config_are_named(change, message):
+    with pytest.raises(RecipeError, match=message):
+        from_mapping({"network": "fullband", **change})
+
+
+def test_a_config_survives_its_toml(tmp_path):
+    config = TrainConfig("conv-tasnet", {"causal": True, "filters": 12}, batch=3, loss_sizes=(256,))
+    (tmp_path / "a.toml").write_text(render(config))
+    assert read(tmp_path / "a.toml") == config
+    (tmp_path / "b.toml").write_text("network = ")
+    with pytest.raises(RecipeError, match="cannot be read"):
+        read(tmp_path / "b.toml")
+
+
+def test_pairs_are_read_at_the_network_rate(tmp_path):
+    for kind in ("noisy", "clean"):
+        (tmp_path / kind).mkdir()
+        for number in range(4):
+            soundfile.write(tmp_path / kind / f"{number}.wav", np.full(16000, 0.1 * number), 16000)
+    some = load_pairs(tmp_path, 48000, limit=2)
+    assert [len(noisy) for noisy, _ in some] == [48000, 48000]
+    with pytest.raises(InputError, match="no noisy/clean pairs"):
+        load_pairs(tmp_path / "noisy", 48000)
+
+
+def test_evaluation_measures_what_comes_out():
+    class Same(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(()))
+
+        def enhance(self, noisy):
+            return noisy * self.weight
+
+    (noisy, clean), *_ = pairs()
+    expected = 10 * np.log10(np.mean(clean**2) / np.mean((noisy - clean) ** 2))
+    assert evaluate(Same(), [(noisy, clean)], 48000).si_sdr_db == pytest.approx(expected, abs=0.2)
+
+
+def _one_of_two(rank, folder):
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    train(tiny_config(steps=2), make_mixer(folder), folder / f"run{rank}")
+    trainer = Trainer(tiny_config(), make_mixer(folder), folder / f"more{rank}")
+    trainer.one_step()
+    torch.save(trainer.network.state_dict(), folder / f"{rank}.pt")
+    distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_network(tmp_path):
+    write_corpus(tmp_path)
+    make_mixer(tmp_path)  # fills the cache before two want to
+    multiprocessing.spawn(_one_of_two, (tmp_path,), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    learned = [name for name in first if "running" not in name and "num_batches" not in name]
+    assert all(torch.allclose(first[name], second[name], atol=1e-7) for name in learned)
+    assert (tmp_path / "run0" / LAST).exists() and not (tmp_path / "run1" / LAST).exists()

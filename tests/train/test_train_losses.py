@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from cleanaudio.train.losses import EnhancementLoss, compressed, ideal_mask, si_snr
+
+
+def noise(*shape, seed=1):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def test_si_snr_is_that_of_the_formula_and_knows_no_scale():
+    target, error = noise(1, 8000), noise(1, 8000, seed=2)
+    s, e = target[0].double().numpy(), (target + 0.3 * error)[0].double().numpy()
+    along = (e @ s) / (s @ s) * s
+    expected = 10 * np.log10((along @ along) / np.sum((e - along) ** 2))
+    for scale in (0.3, 1.0, 7.0):
+        assert si_snr(scale * (target + 0.3 * error), target, floor=0).item() == pytest.approx(expected, abs=0.02)
+
+
+def test_a_perfect_estimate_is_30_db():
+    target = noise(2, 8000)
+    assert si_snr(target, target).tolist() == pytest.approx([30, 30], abs=0.1)
+
+
+def test_compressed_error_is_zero_for_the_same_and_symmetric():
+    a = torch.view_as_complex(noise(2, 10, 20, 2))
+    b = torch.view_as_complex(noise(2, 10, 20, 2, seed=2))
+    assert sum(compressed(a, a)) == 0
+    assert torch.allclose(torch.stack(compressed(a, b)), torch.stack(compressed(b, a)))
+    magnitude, parts = compressed(a, -a)
+    assert magnitude < 1e-9 and parts > 1
+
+
+@pytest.mark.parametrize("target_level", [0.0, 1e-6, 0.1])
+@pytest.mark.parametrize("estimate_level", [0.0, 1e-6, 0.1])
+def test_gradients_are_finite_also_on_silence(target_level, estimate_level):
+    estimate = (estimate_level * noise(2, 9600)).requires_grad_()
+    target = target_level * noise(2, 9600, seed=2)
+    loss, parts = EnhancementLoss(48000, (512, 2048))(estimate, target, target)
+    loss.backward()
+    assert loss.isfinite() and all(part.isfinite() for part in parts.values())
+    assert estimate.grad.isfinite().all()
+
+
+def test_less_noise_is_less_loss():
+    target, error = 0.1 * noise(2, 9600), 0.1 * noise(2, 9600, seed=2)
+    loss = EnhancementLoss(48000, (512,))
+    values = [loss(target + share * error, target, target + error)[0].item() for share in (0, 0.1, 0.5, 1)]
+    assert values == sorted(values)
+
+
+def test_ideal_masks():
+    target = torch.tensor([1 + 0j, 0 + 0j, 1 + 0j, 1 + 0j])
+    noisy = target + torch.tensor([1 + 0j, 1 + 0j, 0 + 0j, -2 + 0j])
+    assert torch.allclose(ideal_mask("irm", target, noisy), torch.tensor([0.5**0.5, 0, 1, 0.2**0.5]), atol=1e-5)
+    assert ideal_mask("ibm", target, noisy).tolist() == [0, 0, 1, 0]
+    assert torch.allclose(ideal_mask("psm", target, noisy), torch.tensor([0.5, 0, 1, 0]), atol=1e-5)
