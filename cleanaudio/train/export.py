@@ -72,10 +72,9 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
         facts = {
             "contract": "stft-frames",
             "window": network.window_name,
-            "window_frames": str(network.size),
-            "hop_frames": str(network.hop),
-            "look_ahead": str(network.look_ahead),
-            "latency_frames": str(network.size + network.look_ahead * network.hop),
+            "hop": str(network.hop),
+            "delay": str(network.look_ahead * network.hop),
+            "latency": str(network.size + network.look_ahead * network.hop),
         }
         model: nn.Module = network
     else:
@@ -83,7 +82,7 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
         example = (torch.zeros(1, network.rate),)
         inputs, outputs = ["audio_input"], ["audio_output"]
         free = {"audio_input": {1: "samples"}, "audio_output": {1: "samples"}}
-        facts = {"contract": "waveform", "context_frames": str(network.context)}
+        facts = {"contract": "waveform", "context": str(network.context)}
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
@@ -91,7 +90,10 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
             model, example, buffer, input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
             dynamo=False,
         )  # fmt: skip
-    return buffer.getvalue(), {"rate": str(network.rate), **facts}
+    data = buffer.getvalue()
+    if isinstance(network, FrameNetwork):
+        data = _with_shapes(data, {f"{name}_out": shape for name, shape in network.state_shapes().items()})
+    return data, {"rate": str(network.rate), **facts}
 
 
 class _Waveform(nn.Module):
@@ -103,6 +105,17 @@ class _Waveform(nn.Module):
 
     def forward(self, noisy: Tensor) -> Tensor:
         return self.network.enhance(noisy)
+
+
+def _with_shapes(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
+    """Return the model with the shapes of these outputs written out, where the exporter could not tell them."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    for output in model.graph.output:
+        for dimension, size in zip(output.type.tensor_type.shape.dim, shapes.get(output.name, ()), strict=False):
+            dimension.dim_value = size
+    return model.SerializeToString()
 
 
 def with_card(data: bytes, card: Mapping[str, str]) -> bytes:
