@@ -1,0 +1,57 @@
+"""Against the package itself, over whole signals."""
+
+import noisereduce
+import numpy as np
+import pytest
+
+from cleanaudio.backends.interface import Setup
+from cleanaudio.backends.noisereduce import CHUNK, NOISEREDUCE
+
+RATE = 48000
+
+
+def run(audio, stationary, block=50_000, linked=False):
+    setup = Setup(RATE, len(audio), linked=linked)
+    resolved = NOISEREDUCE.resolve(setup, {"stationary": stationary})
+    analysis = NOISEREDUCE.analyse([audio], setup, resolved) if resolved.needs_analysis else None
+    processor = NOISEREDUCE.open(setup, resolved, analysis)
+    parts = [processor.process(audio[:, at : at + block]) for at in range(0, audio.shape[1], block)]
+    return np.concatenate([*parts, processor.flush()], axis=1)
+
+
+def recording(frames, channels=1):
+    rng = np.random.default_rng(0)
+    time = np.arange(frames) / RATE
+    voice = np.sin(2 * np.pi * 300 * time) * (np.sin(2 * np.pi * 0.7 * time) > 0) * 0.3
+    return (voice + 0.03 * rng.standard_normal((channels, frames))).astype(np.float32)
+
+
+@pytest.mark.parametrize("stationary", [False, True])
+@pytest.mark.parametrize("frames", [40_000, CHUNK, CHUNK + 1, CHUNK + 20_000, 2 * CHUNK - 5])
+def test_equals_the_package_on_the_whole_signal(stationary, frames):
+    audio = recording(frames)
+    expected = noisereduce.reduce_noise(audio, RATE, stationary=stationary)
+    out = run(audio, stationary)
+    assert out.shape == audio.shape
+    np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+def test_equals_the_package_on_two_channels():
+    audio = recording(60_000, 2)
+    expected = noisereduce.reduce_noise(audio, RATE, stationary=True)
+    np.testing.assert_allclose(run(audio, True), expected, atol=1e-5)
+
+
+def test_stretches_of_digital_silence_stay_silent_and_hurt_nobody():
+    audio = recording(120_000)
+    audio[:, 50_000:90_000] = 0
+    out = run(audio, False)
+    assert np.isfinite(out).all()
+    assert np.all(np.abs(out[:, 55_000:85_000]) < 1e-6)
+    assert np.any(np.abs(out[:, :40_000]) > 0.01)
+
+
+@pytest.mark.parametrize("frames", [0, 1, 100])
+def test_almost_nothing(frames):
+    for stationary in (False, True):
+        assert run(recording(frames), stationary).shape == (1, frames)
