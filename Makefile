@@ -47,7 +47,7 @@ test: .venv/.test
 	$(PYTEST) -m "not data and not browser"
 
 test-data: .venv/.test
-	@test -d "$$CLEANAUDIO_DATA/dev" || \
+	@test -n "$$CLEANAUDIO_DATA" -a -d "$$CLEANAUDIO_DATA/dev" || \
 		{ echo "make test-data: set CLEANAUDIO_DATA to the folder of recordings (one that holds dev/)" >&2; exit 1; }
 	$(PYTEST) -m data
 
