@@ -31,7 +31,13 @@ _LONGEST_PADDING = 4096
 _LOSSLESS = ("pcm_s", "pcm_u", "alac", "flac", "wavpack", "ape", "tta", "tak", "mlp", "truehd")
 _DEPTHS = {"u8": 8, "s16": 16, "s32": 24}
 _IMAGES = {"mjpeg": "image/jpeg", "png": "image/png"}
-_SUBTYPES = {"pcm_f32le": "FLOAT", "pcm_f32be": "FLOAT", "pcm_f64le": "DOUBLE", "pcm_f64be": "DOUBLE"}
+_SUBTYPES = {
+    "mp3float": "MPEG_LAYER_III",
+    "pcm_f32le": "FLOAT",
+    "pcm_f32be": "FLOAT",
+    "pcm_f64le": "DOUBLE",
+    "pcm_f64be": "DOUBLE",
+}
 
 
 class ContainerSource:

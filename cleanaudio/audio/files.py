@@ -220,7 +220,9 @@ def _open_container(name: str) -> Reader:
     try:
         from cleanaudio.audio.container import open_container
     except ImportError as error:
-        raise BackendUnavailable(f"reading {os.path.splitext(name)[1] or 'this container'}", "formats") from error
+        unavailable = BackendUnavailable(f"reading {os.path.splitext(name)[1] or 'this container'}", "formats")
+        unavailable.path = name
+        raise unavailable from error
     reader = open_container(name)
     _check(name, reader.info.rate, reader.info.channels)
     return reader

@@ -39,6 +39,13 @@ def rewrite(source: BinaryIO, target: BinaryIO, blocks: Blocks) -> None:
     shutil.copyfileobj(source, target, 1 << 20)
 
 
+def empty(rate: int, channels: int, bits: int) -> bytes:
+    """Return a FLAC file without samples, which libsndfile leaves without a header."""
+    fields = rate << 44 | (channels - 1) << 41 | (bits - 1) << 36
+    info = struct.pack(">HH6xQ16x", 4096, 4096, fields)
+    return b"fLaC" + struct.pack(">I", (_STREAMINFO | _LAST) << 24 | len(info)) + info
+
+
 def comment_block(comments: Iterable[tuple[str, str]]) -> tuple[int, bytes]:
     """Return Vorbis comments, pairs of name and text, as a block."""
     entries = [f"{name.upper()}={text}".encode() for name, text in comments]

@@ -67,7 +67,12 @@ DEPTHS = {
 BIT_RATE_SUBTYPES = frozenset(["VORBIS", "OPUS", "MPEG_LAYER_III"])
 """Encodings whose bit rate can be chosen."""
 
-_NOT_WRITTEN = ("MPEG_LAYER_I", "MPEG_LAYER_II", "DWVW_12", "DWVW_16", "DWVW_24", "DWVW_N", "ALAC_32")
+_NOT_WRITTEN = frozenset(
+    [
+        *("MPEG_LAYER_I", "MPEG_LAYER_II", "DWVW_12", "DWVW_16", "DWVW_24", "DWVW_N"),
+        *("ALAC_20", "ALAC_24", "ALAC_32"),  # what does not compress, it garbles
+    ]
+)
 """libsndfile's table has them, but it does not write them, or not so that they can be read again."""
 
 _NAMES: dict[str, tuple[str, str | None]] = {
@@ -83,10 +88,10 @@ _RATES = {
     "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
 _NEAREST = {
-    8: ("PCM_U8", "PCM_S8", "PCM_16", "ALAC_16"),
-    16: ("PCM_16", "ALAC_16"),
-    24: ("PCM_24", "ALAC_24", "PCM_32", "PCM_16"),
-    32: ("PCM_32", "ALAC_32", "PCM_24", "PCM_16"),
+    8: ("PCM_U8", "PCM_S8", "PCM_16"),
+    16: ("PCM_16",),
+    24: ("PCM_24", "PCM_32", "PCM_16"),
+    32: ("PCM_32", "PCM_24", "PCM_16"),
 }
 
 
@@ -185,7 +190,8 @@ def _possible(container: str) -> list[str]:
     """Encodings that can be written into a container."""
     import soundfile
 
-    return [name for name in soundfile.available_subtypes(container) if name not in _NOT_WRITTEN]
+    names = [name for name in soundfile.available_subtypes(container) if name not in _NOT_WRITTEN]
+    return [name for name in names if name != "MPEG_LAYER_III" or container == "MP3"]
 
 
 def _kept_subtype(info: AudioInfo, container: str) -> str:
@@ -198,7 +204,7 @@ def _kept_subtype(info: AudioInfo, container: str) -> str:
     if info.subtype in possible:
         return info.subtype
     if info.subtype in FLOAT_SUBTYPES:
-        nearest: tuple[str, ...] = ("FLOAT", "PCM_24", "ALAC_24")
+        nearest: tuple[str, ...] = ("FLOAT", "PCM_24")
     else:
         depth = 16 if info.lossy else info.depth or 24
         nearest = _NEAREST[min(step for step in _NEAREST if step >= depth)]

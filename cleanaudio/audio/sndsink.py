@@ -9,6 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from cleanaudio.audio import flac
 from cleanaudio.audio.formats import DEPTHS, OutputFormat
 from cleanaudio.audio.lossy import compression
 from cleanaudio.errors import FormatError
@@ -36,6 +37,7 @@ class SndfileSink:
         self, file: BinaryIO, rate: int, channels: int, output_format: OutputFormat, text: dict[str, str]
     ) -> None:
         self._view = _Recording(file)
+        self._rate, self._channels, self._format = rate, channels, output_format
         self._piece = rate  # one call with more than about 30 s of Vorbis crashes the encoder
         self._shift = _shift(output_format.subtype)
         setting = compression(output_format.subtype, rate, channels, output_format.bit_rate)
@@ -73,8 +75,12 @@ class SndfileSink:
 
     def finish(self) -> None:
         """Write what the encoder still holds, and the header."""
+        frames = self._sound.frames
         self._sound.close()
         self._view.check()
+        if not frames and self._format.format == "FLAC":
+            self._view.write(flac.empty(self._rate, self._channels, DEPTHS[self._format.subtype]))
+            self._view.check()
 
     def abort(self) -> None:
         """Give up: close the encoder without a further write."""

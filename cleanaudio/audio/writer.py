@@ -22,7 +22,7 @@ from cleanaudio.audio.limiter import Limiter
 from cleanaudio.audio.quantise import Quantiser
 from cleanaudio.audio.sndsink import SndfileSink
 from cleanaudio.audio.tags import Tags
-from cleanaudio.errors import OutputError
+from cleanaudio.errors import FormatError, OutputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +37,7 @@ TEMPORARY = ".*.part"
 """Pattern of the names of unfinished results, which only a killed process leaves behind."""
 
 _LOSSY_FLOAT = ("VORBIS", "OPUS", "MPEG_LAYER_III")
+_NEVER_EMPTY = ("OPUS", "MPEG_LAYER_III")
 _PIECE_S = 1.0
 _LONGEST_NAME = 255
 _REMEDIES = {
@@ -151,6 +152,12 @@ class _Writer:
         if self._limiter is not None:
             self._put(self._limiter.flush())
         assert self._sink is not None
+        if not self.frames and self._format.subtype in _NEVER_EMPTY:
+            raise FormatError(
+                f"{self._format.subtype} cannot hold a recording without samples",
+                path=self._name,
+                remedy="choose another format, such as wav",
+            )
         self._sink.finish()
         self._sink = None
 

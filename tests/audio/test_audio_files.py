@@ -109,7 +109,7 @@ def test_any_cut_into_blocks_and_any_seek_give_the_same_samples(tmp_path, blocks
         pieces = [reader.read(frames) for frames in blocks]
         got = np.concatenate([*pieces, reader.read(10**9)], axis=1)
         assert reader.position == reader.info.frames == 5000
-    np.testing.assert_array_equal(got, whole[:, start:])
+    np.testing.assert_allclose(got, whole[:, start:], atol=1e-6 if format == "MP3" else 0)
 
 
 def test_seek_refuses_what_is_outside(tmp_path):
@@ -343,7 +343,7 @@ def test_an_unreadable_file(put, pcm, monkeypatch):
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg", "a.vox", "a", "a.raw", "a.gsm", "a.m4a"])
 @pytest.mark.parametrize("content", [b"dear diary\n" * 200, bytes(5000), b"\xff\xfb" + b"dear diary" * 50, b"ID3" * 99])
 def test_what_is_not_audio_under_any_name(put, name, content, capfd):
-    with pytest.raises(InputError, match="not audio|holds no sound"):
+    with pytest.raises(InputError, match=r"not audio|holds no sound"):
         probe(put(content, name))
     assert "mpg123" not in capfd.readouterr().err
 

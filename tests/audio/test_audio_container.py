@@ -1,0 +1,207 @@
+"""m4a, mp4, mkv, webm and wma, made by PyAV and decoded by it apart from our code."""
+
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+import soundfile
+
+from cleanaudio.audio.files import open_reader, probe
+from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.errors import BackendUnavailable, InputError
+
+RATE = 44100
+FRAMES = 50_001
+
+
+def tone(frames=FRAMES, channels=2, rate=RATE):
+    wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(frames) / rate)
+    return np.stack([wave * (1 - 0.5 * channel) for channel in range(channels)]).astype(np.float32)
+
+
+def encode(path, codec, signal, rate=RATE, kind="fltp", video=False, **options):
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(signal)]
+    with av.open(str(path), "w") as container:
+        if video:
+            picture = container.add_stream("mpeg4", rate=25)
+            picture.width = picture.height = 32
+            picture.pix_fmt = "yuv420p"
+        stream = container.add_stream(codec, rate=rate, layout=layout, **options)
+        stream.codec_context.format = kind
+        stream.codec_context.bit_rate = 192_000
+        if video:
+            container.mux(picture.encode(av.VideoFrame(32, 32, "yuv420p")))
+            container.mux(picture.encode(None))
+        size = stream.codec_context.frame_size or 1024
+        for start in range(0, signal.shape[1], size):
+            block = np.ascontiguousarray(signal[:, start : start + size])
+            if kind == "s16p":
+                block = np.round(block * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(block, kind, layout)
+            frame.sample_rate, frame.pts = rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def read_all(path, block=5000):
+    with open_reader(path) as reader:
+        return np.concatenate(list(reader.blocks(block)), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "format", "subtype"),
+    [
+        ("a.m4a", "aac", "M4A", "AAC"),
+        ("a.mkv", "aac", "MKV", "AAC"),
+        ("a.webm", "libopus", "WEBM", "OPUS"),
+        ("a.wma", "wmav2", "WMA", "WMAV2"),
+        ("a.aac", "aac", "AAC", "AAC"),
+        ("a.ac3", "ac3", "AC3", "AC3"),
+    ],
+)
+def test_containers_are_read(tmp_path, name, codec, format, subtype):
+    rate = 48000 if codec == "libopus" else RATE
+    signal = tone(rate=rate)
+    path = tmp_path / name
+    if codec == "libopus":
+        encode_opus(path, signal)
+    else:
+        encode(path, codec, signal)
+    info = probe(path)
+    assert (info.format, info.rate, info.channels) == (format, rate, 2)
+    assert info.subtype.removeprefix("LIB") == subtype
+    assert info.lossy and info.depth is None
+    assert 40_000 < info.bit_rate < 400_000
+    got = read_all(path)
+    assert got.dtype == np.float32 and got.shape == (2, info.frames)
+    assert abs(info.frames - FRAMES) < 4096
+    if format in ("M4A", "MKV", "WEBM"):  # these say how much the encoder's delay is
+        error = got[:, 5000:40000] - signal[:, 5000:40000]
+        assert np.sqrt(np.mean(np.square(error))) < 0.01
+
+
+def encode_opus(path, signal):
+    interleaved = signal.T.reshape(1, -1)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopus", rate=48000, layout="stereo")
+        for start in range(0, interleaved.shape[1], 1920):
+            frame = av.AudioFrame.from_ndarray(
+                np.ascontiguousarray(interleaved[:, start : start + 1920]), "flt", "stereo"
+            )
+            frame.sample_rate, frame.pts = 48000, start // 2
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def test_the_priming_and_the_padding_of_an_m4a_are_taken_off(tmp_path):
+    time_s = np.arange(FRAMES) / RATE
+    signal = np.tile(0.3 * np.sin(2 * np.pi * (200 + 1000 * time_s) * time_s), (2, 1)).astype(np.float32)
+    path = encode(tmp_path / "a.m4a", "aac", signal)
+    assert abs(probe(path).frames - FRAMES) <= RATE / 1000  # the edit list counts in milliseconds
+    got = read_all(path)
+    lags = np.correlate(got[0, 2000:12000], signal[0, 2500:11500], "valid")
+    assert np.argmax(lags) == 500
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+def test_the_sound_of_a_film(tmp_path, name):
+    path = encode(tmp_path / name, "aac", tone(), video=True)
+    info = probe(path)
+    assert info.format in ("MP4", "MKV")
+    assert read_all(path).shape == (2, info.frames)
+
+
+def test_lossless_in_a_container_is_exact_and_becomes_flac(tmp_path):
+    steps = np.random.default_rng(0).integers(-32768, 32768, (2, 30_000))
+    path = tmp_path / "a.m4a"
+    encode(path, "alac", (steps / 32767).astype(np.float64), kind="s16p")
+    info = probe(path)
+    assert (info.subtype, info.depth, info.lossy, info.frames) == ("ALAC", 16, False, 30_000)
+    np.testing.assert_array_equal(read_all(path) * 32768, steps)
+    target = output_format(info)
+    assert (target.format, target.subtype) == ("FLAC", "PCM_16")
+    with open_reader(path) as reader, AtomicWriter(tmp_path / "a.flac", RATE, 2, target, dither_seed=1) as writer:
+        for block in reader.blocks():
+            writer.write(block)
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "a.flac", dtype="int16")[0].T, steps)
+
+
+def test_seeking_gives_the_same_samples(tmp_path):
+    path = encode(tmp_path / "a.m4a", "aac", tone())
+    whole = read_all(path)
+    with open_reader(path) as reader:
+        for start in (40_000, 123, 0, 30_000, 30_001):
+            reader.seek(start)
+            np.testing.assert_array_equal(reader.read(3000), whole[:, start : start + 3000])
+
+
+def test_a_container_under_a_wrong_name(tmp_path):
+    encode(tmp_path / "a.m4a", "aac", tone())
+    (tmp_path / "a.m4a").rename(tmp_path / "a.wav")
+    assert probe(tmp_path / "a.wav").subtype == "AAC"
+
+
+def test_a_cut_container_gives_what_is_there(tmp_path):
+    path = encode(tmp_path / "a.mkv", "aac", tone())
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    info = probe(path)
+    assert 10_000 < info.frames < 40_000
+    assert read_all(path).shape[1] == info.frames
+
+
+def test_a_damaged_packet_is_left_out_with_a_warning(tmp_path):
+    path = encode(tmp_path / "a.m4a", "aac", tone())
+    content = bytearray(path.read_bytes())
+    start = content.index(b"mdat")
+    for at in range(start + 3000, start + 3600):
+        content[at] ^= 0x5A
+    path.write_bytes(content)
+    info = probe(path)
+    assert read_all(path).shape[1] == info.frames > 30_000
+    assert not info.warnings or "damaged" in info.warnings[0]
+
+
+def test_no_sound_and_no_container(tmp_path):
+    with av.open(str(tmp_path / "silent.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        container.mux(stream.encode(None))
+    with pytest.raises(InputError, match="holds no sound"):
+        probe(tmp_path / "silent.mp4")
+    (tmp_path / "text.m4a").write_text("dear diary")
+    with pytest.raises(InputError, match="not audio"):
+        probe(tmp_path / "text.m4a")
+
+
+def test_a_play_list_opens_nothing_else(tmp_path):
+    encode(tmp_path / "secret.aac", "aac", tone())
+    for name, text in (
+        ("list.m4a", f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{tmp_path}/secret.aac\n#EXT-X-ENDLIST\n"),
+        ("list.mkv", f"ffconcat version 1.0\nfile '{tmp_path}/secret.aac'\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError):
+            probe(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.mkv", "a.wma"])
+def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch, name):
+    encode(tmp_path / name, "wmav2" if name == "a.wma" else "aac", tone())
+    monkeypatch.delitem(sys.modules, "cleanaudio.audio.container", raising=False)
+    monkeypatch.setitem(sys.modules, "av", None)
+    with pytest.raises(BackendUnavailable, match="not available") as caught:
+        probe(tmp_path / name)
+    assert caught.value.remedy == "pip install 'cleanaudio-cli[formats]'"
+    assert caught.value.path == str(tmp_path / name)
+
+
+def test_pyav_is_not_imported_for_a_wav(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone().T, RATE)
+    script = "import sys\nfrom cleanaudio.audio.files import probe\nprobe(sys.argv[1])\nassert 'av' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script, tmp_path / "a.wav"], check=True)

@@ -1,0 +1,219 @@
+"""Tags, chunks and pictures from one file to the next, compared with soundfile, PyAV and bytes."""
+
+import io
+import struct
+import wave as standard_wave
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cleanaudio.audio import flac, riff
+from cleanaudio.audio.files import open_reader, probe
+from cleanaudio.audio.tags import Tags, read_tags
+from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.errors import InputError
+
+RATE = 16000
+TEXT = {"title": "Ærø, take 1", "artist": "A", "album": "B", "comment": "line\nline", "date": "2026", "genre": "Speech"}
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63600000000200015e"
+    "21bc330000000049454e44ae426082"
+)
+CHUNKS = [
+    (b"bext", b"a description".ljust(602, b"\0") + b"A=PCM,F=48000\r\n\0"),
+    (b"iXML", b"<?xml version='1.0'?><BWFXML><SCENE>1</SCENE></BWFXML>"),
+    (b"cue ", struct.pack("<I", 1) + struct.pack("<II4sIII", 1, 500, b"data", 0, 0, 500)),
+    (b"LIST", b"adtl" + b"labl" + struct.pack("<II", 8, 1) + b"odd\0"),
+    (b"smpl", bytes(36)),
+]
+
+
+def noise(frames=2000, channels=1):
+    return (np.random.default_rng(0).standard_normal((frames, channels)) * 0.1).clip(-1, 1)
+
+
+def chunk(name, content):
+    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
+
+
+def wav(before=(), after=(), samples=None, codec=1, bits=16):
+    data = (noise() * 32767).astype("<i2").tobytes() if samples is None else samples
+    fields = struct.pack("<HHIIHH", codec, 1, RATE, RATE * bits // 8, bits // 8, bits)
+    parts = [chunk(b"fmt ", fields), *(chunk(*row) for row in before), chunk(b"data", data)]
+    body = b"WAVE" + b"".join([*parts, *(chunk(*row) for row in after)])
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def copy(source, target, format=None, subtype=None, tags=None):
+    with open_reader(source) as reader:
+        info = reader.info
+        kind = output_format(info, format, subtype)
+        tags = read_tags(source) if tags is None else tags
+        with AtomicWriter(target, info.rate, info.channels, kind, tags=tags, frames=info.frames) as writer:
+            for block in reader.blocks():
+                writer.write(block)
+
+
+def chunks_of(path):
+    """Walk the chunks with nothing of ours."""
+    content = path.read_bytes()
+    assert struct.unpack_from("<I", content, 4)[0] in (len(content) - 8, 0xFFFFFFFF)
+    found, position = [], 12
+    while position + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, position)
+        found.append((name, content[position + 8 : position + 8 + size]))
+        position += 8 + size + size % 2
+    assert position == len(content)
+    return found
+
+
+@pytest.mark.parametrize("place", ["before", "after"])
+@pytest.mark.parametrize("format", [None, "rf64", "wavex"])
+def test_the_chunks_of_a_wav_are_carried_byte_for_byte(tmp_path, place, format):
+    (tmp_path / "in.wav").write_bytes(wav(**{place: CHUNKS}))
+    copy(tmp_path / "in.wav", tmp_path / "out.wav", format)
+    if format != "rf64":
+        kept = [row for row in chunks_of(tmp_path / "out.wav") if row[0] not in (b"fmt ", b"data")]
+        assert kept == CHUNKS
+    assert list(read_tags(tmp_path / "out.wav").chunks) == CHUNKS
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "out.wav")[0], soundfile.read(tmp_path / "in.wav")[0])
+
+
+def test_python_reads_a_wav_with_chunks(tmp_path):
+    (tmp_path / "in.wav").write_bytes(wav(before=CHUNKS))
+    copy(tmp_path / "in.wav", tmp_path / "out.wav")
+    with standard_wave.open(str(tmp_path / "out.wav")) as file:
+        assert (file.getnframes(), file.getframerate(), file.getsampwidth()) == (2000, RATE, 2)
+
+
+@pytest.mark.parametrize("subtype", ["ULAW", "IMA_ADPCM"])
+def test_chunks_of_encodings_that_libsndfile_writes(tmp_path, subtype):
+    (tmp_path / "in.wav").write_bytes(wav(before=CHUNKS))
+    copy(tmp_path / "in.wav", tmp_path / "out.wav", subtype=subtype)
+    kept = [row for row in chunks_of(tmp_path / "out.wav") if row[0] not in (b"fmt ", b"data", b"fact", b"PEAK")]
+    assert kept == CHUNKS
+    assert soundfile.info(tmp_path / "out.wav").subtype == subtype
+
+
+def test_text_is_not_doubled_where_the_chunk_is_carried(tmp_path):
+    info = (b"LIST", b"INFO" + chunk(b"INAM", b"a name\0") + chunk(b"IENG", b"an engineer\0"))
+    (tmp_path / "in.wav").write_bytes(wav(before=[info]))
+    assert read_tags(tmp_path / "in.wav").text["title"] == "a name"
+    copy(tmp_path / "in.wav", tmp_path / "out.wav")
+    assert [row for row in chunks_of(tmp_path / "out.wav") if row[0] == b"LIST"] == [info]
+
+
+def test_no_chunk_that_is_unknown_or_too_long(tmp_path):
+    (tmp_path / "in.wav").write_bytes(wav(before=[(b"PEAK", bytes(16)), (b"xyz ", b"12"), (b"bext", bytes(17 << 20))]))
+    assert read_tags(tmp_path / "in.wav").chunks == ()
+
+
+def test_marks_are_left_out_of_an_excerpt():
+    tags = Tags(TEXT, tuple(CHUNKS), ((flac.CUESHEET, b"1"), (flac.COMMENT, b"2"))).without_positions()
+    assert [name for name, _ in tags.chunks] == [b"bext", b"iXML"]
+    assert tags.blocks == ((flac.COMMENT, b"2"),) and tags.text == TEXT
+
+
+@pytest.mark.parametrize("target", ["wav", "rf64", "flac", "ogg", "opus", "mp3", "aiff", "caf"])
+@pytest.mark.parametrize("source", ["WAV", "FLAC", "OGG", "MP3"])
+def test_text_goes_from_format_to_format(tmp_path, source, target):
+    with soundfile.SoundFile(tmp_path / "in", "w", RATE, 1, format=source) as file:
+        for name, value in TEXT.items():
+            setattr(file, name, value)
+        file.write(noise())
+    before = read_tags(tmp_path / "in").text
+    assert before["title"] == TEXT["title"]
+    copy(tmp_path / "in", tmp_path / "out", target)
+    with soundfile.SoundFile(tmp_path / "out") as file:
+        after = file.copy_metadata()
+    for name in ("title", "artist", "comment"):
+        if not (target == "aiff" and name == "comment") and target != "caf":
+            assert after[name] == before[name]
+
+
+COMMENT = flac.comment_block([("TITLE", "a"), ("TITLE", "twice"), ("MY_OWN", "tag")])
+CUES = (flac.CUESHEET, bytes(395) + b"\1" + bytes(8) + b"\xff" + bytes(27))  # nothing but a lead-out
+
+
+@pytest.mark.parametrize("blocks", [(COMMENT, flac.picture_block(PNG, "image/png")), (COMMENT, CUES, (2, b"appldata"))])
+def test_the_blocks_of_a_flac_are_carried_byte_for_byte(tmp_path, blocks):
+    soundfile.write(tmp_path / "plain.flac", noise(60000), RATE)
+    with open(tmp_path / "plain.flac", "rb") as source, open(tmp_path / "in.flac", "wb") as target:
+        flac.rewrite(source, target, blocks)
+    copy(tmp_path / "in.flac", tmp_path / "out.flac")
+    with open(tmp_path / "out.flac", "rb") as file:
+        assert flac.read_blocks(file) == blocks
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "out.flac")[0], soundfile.read(tmp_path / "plain.flac")[0])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.flac", "out.flac", "plain.flac"]
+    if CUES not in blocks:  # FFmpeg wants a track in a cue sheet
+        with av.open(str(tmp_path / "out.flac")) as container:
+            assert container.metadata["MY_OWN"] == "tag"
+            (picture,) = container.streams.video
+            assert bytes(next(container.demux(picture))) == PNG
+
+
+def test_the_id3_tag_of_an_mp3_is_carried_byte_for_byte(tmp_path):
+    soundfile.write(tmp_path / "plain.mp3", noise(30000), RATE, format="MP3")
+    frame = b"TIT2" + struct.pack(">I", 7) + b"\0\0" + b"\0a name"
+    private = b"PRIV" + struct.pack(">I", 300) + b"\0\0" + b"x" * 300
+    body = frame + private
+    size = bytes([0, 0, len(body) >> 7, len(body) & 0x7F])
+    tag = b"ID3\x03\0\0" + size + body
+    (tmp_path / "in.mp3").write_bytes(tag + (tmp_path / "plain.mp3").read_bytes())
+    copy(tmp_path / "in.mp3", tmp_path / "out.mp3")
+    content = (tmp_path / "out.mp3").read_bytes()
+    assert content.startswith(tag) and content.count(b"ID3") == 1
+    assert probe(tmp_path / "out.mp3").frames == probe(tmp_path / "in.mp3").frames == 30000
+    assert read_tags(tmp_path / "out.mp3").text["title"] == "a name"
+
+
+def test_cover_chapters_and_text_of_an_m4a_go_into_a_flac(tmp_path):
+    path = tmp_path / "in.m4a"
+    with av.open(str(path), "w", format="mp4") as container:
+        container.metadata.update({"title": "a title", "artist": "an artist"})
+        audio = container.add_stream("aac", rate=44100, layout="mono")
+        cover = container.add_stream("png", rate=1)
+        cover.width = cover.height = 1
+        cover.pix_fmt = "gray"
+        cover.disposition = av.stream.Disposition.attached_pic
+        container.set_chapters(
+            [
+                {"id": 1, "start": 0, "end": 500, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}},
+                {"id": 2, "start": 500, "end": 1000, "time_base": Fraction(1, 1000), "metadata": {"title": "two"}},
+            ]
+        )
+        picture = av.VideoFrame.from_ndarray(np.zeros((1, 1), np.uint8), "gray")
+        container.mux(cover.encode(picture))
+        for start in range(0, 44100, 1024):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+            frame.sample_rate, frame.pts = 44100, start
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+    copy(path, tmp_path / "out.flac")
+    with av.open(str(tmp_path / "out.flac")) as container:
+        upper = {name.upper(): value for name, value in container.metadata.items()}
+        assert (upper["TITLE"], upper["ARTIST"]) == ("a title", "an artist")
+        assert len(container.streams.video) == 1
+        assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["one", "two"]
+    assert soundfile.info(tmp_path / "out.flac").frames == probe(path).frames
+
+
+def test_no_tags(tmp_path):
+    (tmp_path / "a.wav").write_bytes(wav())
+    assert read_tags(tmp_path / "a.wav") == Tags()
+    with pytest.raises(InputError):
+        read_tags(tmp_path / "none.wav")
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300), st.sampled_from([b"RIFF", b"RF64"]))
+def test_any_bytes_after_the_magic_are_walked_to_an_end(content, magic):
+    data = magic + b"\0\0\0\0WAVE" + content
+    layout = riff.read_layout(io.BytesIO(data), len(data))
+    assert layout.available <= len(data)
+    assert all(row.start + row.size <= len(data) for row in layout.chunks if row.name != b"data")
