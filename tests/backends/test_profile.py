@@ -1,0 +1,104 @@
+import json
+
+import numpy as np
+import pytest
+from scipy.signal import butter, sosfilt, welch
+
+from cleanaudio.backends.profile import NoiseProfile, average, measure
+from cleanaudio.errors import InputError
+
+RATE = 16000
+
+
+def noise(seconds=4.0, level=0.01, seed=0, rate=RATE):
+    sos = butter(2, 2000, fs=rate, output="sos")
+    white = np.random.default_rng(seed).standard_normal((1, round(seconds * rate)))
+    return (level * sosfilt(sos, white)).astype(np.float32)
+
+
+def test_the_density_equals_welchs():
+    audio = noise(20)
+    profile = measure([audio], RATE, source="x")
+    frequencies, expected = welch(audio[0], RATE, nperseg=512)
+    ours = profile.at(frequencies)
+    band = (frequencies > 100) & (frequencies < 7000)
+    assert np.max(np.abs(10 * np.log10(ours[band] / expected[band]))) < 1.0
+    assert profile.level_dbfs == pytest.approx(10 * np.log10(np.mean(audio**2)), abs=0.3)
+    assert profile.seconds == pytest.approx(20, abs=0.5)
+    assert profile.spread_db < 2
+
+
+@pytest.mark.parametrize("rate", [8000, 44100, 48000])
+def test_a_print_serves_any_rate(rate):
+    profile = measure([noise(10)], RATE, source="x")
+    window = np.hanning(int(0.032 * rate))
+    power = profile.power(window, rate)
+    from scipy.signal import resample_poly
+
+    other = resample_poly(noise(10)[0], rate // 100, RATE // 100)
+    frames = np.lib.stride_tricks.sliding_window_view(other, len(window))[:: len(window) // 2] * window
+    expected = np.mean(np.abs(np.fft.rfft(frames)) ** 2, axis=0)
+    band = slice(5, int(0.8 * min(rate, RATE) / 2 / (rate / len(window))))
+    assert np.abs(np.mean(10 * np.log10(power[band] / expected[band]))) < 0.5
+
+
+def test_it_does_not_matter_how_the_signal_was_cut():
+    audio = noise(3)
+    pieces = measure([audio[:, a : a + 777] for a in range(0, audio.shape[1], 777)], RATE, source="x")
+    np.testing.assert_allclose(pieces.psd, measure([audio], RATE, source="x").psd, rtol=1e-4)
+
+
+def test_stretches_without_speech_are_found(speech_like):
+    voice = speech_like(6.0, RATE)
+    audio = np.concatenate([noise(2), noise(6, seed=1) + 0.3 * voice[None], noise(1.5, seed=2)], axis=1)
+    profile = measure([audio], RATE, source="x", find=True)
+    alone = measure([noise(10, seed=3)], RATE, source="x")
+    assert np.abs(profile.level_dbfs - alone.level_dbfs) < 1.5
+    assert any(start < 2 and end <= 2.6 for start, end in profile.stretches)
+
+
+def test_saved_and_loaded_it_is_the_same(tmp_path):
+    profile = measure([noise()], RATE, source="röom tone.wav")
+    profile.save(tmp_path / "room.json")
+    again = NoiseProfile.load(tmp_path / "room.json")
+    assert again == profile and again.hash == profile.hash
+
+
+def test_another_noise_has_another_hash():
+    assert measure([noise()], RATE, source="x").hash != measure([noise(seed=9)], RATE, source="x").hash
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "[]", "{}", '{"kind": "other"}', "nonsense", '{"kind": "cleanaudio noise print"}',
+        '{"kind": "cleanaudio noise print", "frequencies": [0, 1], "psd": [1, NaN], "rate": 1}',
+        '{"kind": "cleanaudio noise print", "frequencies": [1, 0], "psd": [1, 1], "rate": 1}',
+        '{"kind": "cleanaudio noise print", "frequencies": [0, 1], "psd": [1], "rate": 1}',
+    ],
+)  # fmt: skip
+def test_what_is_no_print_is_refused_with_a_remedy(tmp_path, content):
+    (tmp_path / "p.json").write_text(content)
+    with pytest.raises(InputError) as caught:
+        NoiseProfile.load(tmp_path / "p.json")
+    assert "p.json" in caught.value.describe() and "profile-noise" in caught.value.describe()
+
+
+def test_a_missing_print_is_named(tmp_path):
+    with pytest.raises(InputError):
+        NoiseProfile.load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize("audio", [np.zeros((1, 0)), np.zeros((2, 9)), np.zeros((1, RATE))])
+@pytest.mark.parametrize("find", [False, True])
+def test_nothing_to_measure_is_an_error(audio, find):
+    with pytest.raises(InputError):
+        measure([audio.astype(np.float32)], RATE, source="x", find=find)
+
+
+def test_an_average_lies_between():
+    quiet, loud = measure([noise(level=0.01)], RATE, source="a"), measure([noise(level=0.03, seed=2)], RATE, source="b")
+    both = average([quiet, loud])
+    assert quiet.level_dbfs < both.level_dbfs < loud.level_dbfs
+    assert both.seconds == pytest.approx(quiet.seconds + loud.seconds)
+    assert json.dumps(both.source) == '"a; b"'
