@@ -52,7 +52,7 @@ def critical_bands(rate: int, size: int) -> NDArray[np.float64]:
 
 
 def _nearest_peaks(slopes: NDArray[np.float64], levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return for each slope the level of the peak it leads to: up to the right where it rises, to the left where not."""
+    """Return for each slope the level of the peak that it leads to, to the right where it rises, else to the left."""
     frames, count = slopes.shape
     peaks = np.empty_like(slopes)
     right = np.full(frames, count - 1)

@@ -165,12 +165,15 @@ REFERENCE = (
     "artifacts<0.3",
     "clipping_ratio<0.01",
 )
+# On development pairs from -5 to 20 dB, judged without their references, 8 of 10 outputs of DeepFilterNet and 10 of 10
+# of RNNoise pass the blind gate, 1 of 10 of noisereduce's defaults and 1 of 10 of spectral subtraction without a floor.
+# In loud noise speech_level_change is sure to about 2 dB only, hence its generous limit.
 BLIND = (
     "dnsmos_ovrl_delta>=0",
     "dnsmos_sig_delta>=-0.2",
     "artifacts<0.3",
     "clipping_ratio<0.01",
-    "speech_level_change>-6",
+    "speech_level_change>-8",
 )
 NAMED = {"reference": REFERENCE, "blind": BLIND}
 QUALITY_KEYS = {

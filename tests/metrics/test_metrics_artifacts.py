@@ -53,8 +53,9 @@ def test_musical_noise_has_plenty_and_a_floor_hides_it(scene):
     assert kurtosis(bare, noisy) > 1.3 * kurtosis(covered, noisy)
 
 
-def test_the_score_rises_with_the_level_of_added_tones(scene, rng=np.random.default_rng(1)):
+def test_the_score_rises_with_the_level_of_added_tones(scene):
     speech, noisy, _ = scene
+    rng = np.random.default_rng(1)
     music = np.zeros_like(noisy)
     for start in rng.integers(0, len(music) - 640, 400):
         beep = np.sin(2 * np.pi * rng.uniform(300, 6000) * np.arange(640) / 16000) * np.hanning(640)
@@ -64,7 +65,7 @@ def test_the_score_rises_with_the_level_of_added_tones(scene, rng=np.random.defa
 
 
 def test_a_smooth_gain_is_no_artifact(scene):
-    speech, noisy, noise = scene
+    speech, noisy, _ = scene
     gate = np.where(np.abs(speech) > 0.02, 1.0, 0.05)
     gate = np.convolve(gate, np.hanning(1601) / np.hanning(1601).sum(), "same")
     assert artifacts((gate * noisy).astype(np.float32), noisy) < 0.2

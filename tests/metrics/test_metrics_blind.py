@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_wada_table_by_adaptive_quadrature(snr_db):
     def expected(function):
         def given(s):
             bounds = sorted({s - 9, s + 9, max(0.0, s - 9)})  # the logarithm is infinite at 0
-            pieces = zip(bounds, bounds[1:], strict=False)
+            pieces = pairwise(bounds)
             return sum(quad(lambda z: function(abs(z)) * normal(z - s), *piece, epsabs=1e-6)[0] for piece in pieces)
 
         inner = np.array([given(scale * v**2.5) for v in nodes])

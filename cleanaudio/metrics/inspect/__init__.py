@@ -1,0 +1,1 @@
+"""What is on a recording, whether it was cleaned or not: hum, bandwidth, room, wiring, spectral shape."""
