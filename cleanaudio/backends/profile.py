@@ -45,7 +45,7 @@ class NoiseProfile:
     level_dbfs : float
         Its power.
     spread_db : float
-        Standard deviation of its level from frame to frame: below 2 dB it is steady.
+        Standard deviation of its level from frame to frame: up to 3 dB it is steady.
     source : str
         Where it was measured.
     stretches : tuple of (float, float)
@@ -96,6 +96,10 @@ class NoiseProfile:
         density = self.at(np.arange(size // 2 + 1) * rate / size)
         return (density * rate * np.sum(np.square(analysis, dtype=np.float64)) / 2).astype(np.float32)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the print as what ``json.dumps`` takes."""
+        return {"kind": KIND, "version": 1} | {name: getattr(self, name) for name in self.__dataclass_fields__}
+
     def save(self, path: str | PathLike[str]) -> None:
         """Write the print as JSON.
 
@@ -103,9 +107,8 @@ class NoiseProfile:
         ------
         OutputError
         """
-        content = {"kind": KIND, "version": 1} | {name: getattr(self, name) for name in self.__dataclass_fields__}
         try:
-            Path(path).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            Path(path).write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
         except OSError as error:
             raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
 

@@ -1,0 +1,66 @@
+"""Pictures of what was measured, drawn with matplotlib (extra ``[plots]``) without a display."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cleanaudio.errors import FormatError, OutputError
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.profile import NoiseProfile
+
+INK, ACCENT, GRID = "#1f2933", "#0b7285", "#d9dee3"
+
+
+def new_figure(width: float = 8.0, height: float = 4.5) -> Figure:
+    """Return an empty figure, inches."""
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def tidy(axes: Any) -> None:
+    """Give axes the house's look: light grid, no box."""
+    axes.grid(True, color=GRID, linewidth=0.6)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(colors=INK)
+
+
+def save(figure: Figure, path: str | PathLike[str]) -> None:
+    """Write a figure in the format of its suffix.
+
+    Raises
+    ------
+    FormatError
+        A suffix that matplotlib does not know.
+    OutputError
+        It cannot be written.
+    """
+    try:
+        figure.savefig(path, dpi=120)
+    except ValueError as error:
+        raise FormatError(str(error), path=path, remedy="use .png or .svg") from None
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+
+
+def plot_profile(profile: NoiseProfile, path: str | PathLike[str]) -> None:
+    """Draw the spectrum of a noise print over a logarithmic frequency axis."""
+    figure = new_figure()
+    axes = figure.add_subplot()
+    frequencies = np.array(profile.frequencies)
+    audible = frequencies >= 20
+    level = 10 * np.log10(np.maximum(profile.psd, 1e-20))
+    axes.semilogx(frequencies[audible], level[audible], color=ACCENT, linewidth=1.6)
+    axes.set_xlim(20, frequencies[-1])
+    axes.set_xlabel("frequency (Hz)")
+    axes.set_ylabel("density (dBFS / Hz)")
+    axes.set_title(
+        f"Noise print: {profile.level_dbfs:.1f} dBFS, ± {profile.spread_db:.1f} dB, {profile.seconds:.1f} s", loc="left"
+    )
+    tidy(axes)
+    save(figure, path)
