@@ -96,12 +96,12 @@ class Segments:
 
     def finish(self) -> list[Segment]:
         """Return the remembered segments in order of time; the rest of the recording counts if it is long enough."""
-        joined = np.concatenate(self._waiting) if self._waiting else np.zeros((0, 1))
+        joined = np.concatenate(self._waiting) if self._waiting else np.zeros((0, 1), np.float32)
         if len(joined) >= 4 and (len(joined) >= self._length // 2 or not self._heap):
             self._remember(joined)
         return sorted((segment for *_, segment in self._heap), key=lambda segment: segment.start)
 
-    def _remember(self, power: NDArray[np.float32]) -> None:
+    def _remember(self, power: NDArray) -> None:
         start = self._segments * self._length * self._hop / self._rate
         self._segments += 1
         scale = 2.0 / (len(self.analysis) * float(np.sum(self.analysis.astype(np.float64) ** 2)))

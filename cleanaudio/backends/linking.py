@@ -48,9 +48,9 @@ class Feed:
         powers = np.sum(np.abs(spectra) ** 2, axis=-1, dtype=np.float64).T
         mean_powers = np.sum(np.abs(mean) ** 2, axis=-1, dtype=np.float64)
         weights = np.empty((len(mean), self._channels), np.float32)
-        for t, (power, mean_power) in enumerate(zip(powers, mean_powers, strict=True)):
-            self._mean = self._keep * self._mean + (1 - self._keep) * mean_power
-            self._each = self._keep * self._each + (1 - self._keep) * power
+        for t in range(len(mean)):
+            self._mean = self._keep * self._mean + (1 - self._keep) * float(mean_powers[t])
+            self._each = self._keep * self._each + (1 - self._keep) * powers[t]
             strongest = int(np.argmax(self._each))
             ratio = self._mean / max(self._each[strongest], 1e-30)
             share = min(1.0, max(0.0, (ratio - _STRONGEST_BELOW) / (_MEAN_ABOVE - _STRONGEST_BELOW)))

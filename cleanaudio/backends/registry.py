@@ -62,7 +62,7 @@ def available(name: str) -> bool:
 
 def auto() -> tuple[str, str]:
     """Return the backend that ``auto`` means here, and why."""
-    missing = []
+    missing: list[str] = []
     for name in AUTO_ORDER:
         if available(name):
             why = "the best by measured quality"

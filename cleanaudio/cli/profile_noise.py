@@ -133,9 +133,7 @@ def _show(prints: list[NoiseProfile], to_stdout: bool) -> None:
         )
     (stdout() if to_stdout else stderr()).print(table)
     if any(one.spread_db > _CHANGING_DB for one in prints):
-        say(
-            "cleanaudio: note: this noise changes a lot, and a print fits steady noise: denoise may do better without"
-        )
+        say("cleanaudio: note: this noise changes a lot, and a print fits steady noise: denoise may do better without")
 
 
 def _steadiness(spread_db: float) -> str:

@@ -123,8 +123,8 @@ class Scoring:
     def run(self, jobs: int | None, allow_empty: bool) -> int:
         """Score everything; return the exit code."""
         group_of = {} if self._groups is None else groups(*self._groups)
-        partners = [self._side(what) for what in ("reference", "noisy")]
-        steps = list(self._steps(partners))
+        reference, noisy = self._side("reference"), self._side("noisy")
+        steps = list(self._steps(reference, noisy))
         keys = [key for _, some in registry.select(self._metrics, self._sides.given) for key in some]
         with ExitStack() as stack:
             table = (
@@ -146,8 +146,8 @@ class Scoring:
                 steps, partial(partial, score_file, self._metrics, self._align), workers(jobs), None, on_outcome
             )
         self._sum_up()
-        for side in partners:
-            for path in () if side is None or self._quiet else side.unused():
+        for side in filter(None, (reference, noisy)):
+            for path in () if self._quiet else side.unused():
                 say(f"cleanaudio: {path}: note: nothing was scored against this {side.what} file")
         if not self._quiet:
             say_summary(summary)
@@ -166,11 +166,11 @@ class Scoring:
     def _expand(self, inputs: Sequence[str]) -> Iterator[Source | Problem]:
         return expand(inputs, recursive=self._sides.recursive, suffixes=AUDIO_SUFFIXES)
 
-    def _steps(self, partners: list[Side | None]) -> Iterator[Job | Skipped | Failed]:
+    def _steps(self, reference: Side | None, noisy: Side | None) -> Iterator[Job | Skipped | Failed]:
         number = 0
         for system, inputs in self._sides.by_system().items():
             found, problems = _split(self._expand(inputs))
-            for item in (*problems, *pair(system, found, *partners, self._sides.match)):
+            for item in (*problems, *pair(system, found, reference, noisy, self._sides.match)):
                 if isinstance(item, Trial):
                     yield ScoreJob.of(number, item)
                 else:

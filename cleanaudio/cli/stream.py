@@ -84,14 +84,21 @@ class _Chosen:
     def __init__(
         self, spec: str, settings: dict[str, str], strength: float, limit_db: float | None, profile: Path | None
     ) -> None:
-        self._arguments = {"backend": spec, "options": settings, "strength": strength, "limit_db": limit_db}
-        self._profile = profile
+        self._spec, self._settings, self._profile = spec, settings, profile
+        self._strength, self._limit_db = strength, limit_db
 
     def open(self, rate: int, channels: int) -> Any:
         from cleanaudio import open_chain
 
-        print_ = options.load_profile(self._profile)
-        return open_chain(**self._arguments, rate=rate, channels=channels, profile=print_, live=True)
+        return open_chain(
+            self._spec,
+            rate=rate,
+            channels=channels,
+            options=self._settings,
+            strength=self._strength,
+            limit_db=self._limit_db,
+            profile=options.load_profile(self._profile),
+        )
 
 
 def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float) -> tuple[Any, int]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from cleanaudio.metrics.aggregate import Difference, Summary, group_by, paired_difference, summarise
+from cleanaudio.metrics.aggregate import Difference, Summary, paired_difference, summarise
 from cleanaudio.metrics.interface import Measured, NotMeasurable
 from cleanaudio.report.gate import Result
 
@@ -120,8 +120,8 @@ def aggregate(scores: Sequence[Score], keys: Sequence[str], by_group: bool = Fal
     found = []
     groups: list[tuple[str | None, list[Score]]] = [(None, list(scores))]
     if by_group:
-        named = group_by([{"group": score.group or "", "score": score} for score in scores], "group")
-        groups += [(str(group), [row["score"] for row in rows]) for group, rows in named.items()]
+        names = dict.fromkeys(score.group or "" for score in scores)
+        groups += [(name, [score for score in scores if (score.group or "") == name]) for name in names]
     systems = list(dict.fromkeys(score.system for score in scores))
     for group, members in groups:
         for key in keys:
