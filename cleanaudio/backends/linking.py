@@ -45,8 +45,8 @@ class Feed:
         if self._channels == 1:
             return spectra
         mean = spectra.mean(axis=0)
-        powers = np.sum(np.abs(spectra) ** 2, axis=-1, dtype=np.float64).T
-        mean_powers = np.sum(np.abs(mean) ** 2, axis=-1, dtype=np.float64)
+        powers = np.asarray(np.sum(np.abs(spectra) ** 2, axis=-1, dtype=np.float64)).T
+        mean_powers = np.asarray(np.sum(np.abs(mean) ** 2, axis=-1, dtype=np.float64))
         weights = np.empty((len(mean), self._channels), np.float32)
         for t in range(len(mean)):
             self._mean = self._keep * self._mean + (1 - self._keep) * float(mean_powers[t])
