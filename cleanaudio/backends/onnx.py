@@ -11,8 +11,8 @@ What a model takes and gives is one of four contracts, told apart by its inputs,
 ``deepfilternet``
     An archive: :mod:`cleanaudio.backends.deepfilternet`.
 
-A card is the file's own metadata: name, rate (Hz), contract, hop and delay (samples), window, latency (samples),
-licence, training data, metrics, date.
+A card is the file's own metadata: name, rate (Hz), contract, hop, delay and context (samples), window, latency
+(samples), licence, training data, metrics, date.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Onnx(Backend):
         ),
         Option("chunk", 0, "waveform: heard at once; 0: what the model wants, else 1 s, live 32 ms", "samples", low=0),
         Option("overlap", -1, "waveform: cross-faded from chunk to chunk; -1: half a chunk", "samples", low=-1),
-        Option("context", 0, "waveform: heard besides on each side of a chunk", "samples", low=0),
+        Option("context", 0, "waveform: heard besides on each side of a chunk; 0: as the card says", "samples", low=0),
         Option("hop", 0, "stft-frames, dtln: 0: as the card says, else 1/2 or 1/4 of the window", "samples", low=0),
         Option("window", "auto", "stft-frames; auto: as the card says, else sqrt-hann", choices=("auto", *_WINDOWS)),
     )
@@ -133,7 +133,7 @@ class Onnx(Backend):
         return Finite(processor)
 
     def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> tuple[Contract, dict[str, str], int]:
-        """Return the contract, the hashes of the files, and the delay in samples."""
+        """Return the contract, the hashes of the files, and the samples by which its output still lags."""
         paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma
         asked = str(options["contract"])
         if len(paths) == 1 and (asked == "deepfilternet" or (asked == "auto" and _is_archive(argument))):
@@ -151,9 +151,10 @@ class Onnx(Backend):
             return DtlnContract(sessions[0], sessions[1], rate, hop), hashes, delay
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
-            return FrameContract(sessions[0], rate, hop, name), hashes, delay
+            return FrameContract(sessions[0], rate, hop, name, delay), hashes, 0
         if contract == "waveform" and len(sessions) == 1:
             chunk, overlap, context = (int(options[name]) for name in ("chunk", "overlap", "context"))
+            context = context or card.number("context")
             return WaveformContract(sessions[0], rate, chunk, overlap, context, setup.live), hashes, delay
         wants = {"dtln": "two files, A.onnx,B.onnx", "deepfilternet": "one archive"}.get(contract, "one file")
         raise RecipeError(f"contract {contract} wants {wants}, not {len(models)}")

@@ -19,6 +19,8 @@ from cleanaudio.errors import ModelError
 
 Complex = NDArray[np.complex64]
 
+_FRAMES = 100  # at once, where the network takes any number
+
 
 def spectrum_port(ports: list[Port]) -> Port | None:
     """Return the port that holds a frame: (1, bins, 1, 2), where the frames may also be free."""
@@ -41,6 +43,8 @@ class FrameNet:
     Parameters
     ----------
     session : Session
+    look_ahead : int
+        Frames that the network's output lags behind its input.
     patience : int
         Frames without a number from the start until that is an error.
 
@@ -50,9 +54,7 @@ class FrameNet:
         Not of this contract.
     """
 
-    look_ahead = 0
-
-    def __init__(self, session: Session, patience: int) -> None:
+    def __init__(self, session: Session, look_ahead: int = 0, patience: int = 0) -> None:
         mix, clean = spectrum_port(session.inputs), spectrum_port(session.outputs)
         if mix is None or clean is None or mix.shape[1] != clean.shape[1]:
             ports = f"it takes {_list(session.inputs)} and gives {_list(session.outputs)}"
@@ -67,34 +69,43 @@ class FrameNet:
         ]
         self._at_once = mix.shape[2] is None  # the network takes any number of frames
         self._sane = Sane(session.origin, patience * self.bins)
+        self.look_ahead = look_ahead
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         self._feeds = {cache.name: cache.zeros() for cache in self._caches}
         self._sane.reset()
+        self._skip = self.look_ahead
 
     def __call__(self, spectra: Complex) -> Complex:
-        """Take and return (1, frames, bins)."""
+        """Take (1, frames, bins), return the frames that are decided."""
+        clean = self._run(spectra)
+        skip = min(self._skip, clean.shape[1])
+        self._skip -= skip
+        return clean[:, skip:]
+
+    def flush(self) -> Complex:
+        """Return the last frames: the network hears silence behind the end."""
+        last = self(np.zeros((1, self.look_ahead, self.bins), np.complex64))
+        self._sane.check()
+        return last
+
+    def _run(self, spectra: Complex) -> Complex:
         count = spectra.shape[1]
-        if not count:
-            return spectra
         parts = np.ascontiguousarray(spectra[0]).view(np.float32).reshape(count, self.bins, 2)
+        clean = np.empty_like(parts)
         if self._at_once:
-            clean = self._step(parts.transpose(1, 0, 2)[None])[0].transpose(1, 0, 2)
+            for at in range(0, count, _FRAMES):
+                piece = slice(at, at + _FRAMES)
+                clean[piece] = self._step(parts[piece].transpose(1, 0, 2)[None])[0].transpose(1, 0, 2)
         else:
-            clean = np.empty_like(parts)
             for t in range(count):
                 clean[t] = self._step(parts[t][None, :, None])[0, :, 0]
         healthy = self._sane(clean)
         if healthy is not clean:  # the caches hold the same nonsense
             self._feeds = {cache.name: cache.zeros() for cache in self._caches}
         return np.ascontiguousarray(healthy).view(np.complex64)[..., 0][None]
-
-    def flush(self) -> Complex:
-        """Return nothing: no frame waits."""
-        self._sane.check()
-        return np.zeros((1, 0, self.bins), np.complex64)
 
     def _step(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
         feeds = self._feeds
@@ -116,16 +127,22 @@ class FrameContract:
     hop : int
         Samples; 0 is half the window.
     window_name : {"hann", "sqrt-hann", "vorbis"}
+    delay : int
+        Samples that the output lags, a multiple of the hop.
     """
 
-    def __init__(self, session: Session, rate: int, hop: int, window_name: WindowName) -> None:
-        size = 2 * (FrameNet(session, 0).bins - 1)
+    def __init__(self, session: Session, rate: int, hop: int, window_name: WindowName, delay: int) -> None:
+        size = 2 * (FrameNet(session).bins - 1)
         self._session, self.rate = session, rate
         self._hop = hop or size // 2
         if not 0 < self._hop <= size:
             raise ModelError(f"its hop of {self._hop} samples does not go with a window of {size}", path=session.origin)
-        self._analysis = window(window_name, size)
-        self.latency = size
+        if delay % self._hop:
+            raise ModelError(
+                f"its delay of {delay} samples is no multiple of its hop of {self._hop}", path=session.origin
+            )
+        self._analysis, self._look_ahead = window(window_name, size), delay // self._hop
+        self.latency = size + delay
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
@@ -137,7 +154,7 @@ class FrameContract:
         )
 
     def _make(self, channels: int) -> Processor:
-        net = FrameNet(self._session, patience=self.rate // self._hop)
+        net = FrameNet(self._session, self._look_ahead, patience=self.rate // self._hop)
         transform = net if channels == 1 else LinkedTransform(net, channels, self._hop / self.rate)
         synthesis = synthesis_window(self._analysis, self._hop)
         return SpectralProcessor(transform, channels, self._analysis, self._hop, synthesis)

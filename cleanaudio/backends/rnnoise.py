@@ -8,12 +8,9 @@ packages in.
 from __future__ import annotations
 
 import ctypes
-import sys
 import weakref
 from collections.abc import Mapping
 from functools import lru_cache
-from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +20,7 @@ from cleanaudio.backends.blocks import Finite, Undelayed
 from cleanaudio.backends.interface import Analysis, Backend, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import spread
 from cleanaudio.errors import BackendUnavailable, ModelError
+from cleanaudio.models.catalog import digest, find_rnnoise
 
 Audio = NDArray[np.float32]
 
@@ -94,45 +92,29 @@ class RnNoise(Backend):
 
     def require(self) -> None:
         """Raise BackendUnavailable where the library is missing."""
-        if find_library() is None:
+        if find_rnnoise() is None:
             raise BackendUnavailable(self.name, "rnnoise", f"the package {PACKAGE} is not installed")
 
     def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> Resolved:
         """Find the library."""
         self.require()
-        path = find_library()
+        path = find_rnnoise()
         assert path is not None  # required above
         return Resolved(
             rate=RATE,
             latency=FRAME + DELAY,
             options=self.complete(options),
-            hashes={"library": _digest(path)},
+            hashes={"library": digest(path)},
             libraries=("numpy", PACKAGE),
         )
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
         self.require()
-        path = find_library()
+        path = find_rnnoise()
         assert path is not None
         library = _load(path)
         return Finite(spread(lambda: Undelayed(Frames(library), DELAY, channels=1), setup, RATE))
-
-
-def find_library() -> Path | None:
-    """Return the shared library of the installed package, without importing the package."""
-    name = {"darwin": "librnnoise.dylib", "win32": "rnnoise.dll"}.get(sys.platform, "librnnoise.so")
-    spec = find_spec(PACKAGE)
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(place) / name
-        if path.is_file():
-            return path
-    return None
-
-
-@lru_cache(maxsize=1)
-def _digest(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
 
 
 @lru_cache(maxsize=1)
