@@ -128,6 +128,11 @@ def read(path: Path) -> TrainConfig:
         raise RecipeError(f"the config cannot be read ({error})", path=path) from error
 
 
+def shipped() -> dict[str, Path]:
+    """Return the configs that come with the package, by name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "configs").glob("*.toml"))}
+
+
 def render(config: TrainConfig) -> str:
     """Return the TOML text of a config, every value written out."""
     values = asdict(config)

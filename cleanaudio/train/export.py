@@ -14,15 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from cleanaudio.errors import ModelError
+from cleanaudio.networks.checkpoint import load_network
 from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.networks.interface import Network
-from cleanaudio.train.loop import BEST, load_network
 
 OPSET = 17
 TOLERANCE = 1e-4
 
 
-def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, which: str = BEST) -> float:
+def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, which: str | None = None) -> float:
     """Write the trained network of a run folder as ONNX.
 
     A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` and the states by
@@ -35,8 +35,8 @@ def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, w
     target : Path
     card : mapping of str, optional
         More facts for the metadata: licence, data, metrics, date.
-    which : str
-        Checkpoint in the run folder.
+    which : str, optional
+        Checkpoint in the run folder; default: the best.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, w
     """
     network, facts = load_network(run_dir, which)
     data, facts_of_graph = graph(network)
-    trained = {name: str(facts[name]) for name in ("hours_heard", "step", "pesq", "si_sdr_db") if name in facts}
+    trained = {name: facts[name] for name in ("hours_heard", "step", "pesq", "si_sdr_db") if name in facts}
     data = with_card(data, {"name": facts["network"], **facts_of_graph, **trained, **(card or {})})
     worst = difference(network, data)
     if not worst <= TOLERANCE:
@@ -118,7 +118,7 @@ def _with_shapes(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     return model.SerializeToString()
 
 
-def with_card(data: bytes, card: Mapping[str, str]) -> bytes:
+def with_card(data: bytes, card: Mapping[str, Any]) -> bytes:
     """Return the model with the card as its metadata."""
     import onnx
 

@@ -15,15 +15,13 @@ import torch
 from torch import Tensor, distributed, nn
 
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
-from cleanaudio.networks import registry
-from cleanaudio.networks.interface import Network
-from cleanaudio.train import checkpoint
+from cleanaudio.networks import checkpoint, registry
+from cleanaudio.networks.checkpoint import BEST, LAST
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
 from cleanaudio.train.losses import EnhancementLoss, ideal_mask
 
-LAST, BEST = "last.safetensors", "best.safetensors"
 COLUMNS = ("step", "hours_heard", "minutes", "loss", "spectral", "si_snr_db", "gradient", "rate", "pesq", "si_sdr_db")
 Log = Callable[[dict[str, float]], None]
 
@@ -308,20 +306,3 @@ def train(
     if resume:
         trainer.resume()
     return trainer.run(minutes)
-
-
-def load_network(run_dir: Path, which: str = BEST, device: torch.device | str = "cpu") -> tuple[Network, dict]:
-    """Return the trained network of a run folder (the averaged weights) and the facts of its checkpoint.
-
-    Raises
-    ------
-    ModelError
-    """
-    path = run_dir / which
-    if not path.exists():
-        path = run_dir / LAST
-    tensors, facts = checkpoint.load(path)
-    network = registry.build(facts["network"], facts["options"])
-    weights: dict[str, Tensor] = checkpoint.part(tensors, "mean.")
-    checkpoint.fill(network, weights, path)
-    return network.to(device).eval(), facts

@@ -10,7 +10,7 @@ from train_material import make_mixer, write_corpus
 
 from cleanaudio.errors import InputError
 from cleanaudio.train import augment, rooms, synthetic
-from cleanaudio.train.corpus import load, scan
+from cleanaudio.train.corpus import load, scan, swapped
 
 PLAIN = {
     "room_share": 0.0, "equaliser_share": 0.0, "low_pass_share": 0.0, "clip_share": 0.0, "clean_share": 0.0,
@@ -69,6 +69,13 @@ def test_the_cache_holds_the_samples_and_is_used_again(tmp_path):
     before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir())
     load([speech], tmp_path / "cache", "speaker", True)
     assert before == sorted(path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir())
+
+
+def test_swapped_folders_are_noticed(tmp_path):
+    speech, noise = write_corpus(tmp_path)
+    voices = load([speech], tmp_path / "cache", "speaker", True)
+    noises = load([noise], tmp_path / "cache", "type", False)
+    assert swapped(noises, voices) and not swapped(voices, noises)
 
 
 def test_a_lower_rate_is_reached_without_aliases(tmp_path):

@@ -10,8 +10,9 @@ from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import ModelError
 from cleanaudio.models import onnx_file
 from cleanaudio.networks import registry
+from cleanaudio.networks.checkpoint import LAST
 from cleanaudio.train.export import TOLERANCE, difference, export, graph, with_card
-from cleanaudio.train.loop import LAST, train
+from cleanaudio.train.loop import train
 
 
 @pytest.fixture(autouse=True)

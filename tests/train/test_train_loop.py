@@ -10,10 +10,11 @@ from torch import distributed, multiprocessing
 from train_material import make_mixer, tiny_config, write_corpus
 
 from cleanaudio.errors import InputError, ModelError, OutputError, RecipeError
-from cleanaudio.train import checkpoint
-from cleanaudio.train.config import TrainConfig, from_mapping, read, render
+from cleanaudio.networks import checkpoint, registry
+from cleanaudio.networks.checkpoint import BEST, LAST, load_network
+from cleanaudio.train.config import TrainConfig, from_mapping, read, render, shipped
 from cleanaudio.train.evaluate import evaluate, load_pairs
-from cleanaudio.train.loop import BEST, LAST, Diverged, Trainer, load_network, train
+from cleanaudio.train.loop import Diverged, Trainer, train
 
 
 @pytest.fixture(autouse=True)
@@ -163,6 +164,17 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
 def test_mistakes_in_a_config_are_named(change, message):
     with pytest.raises(RecipeError, match=message):
         from_mapping({"network": "fullband", **change})
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_configs_fit_their_networks(name, tmp_path):
+    config = read(shipped()[name])
+    assert name.startswith(config.network)
+    assert Trainer(config, None, tmp_path).network.rate == config.mix.rate
+
+
+def test_every_network_has_a_config():
+    assert set(registry.names()) <= set(shipped())
 
 
 def test_a_config_survives_its_toml(tmp_path):

@@ -11,7 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cleanaudio.errors import ModelError, OutputError
+from cleanaudio.errors import ModelError, OutputError, RecipeError
+from cleanaudio.networks import registry
+from cleanaudio.networks.interface import Network
+
+LAST, BEST = "last.safetensors", "best.safetensors"
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
@@ -53,6 +57,31 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ModelError("there is no checkpoint", path=path) from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelError(f"not a whole checkpoint ({error})", path=path) from error
+
+
+def load_network(run_dir: Path, which: str | None = None, device: str = "cpu") -> tuple[Network, dict[str, Any]]:
+    """Return the trained network of a run folder (the averaged weights), ready to run, and the facts of its checkpoint.
+
+    Parameters
+    ----------
+    run_dir : Path
+    which : str, optional
+        Name of the checkpoint; default: the best, or the last where none was judged yet.
+    device : str
+
+    Raises
+    ------
+    ModelError
+        No checkpoint, a broken one, or one that is not a network of ours.
+    """
+    path = run_dir / (which or (BEST if (run_dir / BEST).exists() else LAST))
+    tensors, facts = load(path)
+    try:
+        network = registry.build(facts["network"], facts["options"])
+    except (KeyError, TypeError, RecipeError) as error:
+        raise ModelError(f"the checkpoint does not say of which network it is ({error})", path=path) from error
+    fill(network, part(tensors, "mean."), path)
+    return network.to(device).eval(), facts
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

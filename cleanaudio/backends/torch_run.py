@@ -1,0 +1,153 @@
+"""The backend ``torch``: a checkpoint of a training run, before it is exported.
+
+A network takes the place of an ONNX session, so that the grid of chunks, the states, the linking of channels and the
+guards against nonsense are those of the backend ``onnx``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.backends.blocks import Finite, Undelayed
+from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.onnx_frames import FrameContract
+from cleanaudio.backends.onnx_waveform import WaveformContract
+from cleanaudio.backends.session import Port, Session
+from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
+
+if TYPE_CHECKING:
+    from cleanaudio.networks.interface import Network
+
+Array = NDArray[np.float32]
+
+
+class TorchSession:
+    """A network with the face of a :class:`~cleanaudio.backends.session.Session`.
+
+    Parameters
+    ----------
+    network : Network
+        Ready to run, on its device.
+    origin : str
+        Folder name, for messages.
+    """
+
+    def __init__(self, network: Network, origin: str) -> None:
+        from cleanaudio.networks.frames import FrameNetwork
+
+        self.origin = origin
+        self._frames = isinstance(network, FrameNetwork)
+        self._network: Any = network
+        self._device = next(network.parameters()).device
+        if isinstance(network, FrameNetwork):
+            states = network.state_shapes()
+            shape = (1, network.size // 2 + 1, None, 2)
+            self.inputs = [Port("mix", shape), *(Port(name, size) for name, size in states.items())]
+            self.outputs = [Port("enh", shape), *(Port(f"{name}_out", size) for name, size in states.items())]
+        else:
+            self.inputs, self.outputs = [Port("audio_input", (1, None))], [Port("audio_output", (1, None))]
+
+    def run(self, names: Sequence[str] | None, feeds: Mapping[str, Array]) -> list[Array]:
+        """Run the network once; see :meth:`cleanaudio.backends.session.Session.run`."""
+        import torch
+
+        tensors = [torch.from_numpy(np.ascontiguousarray(feeds[port.name])).to(self._device) for port in self.inputs]
+        with torch.no_grad():
+            outputs = self._network(*tensors) if self._frames else [self._network.enhance(*tensors)]
+        by_name = {port.name: output for port, output in zip(self.outputs, outputs, strict=True)}
+        return [by_name[name].cpu().numpy() for name in (names or by_name)]
+
+
+@dataclass(frozen=True)
+class ResolvedRun(Resolved):
+    """What is known of a checkpoint, and where it lies.
+
+    Parameters
+    ----------
+    run : str
+        The run folder; only the content of its checkpoint decides the samples.
+    """
+
+    run: str = ""
+
+
+class Torch(Backend):
+    """The backend ``torch``."""
+
+    name = "torch"
+    summary = "a checkpoint of cleanaudio train, before its export: torch:RUN_DIR"
+    kind = "neural"
+    extra = "torch"
+    takes_argument = True
+    options = (Option("checkpoint", "best", "which of the run folder", choices=("best", "last")),)
+
+    def require(self) -> None:
+        """Raise BackendUnavailable where torch or safetensors is missing."""
+        for package in ("torch", "safetensors"):
+            if find_spec(package) is None:
+                raise BackendUnavailable(self.name, "torch", f"the package {package} is not installed")
+
+    def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> ResolvedRun:
+        """Open the checkpoint."""
+        if not argument:
+            raise RecipeError("backend torch needs a run folder", remedy="write torch:RUN_DIR")
+        complete = self.complete(options)
+        contract, delay, digest = self._load(argument, setup, complete)
+        return ResolvedRun(
+            rate=contract.rate,
+            latency=contract.latency + delay,
+            options=complete,
+            hashes={"checkpoint": digest},
+            libraries=("numpy", "torch"),
+            run=argument,
+        )
+
+    def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
+        """Return a fresh processor."""
+        assert isinstance(resolved, ResolvedRun)
+        contract, delay, _ = self._load(resolved.run, setup, resolved.options)
+        processor = contract.open(setup)
+        return Finite(Undelayed(processor, delay, setup.channels) if delay else processor)
+
+    def _load(
+        self, argument: str, setup: Setup, options: Mapping[str, Value]
+    ) -> tuple[FrameContract | WaveformContract, int, str]:
+        path = Path(argument) / f"{options['checkpoint']}.safetensors"
+        try:
+            stamp = path.stat().st_mtime_ns
+        except OSError:
+            raise ModelError("there is no checkpoint", path=path, remedy="name a folder of cleanaudio train") from None
+        network, digest = _read(path, stamp, setup.device)
+        session = cast(Session, TorchSession(network, str(path)))
+        if len(session.inputs[0].shape) != 4:  # samples go in, not spectra
+            context = network.context
+            chunk = 0 if setup.live else 4 * network.rate
+            return WaveformContract(session, network.rate, chunk, -1, context, setup.live), 0, digest
+        frames: Any = network
+        contract = FrameContract(session, network.rate, frames.hop, frames.window_name)
+        return contract, frames.look_ahead * frames.hop, digest
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, stamp: int, device: str) -> tuple[Network, str]:
+    """Read a checkpoint once for as long as its file stays as it is."""
+    import torch
+
+    from cleanaudio.networks.checkpoint import load_network
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RecipeError("this torch cannot use a CUDA device", remedy="use --device cpu")
+    network, _ = load_network(path.parent, path.name, device)
+    return network, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+TORCH = Torch()

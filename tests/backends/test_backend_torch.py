@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+import torch
+
+from cleanaudio.backends.interface import Setup
+from cleanaudio.backends.torch_run import TORCH
+from cleanaudio.errors import ModelError, RecipeError
+from cleanaudio.networks import checkpoint, registry
+
+OPTIONS = {
+    "fullband": {"channels": 16, "hidden": 8, "blocks": 1},
+    "mask-lstm": {"hidden": 16, "head": 16},
+    "conv-tasnet": {"filters": 16, "bottleneck": 8, "hidden": 8, "skip": 8, "blocks": 2, "repeats": 1},
+}
+
+
+def write_run(folder, name):
+    torch.manual_seed(4)
+    network = registry.build(name, OPTIONS[name]).eval()
+    folder.mkdir()
+    tensors = {f"mean.{key}": value for key, value in network.state_dict().items()}
+    checkpoint.save(folder / "best.safetensors", tensors, {"network": name, "options": OPTIONS[name]})
+    return network
+
+
+def run(setup, folder, signal, cuts=(0, 1000, 1001, 30000)):
+    resolved = TORCH.resolve(setup, {}, str(folder))
+    processor = TORCH.open(setup, resolved)
+    blocks = np.split(signal, [cut for cut in cuts if cut < signal.shape[1]], axis=1)
+    return np.concatenate([*(processor.process(block) for block in blocks), processor.flush()], axis=1), resolved
+
+
+def test_a_checkpoint_cleans_as_the_network_does(tmp_path):
+    network = write_run(tmp_path / "run", "fullband")
+    noise = (0.1 * np.random.default_rng(1).standard_normal((1, 50000))).astype(np.float32)
+    out, resolved = run(Setup(48000, 1), tmp_path / "run", noise)
+    with torch.no_grad():
+        ours = network.enhance(torch.from_numpy(noise)).numpy()
+    assert out.shape == noise.shape and np.abs(out - ours).max() < 1e-4
+    assert (resolved.rate, resolved.latency) == (48000, 1440)
+    assert len(resolved.hashes["checkpoint"]) == 64
+
+
+@pytest.mark.parametrize("name", ["mask-lstm", "conv-tasnet"])
+def test_networks_on_samples_keep_length_and_do_not_see_the_blocks(tmp_path, name):
+    write_run(tmp_path / "run", name)
+    noise = (0.1 * np.random.default_rng(1).standard_normal((2, 90000))).astype(np.float32)
+    whole, _ = run(Setup(16000, 2), tmp_path / "run", noise, cuts=())
+    cut, _ = run(Setup(16000, 2), tmp_path / "run", noise)
+    assert whole.shape == noise.shape and np.abs(whole - cut).max() < 1e-4
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="needs a run folder"):
+        TORCH.resolve(Setup(48000, 1), {}, None)
+    with pytest.raises(ModelError, match="no checkpoint"):
+        TORCH.resolve(Setup(48000, 1), {}, str(tmp_path))
+    (tmp_path / "best.safetensors").write_bytes(b"pickle")
+    with pytest.raises(ModelError, match="not a whole checkpoint"):
+        TORCH.resolve(Setup(48000, 1), {}, str(tmp_path))
+    checkpoint.save(tmp_path / "best.safetensors", {"a": torch.zeros(1)}, {"network": "resnet", "options": {}})
+    with pytest.raises(ModelError, match="of which network"):
+        TORCH.resolve(Setup(48000, 1), {}, str(tmp_path))
