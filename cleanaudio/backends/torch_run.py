@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Finite, Undelayed
+from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.onnx_frames import FrameContract
 from cleanaudio.backends.onnx_waveform import WaveformContract
@@ -101,10 +101,10 @@ class Torch(Backend):
         if not argument:
             raise RecipeError("backend torch needs a run folder", remedy="write torch:RUN_DIR")
         complete = self.complete(options)
-        contract, delay, digest = self._load(argument, setup, complete)
+        contract, digest = self._load(argument, setup, complete)
         return ResolvedRun(
             rate=contract.rate,
-            latency=contract.latency + delay,
+            latency=contract.latency,
             options=complete,
             hashes={"checkpoint": digest},
             libraries=("numpy", "torch"),
@@ -114,13 +114,12 @@ class Torch(Backend):
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
         assert isinstance(resolved, ResolvedRun)
-        contract, delay, _ = self._load(resolved.run, setup, resolved.options)
-        processor = contract.open(setup)
-        return Finite(Undelayed(processor, delay, setup.channels) if delay else processor)
+        contract, _ = self._load(resolved.run, setup, resolved.options)
+        return Finite(contract.open(setup))
 
     def _load(
         self, argument: str, setup: Setup, options: Mapping[str, Value]
-    ) -> tuple[FrameContract | WaveformContract, int, str]:
+    ) -> tuple[FrameContract | WaveformContract, str]:
         path = Path(argument) / f"{options['checkpoint']}.safetensors"
         try:
             stamp = path.stat().st_mtime_ns
@@ -131,10 +130,10 @@ class Torch(Backend):
         if len(session.inputs[0].shape) != 4:  # samples go in, not spectra
             context = network.context
             chunk = 0 if setup.live else 4 * network.rate
-            return WaveformContract(session, network.rate, chunk, -1, context, setup.live), 0, digest
+            return WaveformContract(session, network.rate, chunk, -1, context, setup.live), digest
         frames: Any = network
-        contract = FrameContract(session, network.rate, frames.hop, frames.window_name)
-        return contract, frames.look_ahead * frames.hop, digest
+        delay = frames.look_ahead * frames.hop
+        return FrameContract(session, network.rate, frames.hop, frames.window_name, delay), digest
 
 
 @lru_cache(maxsize=4)

@@ -50,7 +50,9 @@ def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, w
     """
     network, facts = load_network(run_dir, which)
     data, facts_of_graph = graph(network)
-    trained = {name: facts[name] for name in ("hours_heard", "step", "pesq", "si_sdr_db") if name in facts}
+    trained: dict[str, Any] = {
+        name: facts[name] for name in ("hours_heard", "step", "pesq", "si_sdr_db") if name in facts
+    }
     data = with_card(data, {"name": facts["network"], **facts_of_graph, **trained, **(card or {})})
     worst = difference(network, data)
     if not worst <= TOLERANCE:
