@@ -84,17 +84,18 @@ class ContainerSource:
         self._rest = first
 
     def _decode(self) -> Iterator[NDArray[np.float32]]:
-        container, in_a_row = self._container, 0
-        kind = None
-        for packet in container.demux(self.stream):
+        in_a_row, kind = 0, None
+        packets = self._container.demux(self.stream)
+        while in_a_row <= _DAMAGED_IN_A_ROW:
             try:
-                frames = packet.decode()
+                frames = next(packets).decode()
                 in_a_row = 0
+            except StopIteration:
+                return
             except FFmpegError:
                 self.damaged += 1
                 in_a_row += 1
-                if in_a_row > _DAMAGED_IN_A_ROW:
-                    return
+                packets = self._container.demux(self.stream)  # a generator ends with its error
                 continue
             for frame in frames:
                 block = _to_float(frame)

@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from os import PathLike
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from cleanaudio.audio import mpeg, ogg, riff
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES, DEPTHS
@@ -175,7 +175,8 @@ def _open_wav(name: str, file: BinaryIO, size: int) -> Reader | None:
 
 def _open_ogg(name: str, file: BinaryIO, size: int) -> Reader | None:
     stream = ogg.describe(file, size)
-    reader = _open_sndfile(_View(name))
+    damaged = stream is not None and stream.damaged > 0
+    reader = _open_sndfile(_View(name), length="doubtful" if damaged else "promised")
     if reader is None or stream is None:
         return reader
     if stream.chained:
@@ -183,6 +184,8 @@ def _open_ogg(name: str, file: BinaryIO, size: int) -> Reader | None:
             reader.close()
             return whole
         reader.info = _warned(reader.info, "a second stream follows the first, which alone is read")
+    elif damaged:
+        reader.info = _warned(reader.info, f"{stream.damaged} damaged places; what follows them is read without a gap")
     elif not stream.ended:
         reader.info = _warned(reader.info, "the stream breaks off without an end mark")
     if reader.info.subtype in BIT_RATE_SUBTYPES and reader.info.frames:
@@ -207,7 +210,7 @@ def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
     view = _View(name)
     if scan.first.layer == 3 and not scan.consistent and scan.start < _LONGEST_HEAD:
         view = _View(name, scan.mended_head(file), scan.runs)
-    reader = _open_sndfile(view, counted=scan.first.layer == 3)
+    reader = _open_sndfile(view, length="known" if scan.first.layer == 3 else "promised")
     if reader is None:
         return None
     reader.info = replace(reader.info, bit_rate=scan.bit_rate)
@@ -228,8 +231,13 @@ def _open_container(name: str) -> Reader:
     return reader
 
 
-def _open_sndfile(view: _View, channel_mask: int = 0, counted: bool = False) -> Reader | None:
-    """Open by libsndfile; None where it does not know the encoding. ``counted``: the length needs no check."""
+def _open_sndfile(
+    view: _View, channel_mask: int = 0, length: Literal["known", "promised", "doubtful"] = "promised"
+) -> Reader | None:
+    """Open by libsndfile; None where it does not know the encoding.
+
+    A ``promised`` length is checked at its end, a ``doubtful`` one counted.
+    """
     import soundfile
 
     from cleanaudio.audio.sndfile import OPEN_LENGTH, SndfileSource
@@ -265,12 +273,13 @@ def _open_sndfile(view: _View, channel_mask: int = 0, counted: bool = False) -> 
         channel_mask=channel_mask,
         depth=DEPTHS.get(sound.subtype),
     )
-    if not counted and not source.reaches_end():
+    unsure = length == "doubtful" or source.frames == OPEN_LENGTH
+    if unsure or (length == "promised" and not source.reaches_end()):
         promised = source.frames
         source.close()  # a decoder that has met a damaged place is not used again
         status = os.stat(name)
         info = replace(info, frames=_count(view, status.st_size, status.st_mtime_ns))
-        if promised != OPEN_LENGTH:
+        if promised not in (OPEN_LENGTH, info.frames) and length == "promised":
             info = _short(info, promised)
         source = SndfileSource(view.open())
     return Reader(info, source)

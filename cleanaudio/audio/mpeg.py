@@ -209,7 +209,8 @@ def _tag_at(frame: bytes) -> int:
     if len(frame) < _HEADER:
         return 0
     at = _HEADER + _side_information(frame)
-    return at if frame[at : at + 4] in (b"Xing", b"Info") and len(frame) >= at + 12 else 0
+    known = frame[at : at + 4] in (b"Xing", b"Info") and not any(frame[_HEADER:at])
+    return at if known and len(frame) >= at + 120 else 0
 
 
 def _describe(key: int) -> Header | None:

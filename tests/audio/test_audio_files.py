@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
-from cleanaudio.audio import files, mpeg
+from cleanaudio.audio import files, mpeg, ogg
 from cleanaudio.audio.files import open_reader, probe
 from cleanaudio.errors import BackendUnavailable, CleanAudioError, InputError
 
@@ -444,3 +444,28 @@ def test_blocks_belong_to_the_caller(tmp_path):
     with open_reader(tmp_path / "take.wav") as reader:
         block = reader.read(10)
         assert block.dtype == np.float32 and block.flags.c_contiguous and block.flags.writeable
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("way", ["changed", "missing"])
+def test_a_damaged_ogg_page_is_noticed_and_the_length_counted(tmp_path, subtype, way):
+    path = tmp_path / "take.ogg"
+    soundfile.write(path, noise(RATE * 20, 1), RATE, format="OGG", subtype=subtype)
+    content = bytearray(path.read_bytes())
+    pages = [at for at in range(len(content)) if content[at : at + 4] == b"OggS"]
+    third, fourth = pages[-4], pages[-3]
+    if way == "changed":
+        content[third + 300] ^= 1
+    else:
+        del content[third:fourth]
+    path.write_bytes(content)
+    info = probe(path)
+    assert "damaged" in info.warnings[0]
+    assert info.frames == read_all(path).shape[1] < RATE * 20
+
+
+def test_the_checksum_of_a_good_ogg_is_right(tmp_path):
+    soundfile.write(tmp_path / "take.ogg", noise(RATE * 5, 1), RATE, format="OGG", subtype="VORBIS")
+    with open(tmp_path / "take.ogg", "rb") as file:
+        stream = ogg.describe(file, os.path.getsize(tmp_path / "take.ogg"))
+    assert (stream.damaged, stream.ended, stream.chained) == (0, True, False)
