@@ -46,6 +46,8 @@ class TrainConfig:
     early_stop : int
         Evaluations without a better one until the run ends; 0: never.
     simulated_rooms : int
+    mixed_precision : bool
+        Run the network in bfloat16 where the device is a GPU.
     """
 
     network: str
@@ -71,6 +73,7 @@ class TrainConfig:
     checkpoint_minutes: float = 5.0
     early_stop: int = 0
     simulated_rooms: int = 300
+    mixed_precision: bool = True
 
     def __post_init__(self) -> None:
         _choice("optimizer", self.optimizer, ("adamw", "adam"))

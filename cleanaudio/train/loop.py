@@ -178,7 +178,8 @@ class Trainer:
         return values
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        mixed = self.config.mixed_precision and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             if self.config.target == "signal":
                 estimate = self.network.enhance(batch.noisy, batch.bandwidth_hz)
             else:
