@@ -1,4 +1,4 @@
-"""Jobs over worker processes: in order of completion, bounded in flight, and alive when a worker is killed.
+"""Jobs over worker processes: in order of completion, one in flight a worker, and alive when a worker is killed.
 
 A worker that dies (out of memory, SIGKILL, a crash inside a codec) costs its file one retry and then one failed
 outcome; the others go on. When the run is stopped the workers are told to end, which removes their temporaries;
@@ -8,18 +8,18 @@ what a killed one left is removed here.
 from __future__ import annotations
 
 import os
-import signal
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from glob import escape
-from multiprocessing import get_context
+from multiprocessing.connection import wait
 
 from cleanaudio.batch.outcome import Failed, Job, Outcome
 from cleanaudio.batch.stop import Stop, Stopped
+from cleanaudio.batch.worker import Work, Worker, unexpected
 from cleanaudio.errors import CleanAudioError
 
-Work = Callable[[Job], Outcome]
+__all__ = ["Interrupted", "Work", "WorkerLost", "run_here", "run_jobs"]
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 _TRIES = 2
@@ -40,44 +40,48 @@ def run_jobs(jobs: Iterable[Job], work: Work, workers: int, stop: Stop) -> Itera
     Parameters
     ----------
     jobs : iterable of Job
-        Taken lazily, a few ahead of the workers.
+        Taken lazily, one for each idle worker.
     work : callable
         Picklable; runs in the workers.
     workers : int
-        Number of processes.
+        Number of processes; they are started as jobs come.
     stop : Stop
         Once it has a signal the jobs in flight come out as failed, and nothing more is begun.
     """
-    import pebble
-
-    jobs, ended = iter(jobs), False
-    flying: dict = {}  # future → (job, tries)
+    jobs = iter(jobs)
+    again: deque[tuple[Job, int]] = deque()
+    idle: list[Worker] = []
+    busy: list[Worker] = []
     with _one_thread_each():
-        pool = pebble.ProcessPool(max_workers=workers, context=get_context("spawn"), initializer=_start_worker)
         try:
             while not stop.signal:
-                while not ended and len(flying) < 2 * workers:
-                    job = next(jobs, None)
-                    ended = job is None
-                    if job is not None:
-                        flying[pool.schedule(work, args=[job])] = job, 1
-                if not flying:
+                while len(busy) < workers:
+                    job, tries = again.popleft() if again else (next(jobs, None), 1)
+                    if job is None:
+                        break
+                    worker = idle.pop() if idle else Worker(work)
+                    worker.give(job, tries)
+                    busy.append(worker)
+                if not busy:
                     break
-                for future in wait(flying, timeout=_LISTEN_S, return_when=FIRST_COMPLETED).done:
-                    job, tries = flying.pop(future)
-                    outcome = _outcome(future, job)
-                    if outcome is None and tries < _TRIES:
-                        flying[pool.schedule(work, args=[job])] = job, tries + 1
+                ready = wait([worker.pipe for worker in busy], timeout=_LISTEN_S)
+                for worker in [worker for worker in busy if worker.pipe in ready]:
+                    job, tries, outcome = worker.job, worker.tries, worker.take()
+                    assert job is not None
+                    busy.remove(worker)
+                    if outcome is not None:
+                        idle.append(worker)
                     else:
-                        yield outcome or Failed(job, _lost(job))
-            if not stop.signal:
-                pool.close()
+                        worker.ended()
+                        _remove_leftovers(job)
+                        if tries < _TRIES:
+                            again.append((job, tries + 1))
+                            continue
+                    yield outcome or Failed(job, _lost(job))
         finally:
-            if pool.active:
-                pool.stop()
-            pool.join()
-    for job, _ in flying.values():
-        _remove_leftovers(job)
+            stopped = _end(idle, busy)
+    yield from stopped
+    for job, _ in again:
         yield Failed(job, _interrupted(job))
 
 
@@ -91,21 +95,26 @@ def run_here(jobs: Iterable[Job], work: Work, stop: Stop) -> Iterator[Outcome]:
             yield Failed(job, _interrupted(job))
             return
         except Exception as error:
-            outcome = Failed(job, _unexpected(job, error))
+            outcome = Failed(job, unexpected(job, error))
         yield outcome
 
 
-def _outcome(future, job: Job) -> Outcome | None:
-    """Return what became of a job, or None where its worker was lost."""
-    import pebble
-
-    try:
-        return future.result()
-    except pebble.ProcessExpired:
-        _remove_leftovers(job)
-        return None
-    except Exception as error:
-        return Failed(job, error if isinstance(error, CleanAudioError) else _unexpected(job, error))
+def _end(idle: list[Worker], busy: list[Worker]) -> list[Outcome]:
+    """End all workers and return what became of the jobs that they were at."""
+    for worker in (*idle, *busy):
+        worker.tell_to_end()
+    for worker in idle:
+        worker.ended()
+    outcomes: list[Outcome] = []
+    for worker in busy:
+        job = worker.job
+        assert job is not None
+        outcome = worker.ended()
+        if outcome is None:
+            _remove_leftovers(job)
+            outcome = Failed(job, _interrupted(job))
+        outcomes.append(outcome)
+    return outcomes
 
 
 @contextmanager
@@ -123,15 +132,6 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
-    signal.signal(signal.SIGTERM, _end)
-
-
-def _end(*_: object) -> None:
-    raise SystemExit(143)  # unwinds the writers, which remove their temporaries
-
-
 def _lost(job: Job) -> WorkerLost:
     return WorkerLost(
         "the process that worked on it was killed, twice",
@@ -142,14 +142,6 @@ def _lost(job: Job) -> WorkerLost:
 
 def _interrupted(job: Job) -> Interrupted:
     return Interrupted("the run was stopped before this file was done", path=job.label)
-
-
-def _unexpected(job: Job, error: Exception) -> CleanAudioError:
-    failure = CleanAudioError(
-        f"{type(error).__name__}: {error}", path=job.label, remedy="this is a bug; --debug shows where"
-    )
-    failure.__cause__ = error
-    return failure
 
 
 def _remove_leftovers(job: Job) -> None:

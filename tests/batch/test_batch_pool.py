@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,49 @@ def test_killed_workers_cost_their_file_a_retry_and_the_others_nothing(tmp_path)
     assert not list(tmp_path.glob(".1.out.*"))
 
 
+def killed_at_once(job):
+    """Every job kills its first worker, as soon as it has been taken."""
+    flag = job.output.with_suffix(".flag")
+    if not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Done(job, {})
+
+
+def test_workers_that_die_at_once_hold_nobody_up(tmp_path):
+    found = by_number(run_jobs(jobs(tmp_path, 6), killed_at_once, 3, Stop()))
+    assert sorted(found) == list(range(6))
+    assert all(isinstance(outcome, Done) for outcome in found.values())
+
+
+class DeadOnArrival:
+    """Work that ends the process which unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (9,)
+
+
+def test_workers_that_cannot_start_fail_their_files(tmp_path):
+    found = by_number(run_jobs(jobs(tmp_path, 2), DeadOnArrival(), 2, Stop()))
+    assert sorted(found) == [0, 1]
+    assert all(isinstance(outcome.error, WorkerLost) for outcome in found.values())
+
+
+def unpicklable(job):
+    return Done(job, {"seconds": lambda: 1.0})
+
+
+def test_an_outcome_that_cannot_travel_is_a_failure(tmp_path):
+    (outcome,) = run_jobs(jobs(tmp_path, 1), unpicklable, 1, Stop())
+    assert isinstance(outcome, Failed) and "pickle" in outcome.error.describe().lower()
+
+
+def test_the_traceback_of_an_error_in_a_worker_comes_along(tmp_path):
+    (outcome,) = run_jobs(jobs(tmp_path, 4)[3:], work, 1, Stop())
+    shown = "".join(traceback.format_exception(outcome.error.__cause__))
+    assert 'raise ValueError("unforeseen")' in shown
+
+
 def test_jobs_are_taken_a_few_ahead_only(tmp_path):
     taken = []
 
@@ -79,7 +123,7 @@ def test_a_signal_ends_the_run_and_leaves_nothing_half(tmp_path):
         threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGTERM]).start()
         found = list(run_jobs(jobs(tmp_path, 3), slow, 2, stop))
     assert stop.signal == signal.SIGTERM
-    assert len(found) == 3 and all(isinstance(outcome.error, Interrupted) for outcome in found)
+    assert len(found) == 2 and all(isinstance(outcome.error, Interrupted) for outcome in found)
     assert not list(tmp_path.iterdir())
 
 
