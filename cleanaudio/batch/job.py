@@ -49,8 +49,8 @@ def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcom
     try:
         fields, notes = _with_fallback(request, overwrite, threads, job)
     except CleanAudioError as error:
-        if error.path is None:
-            error.path = job.label
+        if error.path in (None, str(job.inputs[0])):
+            error.path = job.label  # as the user wrote it: a pipe's is "-", not the file that keeps it
         return Failed(job, error, {"elapsed_s": round(time.perf_counter() - started, 3)})
     elapsed = time.perf_counter() - started
     seconds = float(fields["seconds"] or 0.0)
