@@ -44,6 +44,8 @@ EDGE = 2
 which is 2 after the first pooling; the fifth layer makes it 3, which is 2 after the second."""
 CHUNK = 452
 """Frames that the front sees at once, with 2 * EDGE * POOL more as context; a multiple of POOL."""
+SECTION = 60
+"""Windows worked on together; the memory for long recordings ends here."""
 BANDS = 120
 
 _SIG = (-0.08397278, 1.22083953, 0.0052439)
@@ -138,10 +140,16 @@ def mos(signal: Vector) -> Mos:
     if len(audio) < WINDOW:
         audio = np.tile(audio, 2 ** int(np.ceil(np.log2(WINDOW / len(audio)))))
     starts = window_starts(len(audio))
-    raw = _p835(networks, audio, starts)
-    sig, bak, ovrl = (np.polyval(curve, raw[:, k]).mean() for k, curve in enumerate((_SIG, _BAK, _OVRL)))
-    p808 = np.mean([_run(networks.p808, features[None])[0, 0] for features in _p808_features(audio, starts)])
-    return Mos(float(sig), float(bak), float(ovrl), float(p808))
+    raw, p808 = [], []
+    for at in range(0, len(starts), SECTION):
+        first = starts[at]
+        inside = [second - first for second in starts[at : at + SECTION]]
+        section = audio[first * RATE : (first + inside[-1]) * RATE + WINDOW]
+        raw.append(_p835(networks, section, inside))
+        p808 += [_run(networks.p808, features[None])[0, 0] for features in _p808_features(section, inside)]
+    scores = np.concatenate(raw)
+    sig, bak, ovrl = (np.polyval(curve, scores[:, k]).mean() for k, curve in enumerate((_SIG, _BAK, _OVRL)))
+    return Mos(float(sig), float(bak), float(ovrl), float(np.mean(p808)))
 
 
 def _p835(networks: _Networks, audio: Vector, starts: list[int]) -> NDArray[np.float32]:

@@ -27,6 +27,15 @@ def test_scores_equal_the_package(theirs, noisy_speech, seconds):
         assert getattr(found, ours) == pytest.approx(float(expected[name]), abs=1e-4), ours
 
 
+def test_sections_change_nothing(noisy_speech, monkeypatch):
+    signal = np.resize(noisy_speech(4.0), 16000 * 12)
+    whole = dnsmos.mos(signal)
+    monkeypatch.setattr(dnsmos, "SECTION", 2)
+    parts = dnsmos.mos(signal)
+    for scale in SCALES:
+        assert getattr(parts, scale) == pytest.approx(getattr(whole, scale), abs=1e-5)
+
+
 def test_windows_are_those_of_the_package():
     # the loop of the reference implementation, which skips a window that comes out one sample short
     for seconds in (9.01, 9.99, 10.0, 10.2, 17.0, 25.7, 61.0, 180.3):

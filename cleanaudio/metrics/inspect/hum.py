@@ -41,10 +41,9 @@ class Hum:
 def find_hum(signal: Vector, rate: int) -> Hum | NotMeasurable | None:
     """Return the mains hum of a recording, None without one.
 
-    Of each bin of 2 Hz the 20th percentile over frames of half a second (a hop of a quarter) is taken: voices and music
-    pause or move away, hum does not. A line counts where it stands 10 dB above the median of the bins
-    8 … 20 Hz beside it; hum has two lines or more, among them the first or the second. The base whose lines are stronger
-    wins.
+    Of each bin of 2 Hz the 20th percentile over frames of half a second (a hop of a quarter) is taken: voices and
+    music pause or move away, hum does not. A line counts where it stands 10 dB above the median of the bins 8 … 20 Hz
+    beside it; hum has two lines or more, among them the first or the second. The base whose lines are stronger wins.
 
     Parameters
     ----------
