@@ -38,6 +38,9 @@ _LONGEST_HEAD = 64 << 20
 _UNKNOWN_ENCODING = (1, 4, 18)
 """libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
 
+_NO_RATE = 24
+"""libsndfile's error for what it calls an incomplete struct."""
+
 
 def probe(path: str | PathLike[str]) -> AudioInfo:
     """Return what a file is; errors as :func:`open_reader`."""
@@ -250,9 +253,8 @@ def _open_sndfile(
         file.close()
         if error.code in _UNKNOWN_ENCODING:
             return None
-        raise InputError(
-            f"cannot be read: {error.error_string.rstrip('.')}", path=name, remedy="the file is damaged; copy it again"
-        ) from error
+        reason = "the header claims a rate of 0 Hz" if error.code == _NO_RATE else error.error_string.rstrip(".")
+        raise InputError(f"cannot be read: {reason}", path=name, remedy="the file is damaged; copy it again") from error
     sound = source.sound
     if sound.format == "RAW":  # a guess from nothing
         source.close()

@@ -177,6 +177,24 @@ def output_format(info: AudioInfo, format: str | None = None, subtype: str | Non
     )
 
 
+def check_names(format: str | None, subtype: str | None) -> None:
+    """Look whether a format and a subtype exist and go together, before any recording is known.
+
+    Raises
+    ------
+    FormatError
+    """
+    container = None if format is None else _parse(format)[0]
+    if subtype is None:
+        return
+    import soundfile
+
+    possible = soundfile.available_subtypes(container)
+    if subtype.upper() not in possible:
+        message = f"{container} cannot hold" if container else "there is no encoding"
+        raise FormatError(f"{message} {subtype.upper()}", remedy=f"choose from {', '.join(possible)}")
+
+
 def _parse(format: str) -> tuple[str, str | None]:
     name = format.upper().lstrip(".")
     container, subtype = _NAMES.get(name, (name, None))

@@ -99,9 +99,11 @@ def resolved(request: Request) -> dict[str, Any]:
     RecipeError, BackendUnavailable, ModelError
         What is wrong with the request for every file alike.
     """
+    from cleanaudio.audio.formats import check_names
     from cleanaudio.backends import chain
     from cleanaudio.backends.interface import Setup
 
+    check_names(request.format, request.subtype)
     setup = Setup(_NOMINAL_RATE, _NOMINAL_CHANNELS, device=request.device, profile=request.profile)
     recipe: dict[str, Any] = {
         "cleanaudio": cleanaudio.__version__,
