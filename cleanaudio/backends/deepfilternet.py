@@ -87,12 +87,8 @@ class DeepFilter:
         return np.concatenate([spectra[:, :0], *(self._hear(piece) for piece in pieces)], axis=1)
 
     def flush(self) -> Complex:
-        """Return the last frames: the network hears nothing, as new features, behind the end."""
-        config = self._config
-        owed = self._heard.shape[1] - self._past
-        self._heard = np.pad(self._heard, ((0, 0), (0, config.look_ahead), (0, 0)))
-        levels = np.zeros((owed, config.erb_bands), np.float32)
-        last = self._decide(levels, np.zeros((owed, config.filtered_bins), np.complex64))
+        """Return the last frames: silence follows the end."""
+        last = self._hear(np.zeros((self._channels, self.look_ahead, self._heard.shape[2]), np.complex64))
         self._sane.check()
         return last
 
