@@ -48,7 +48,7 @@ class OnnxFile:
     data : bytes
         The model itself.
     digest : str
-        Its SHA-256; two are equal when their digests are.
+        Its SHA-256; two are equal when digest and origin are.
     origin : str
         Where it came from, for messages.
     metadata : mapping of str
@@ -57,7 +57,7 @@ class OnnxFile:
 
     data: bytes = field(repr=False, compare=False)
     digest: str
-    origin: str = field(default="", compare=False)
+    origin: str = ""
     metadata: dict[str, str] = field(default_factory=dict, compare=False)
 
 

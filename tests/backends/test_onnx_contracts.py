@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx_tiny as tiny
+import pytest
+
+from cleanaudio.backends.interface import Setup
+from cleanaudio.backends.onnx import ONNX
+from cleanaudio.errors import ModelError, RecipeError
+from cleanaudio.models.catalog import find_deepfilternet
+
+RATE = 16000
+
+
+def opened(model: str, channels: int = 1, linked: bool = True, live: bool = False, rate: int = RATE, **options):
+    setup = Setup(rate, channels, linked=linked, live=live)
+    resolved = ONNX.resolve(setup, ONNX.validate(options), model)
+    return resolved, ONNX.open(setup, resolved)
+
+
+def clean(model: str, signal: np.ndarray, block: int = 4000, **options) -> np.ndarray:
+    _, processor = opened(model, len(signal), **options)
+    pieces = [processor.process(signal[:, at : at + block]) for at in range(0, signal.shape[1], block)]
+    return np.concatenate([*pieces, processor.flush()], axis=1)
+
+
+def noise(channels: int = 1, frames: int = RATE, seed: int = 0) -> np.ndarray:
+    return (0.1 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
+
+
+@pytest.fixture(params=["waveform", "waveform-3d", "frames", "frames-free", "dtln"])
+def halving(request, tmp_path: Path) -> str:
+    """A model of each contract that halves what it hears."""
+    if request.param == "dtln":
+        first = tiny.saved(tmp_path, tiny.dtln_stage(257, 0.5, mask=True), "1.onnx")
+        # Four blocks cover each sample, and blocks are added up.
+        return f"{first},{tiny.saved(tmp_path, tiny.dtln_stage(512, 0.25, mask=False), '2.onnx')}"
+    made = {
+        "waveform": tiny.waveform,
+        "waveform-3d": lambda: tiny.waveform(shape=(1, 1, "n")),
+        "frames": tiny.frames,
+        "frames-free": lambda: tiny.frames(free=True),
+    }
+    return tiny.saved(tmp_path, made[request.param]())
+
+
+@pytest.mark.parametrize("frames", [0, 1, 255, 256, 5001, 2 * RATE])
+def test_every_contract_gives_aligned_output_of_the_same_length(halving: str, frames: int) -> None:
+    signal = noise(frames=frames)
+    np.testing.assert_allclose(clean(halving, signal), 0.5 * signal, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [1, 77, 128, 100_000])
+def test_the_cutting_into_blocks_does_not_show(halving: str, block: int) -> None:
+    signal = noise(frames=900 if block == 1 else 9000)
+    np.testing.assert_allclose(clean(halving, signal, block), clean(halving, signal), atol=1e-6)
+
+
+def test_linked_channels_keep_their_image_and_inverted_ones_their_voice(halving: str) -> None:
+    mono = noise()[0]
+    panned = clean(halving, np.stack([mono, 0.3 * mono]))
+    np.testing.assert_allclose(panned[1], 0.3 * panned[0], atol=1e-6)
+    np.testing.assert_allclose(panned[0], 0.5 * mono, atol=1e-5)
+    np.testing.assert_allclose(clean(halving, np.stack([mono, -mono])), np.stack([mono, -mono]) / 2, atol=1e-5)
+
+
+def test_independent_channels(halving: str) -> None:
+    both = noise(2)
+    np.testing.assert_allclose(clean(halving, both, linked=False), both / 2, atol=1e-6)
+
+
+def test_reset_starts_anew(halving: str) -> None:
+    signal = noise()
+    _, processor = opened(halving)
+    first = np.concatenate([processor.process(signal), processor.flush()], axis=1)
+    processor.reset()
+    processor.process(signal[:, :999])
+    processor.reset()
+    np.testing.assert_array_equal(np.concatenate([processor.process(signal), processor.flush()], axis=1), first)
+
+
+def test_nonsense_in_the_input_stays_local(halving: str) -> None:
+    signal = noise(frames=2 * RATE)
+    broken = signal.copy()
+    broken[0, 5000:5010] = np.nan
+    out = clean(halving, broken)
+    assert np.isfinite(out).all()
+    np.testing.assert_allclose(out[0, RATE:], signal[0, RATE:] / 2, atol=1e-6)
+
+
+def test_no_more_than_the_latency_is_held_back(halving: str) -> None:
+    resolved, processor = opened(halving, live=True)
+    assert processor.latency == resolved.latency
+    given = 0
+    for fed in range(160, 2 * RATE, 160):
+        given += processor.process(np.zeros((1, 160), np.float32)).shape[1]
+        assert fed - given <= processor.latency
+
+
+def test_chunks_cover_each_sample_once_even_if_the_model_sees_them_twice(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.waveform(1.0))
+    signal = noise(frames=7001)
+    for chunk, overlap, context in ((512, 256, 0), (512, 0, 100), (1000, 333, 50), (4800, 2400, 0)):
+        out = clean(model, signal, chunk=chunk, overlap=overlap, context=context)
+        np.testing.assert_allclose(out, signal, atol=1e-6)
+
+
+def test_chunks_lie_on_a_fixed_grid(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.normalising())
+    signal = noise(frames=9000) + 0.2 * np.sin(np.arange(9000) / 900).astype(np.float32)
+    whole = clean(model, signal, chunk=512, overlap=256, context=64)
+    np.testing.assert_allclose(clean(model, signal, 77, chunk=512, overlap=256, context=64), whole, atol=1e-6)
+    assert np.max(np.abs(clean(model, signal, chunk=2048) - whole)) > 1e-3
+
+
+def test_the_context_is_heard_on_both_sides(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.normalising())
+    signal = noise(frames=400)
+    out = clean(model, signal, chunk=400, overlap=0, context=100)
+    heard = np.pad(signal, ((0, 0), (100, 100)))
+    np.testing.assert_allclose(out, signal - heard.mean(), atol=1e-6)
+
+
+def test_live_chunks_are_32_ms_and_others_a_second(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.waveform())
+    assert opened(model, live=True)[0].latency == 512
+    assert opened(model)[0].latency == RATE
+    assert opened(model, live=True, model_rate=48000)[0].latency == 1536
+
+
+def test_a_model_of_fixed_size_decides_on_the_chunk(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.waveform(shape=(1, 600)))
+    assert opened(model)[0].latency == 600
+    assert opened(model, context=50)[0].latency == 550
+    np.testing.assert_allclose(clean(model, noise(), context=50), noise() / 2, atol=1e-6)
+    with pytest.raises(RecipeError, match="600 samples"):
+        opened(model, chunk=500)
+
+
+@pytest.mark.parametrize("options", [{"chunk": 100, "overlap": 51}, {"chunk": 1, "overlap": 1}])
+def test_chunks_overlap_by_half_at_most(tmp_path: Path, options: dict[str, int]) -> None:
+    with pytest.raises(RecipeError, match="at most by half"):
+        opened(tiny.saved(tmp_path, tiny.waveform()), **options)
+
+
+def test_a_model_that_gives_fewer_samples_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="gives 502 samples for 512") as caught:
+        clean(tiny.saved(tmp_path, tiny.shortened()), noise(), chunk=512)
+    assert "chunk" in caught.value.remedy
+
+
+def test_caches_are_paired_by_order_where_names_do_not_tell(tmp_path: Path) -> None:
+    signal = noise()
+    out = clean(tiny.saved(tmp_path, tiny.summing()), signal)
+    late = np.pad(signal, ((0, 0), (256, 0)))[:, : signal.shape[1]]
+    # The mean of neighbouring spectra, a hop apart, under √hann windows and their overlap.
+    assert 0 < np.corrcoef(out[0], signal[0])[0, 1] < 0.9
+    assert np.corrcoef(out[0], late[0])[0, 1] > 0.3
+
+
+def test_a_frame_model_is_told_by_its_shape_not_by_its_names(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.frames(bins=481, names=("a", "b")))
+    resolved, _ = opened(model, model_rate=48000)
+    assert (resolved.rate, resolved.latency) == (48000, 960)
+
+
+def test_the_card_says_how_a_model_is_run(tmp_path: Path) -> None:
+    card = {"rate": "48000", "contract": "stft-frames", "hop": "240", "window": "vorbis"}
+    model = tiny.saved(tmp_path, tiny.frames(bins=481, card=card))
+    resolved, processor = opened(model)
+    assert (resolved.rate, resolved.latency) == (48000, 960)
+    signal = noise(frames=9000)
+    out = np.concatenate([processor.process(signal), processor.flush()], axis=1)
+    np.testing.assert_allclose(out, signal / 2, atol=1e-6)
+    assert opened(model, model_rate=44100)[0].rate == 44100
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_delay_of_whole_frames_is_taken_out_before_channels_are_linked(tmp_path: Path, channels: int) -> None:
+    model = tiny.saved(tmp_path, tiny.frames(card={"delay": "256"}, late=1))
+    signal = noise(channels)
+    resolved, _ = opened(model, channels)
+    assert resolved.latency == 512 + 256
+    np.testing.assert_allclose(clean(model, signal), signal / 2, atol=1e-5)
+
+
+def test_a_delay_of_samples_is_taken_out(tmp_path: Path) -> None:
+    nodes = [tiny.helper.make_node("Slice", ["padded", "start", "end", "axis"], ["y"])]
+    nodes.insert(0, tiny.helper.make_node("Concat", ["zeros", "x"], ["padded"], axis=1))
+    constants = [
+        tiny.constant("zeros", np.zeros((1, 30), np.float32)),
+        tiny.constant("start", np.array([0])),
+        tiny.constant("end", np.array([-30])),
+        tiny.constant("axis", np.array([1])),
+    ]
+    late = tiny.model(nodes, [tiny.tensor("x", (1, "n"))], [tiny.tensor("y", (1, "n"))], constants)
+    model = tiny.saved(tmp_path, late)
+    signal = noise(frames=5000)
+    options = {"chunk": 500, "overlap": 0, "context": 100}
+    np.testing.assert_allclose(clean(model, signal, delay=30, **options), signal, atol=1e-6)
+    assert np.max(np.abs(clean(model, signal, **options) - signal)) > 0.1
+
+
+def test_an_archive_goes_to_deepfilternet(noisy_speech) -> None:
+    from cleanaudio.backends.deepfilternet import DEEPFILTERNET
+
+    path = str(find_deepfilternet())
+    resolved, _ = opened(path, rate=48000)
+    assert (resolved.rate, resolved.latency) == (48000, 1920)
+    signal = noisy_speech(1.0, 48000)[None]
+    setup = Setup(48000, 1)
+    theirs = DEEPFILTERNET.open(setup, DEEPFILTERNET.resolve(setup, {}))
+    wanted = np.concatenate([theirs.process(signal), theirs.flush()], axis=1)
+    np.testing.assert_allclose(clean(path, signal, 48000, rate=48000), wanted, atol=1e-5)
+
+
+def test_the_recipe_holds_contents_not_paths(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    one, _ = opened(tiny.saved(tmp_path, tiny.waveform()))
+    same, _ = opened(tiny.saved(tmp_path / "other", tiny.waveform(), "renamed.onnx"))
+    other, _ = opened(tiny.saved(tmp_path, tiny.waveform(0.7), "louder.onnx"))
+    assert one.hashes == same.hashes != other.hashes
+    assert str(tmp_path) not in str(one.options) + str(one.hashes)
+
+
+def test_a_file_that_is_replaced_is_read_again(tmp_path: Path) -> None:
+    signal = noise(frames=3000)
+    model = tiny.saved(tmp_path, tiny.waveform(0.5))
+    clean(model, signal)
+    tiny.saved(tmp_path, tiny.waveform(0.25, card={"note": "another size"}))
+    np.testing.assert_allclose(clean(model, signal), signal / 4, atol=1e-6)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", ["gtcrn", "ulunas", "dtln"])
+def test_public_models_give_what_their_loops_give(name: str, data_dir: Path) -> None:
+    import importlib.util
+
+    import soundfile
+
+    peers = data_dir.parent / "peers"
+    spec = importlib.util.spec_from_file_location("peers_engines", peers / "engines.py")
+    assert spec is not None and spec.loader is not None
+    engines = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(engines)
+    files = {
+        "gtcrn": "gtcrn/gtcrn_simple.onnx",
+        "ulunas": "ulunas/ulunas.onnx",
+        "dtln": "dtln/model_1.onnx,dtln/model_2.onnx",
+    }
+    model = ",".join(str(peers / "models" / part) for part in files[name].split(","))
+    path = sorted((data_dir / "dev" / "pairs-16k" / "noisy").iterdir())[0]
+    signal = soundfile.read(path, dtype="float32")[0]
+    np.testing.assert_allclose(clean(model, signal[None])[0], engines.ENGINES[name](signal, RATE), atol=1e-4)
