@@ -1,13 +1,14 @@
-"""Where nobody speaks: the quiet, even stretches of a recording, found as it streams by.
+"""Where a recording holds no speech: its quietest pieces without the rise and fall of syllables.
 
-A recording is cut into segments of half a second. A segment is a candidate for noise when it is among the quietest and
-its level is even: speech swings by tens of decibels within half a second, rooms and machines by a few. What each
-segment sounds like is summed up on the way, so that one pass is enough and memory does not grow.
+A piece is a quarter of a second. Its score is its level in the speech band plus a penalty for modulation: syllables
+move that level by many dB within a piece, steady noise by less than one. Only the best pieces are kept, each with its
+spectrum, so that one pass in flat memory is enough.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,132 +16,149 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import Stft, window
 
-Audio = NDArray[np.float32]
-
-SEGMENT_S = 0.5
-WINDOW_S = 0.032
-MOST_SEGMENTS = 64
-"""Segments that are remembered at most, the quietest."""
-
-_SILENT_DBFS = -100.0
-_NEAR_DB = 3.0
-_EVEN_DB = 3.5
-_USUAL_LONGEST_S = 12.0
+HOP_S = 0.016
+"""Seconds from frame to frame; a window is twice that."""
+PIECE_FRAMES = 16
+SPEECH_HZ = (150.0, 4000.0)
+SPEECH_MODULATION_DB = 5.0
+"""Standard deviation of the frames' level above which a piece is taken for speech."""
+_STEADY_DB, _PENALTY = 2.0, 2.0
+_SILENT = 1e-16  # power: -160 dBFS, below any converter's noise and the dither of 24 bits
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Half a second of a recording.
+class Piece:
+    """A quarter of a second of a recording.
 
     Parameters
     ----------
-    start, end : float
-        Seconds.
-    level_dbfs : float
-        Mean power, 0 dBFS being a full-scale square wave.
-    spread_db : float
-        Standard deviation of the level from frame to frame.
-    power : ndarray, shape (bins,)
-        Mean |STFT|² over frames and channels.
-    frames : int
-        Frames behind ``power``.
+    start, frames : int
+        Where, in frames of the recording.
+    psd : ndarray, shape (bins,)
+        Two-sided power spectral density, FS²/Hz, mean over the channels.
+    level_db : float
+        RMS level, dBFS.
+    modulation_db : float
+        Standard deviation of the level in the speech band from frame to frame.
+    score : float
+        The lower, the better as a sample of the noise.
     """
 
-    start: float
-    end: float
-    level_dbfs: float
-    spread_db: float
-    power: NDArray[np.float64]
+    start: int
     frames: int
+    psd: NDArray[np.float64]
+    level_db: float
+    modulation_db: float
+    score: float
+
+    @property
+    def speech(self) -> bool:
+        """Whether it moves as speech does."""
+        return self.modulation_db > SPEECH_MODULATION_DB
 
 
-class Segments:
-    """Cuts a stream into segments and remembers the quietest.
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a recording.
 
     Parameters
     ----------
-    rate, channels : int
-    keep : int or None
-        How many are remembered; None: all of them.
+    start_s, end_s : float
+    level_db : float
+        RMS level, dBFS.
+    """
 
-    Attributes
+    start_s: float
+    end_s: float
+    level_db: float
+
+
+def sizes(rate: int) -> tuple[int, int]:
+    """Return window and hop in frames, even and at least 16 and 8."""
+    hop = max(8, round(HOP_S * rate / 2) * 2)
+    return 2 * hop, hop
+
+
+def pieces(blocks: Iterable[NDArray[np.float32]], rate: int) -> Iterator[Piece]:
+    """Cut a recording into pieces, as it comes.
+
+    Digital silence is left out, and a rest shorter than a piece unless it is all there is.
+
+    Parameters
     ----------
-    analysis : ndarray, shape (window,)
-        The analysis window (Hann, 32 ms, hop of a quarter).
+    blocks : iterable of ndarray, shape (channels, n)
+    rate : int
+        Hz.
     """
+    size, hop = sizes(rate)
+    shape = window("hann", size)
+    scale = 1 / (rate * float(np.sum(shape.astype(np.float64) ** 2)))
+    band = slice(*(min(size // 2 + 1, max(1, round(f * size / rate))) for f in SPEECH_HZ))
+    stft: Stft | None = None
+    waiting = np.zeros((0, size // 2 + 1))
+    start = done = 0
+    skip = size // hop - 1  # frames that reach back before the recording
+    for block in blocks:
+        stft = stft or Stft(block.shape[0], shape, hop)
+        spectra = stft.push(block)
+        powers = np.mean(spectra.real**2 + spectra.imag**2, axis=0, dtype=np.float64) * scale
+        waiting = np.concatenate([waiting, powers[skip:]])
+        skip = max(0, skip - len(powers))
+        while len(waiting) >= PIECE_FRAMES:
+            now, waiting = waiting[:PIECE_FRAMES], waiting[PIECE_FRAMES:]
+            piece = _piece(now, start * hop, hop, rate, band)
+            start += PIECE_FRAMES
+            if piece is not None:
+                done += 1
+                yield piece
+    if not done and len(waiting):
+        piece = _piece(waiting, start * hop, hop, rate, band)
+        if piece is not None:
+            yield piece
 
-    def __init__(self, rate: int, channels: int, keep: int | None = MOST_SEGMENTS) -> None:
-        self._rate, self._keep = rate, keep
-        self._hop = max(1, round(WINDOW_S * rate / 4))
-        self.analysis = window("hann", 4 * self._hop)
-        self._stft = Stft(channels, self.analysis, self._hop)
-        self._length = max(4, round(SEGMENT_S * rate / self._hop))
-        self._waiting: list[NDArray[np.float32]] = []
-        self._count = self._segments = 0
-        self._skip = 3  # frames that overlap the silence put before the recording
-        self._heap: list[tuple[float, int, Segment]] = []
 
-    def add(self, block: Audio) -> None:
-        """Take the next samples, (channels, n)."""
-        spectra = self._stft.push(block)
-        power = np.mean(spectra.real**2 + spectra.imag**2, axis=0)
-        skip = min(self._skip, len(power))
-        self._skip -= skip
-        self._waiting.append(power[skip:])
-        self._count += len(power) - skip
-        while self._count >= self._length:
-            joined = np.concatenate(self._waiting)
-            self._remember(joined[: self._length])
-            self._waiting = [joined[self._length :]]
-            self._count -= self._length
+def _piece(powers: NDArray[np.float64], start: int, hop: int, rate: int, band: slice) -> Piece | None:
+    bins = powers.shape[1]
+    width = rate / (2 * (bins - 1))  # Hz from bin to bin
+    totals = (2 * powers.sum(axis=1) - powers[:, 0] - powers[:, -1]) * width
+    if totals.min() < _SILENT:
+        return None
+    speech = 10 * np.log10(2 * powers[:, band].sum(axis=1) * width + _SILENT)
+    modulation = float(speech.std())
+    score = float(10 * np.log10(np.mean(10 ** (speech / 10)))) + _PENALTY * max(0.0, modulation - _STEADY_DB)
+    level = 10 * np.log10(float(totals.mean()))
+    return Piece(start, len(powers) * hop, powers.mean(axis=0), level, modulation, score)
 
-    def finish(self) -> list[Segment]:
-        """Return the remembered segments in order of time; the rest of the recording counts if it is long enough."""
-        joined = np.concatenate(self._waiting) if self._waiting else np.zeros((0, 1), np.float32)
-        if len(joined) >= 4 and (len(joined) >= self._length // 2 or not self._heap):
-            self._remember(joined)
-        return sorted((segment for *_, segment in self._heap), key=lambda segment: segment.start)
 
-    def _remember(self, power: NDArray) -> None:
-        start = self._segments * self._length * self._hop / self._rate
-        self._segments += 1
-        scale = 2.0 / (len(self.analysis) * float(np.sum(self.analysis.astype(np.float64) ** 2)))
-        frame_levels = 10 * np.log10(np.maximum(power[:, 1:].sum(axis=1, dtype=np.float64) * scale, 1e-20))
-        level = float(10 * np.log10(np.mean(10 ** (frame_levels / 10))))
-        if level < _SILENT_DBFS:  # an edit or a gate says nothing about the room
-            return
-        segment = Segment(
-            start,
-            start + len(power) * self._hop / self._rate,
-            level,
-            float(np.std(frame_levels)),
-            power.mean(axis=0, dtype=np.float64),
-            len(power),
-        )
-        item = (-level, -self._segments, segment)
-        if self._keep is None or len(self._heap) < self._keep:
-            heapq.heappush(self._heap, item)
+def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 6.0) -> list[Piece]:
+    """Return the pieces that are likeliest to be noise alone, in order of time.
+
+    Parameters
+    ----------
+    found : iterable of Piece
+        Consumed as it comes; no more than ``most`` are held.
+    most : int
+        So many at most; the default is 8 s.
+    span_db : float
+        None whose score is so much above the best one's.
+
+    Returns
+    -------
+    list of Piece
+        Empty only where there is no sound at all. Pieces that move as speech does are left out where others are left.
+    """
+    best: list[tuple[float, int, Piece]] = []
+    for number, piece in enumerate(found):
+        entry = (-piece.score, -number, piece)
+        if len(best) < most:
+            heapq.heappush(best, entry)
         else:
-            heapq.heappushpop(self._heap, item)
+            heapq.heappushpop(best, entry)
+    kept = [piece for *_, piece in best]
+    if any(not piece.speech for piece in kept):
+        kept = [piece for piece in kept if not piece.speech]
+    if kept:
+        lowest = min(piece.score for piece in kept)
+        kept = [piece for piece in kept if piece.score <= lowest + span_db]
+    return sorted(kept, key=lambda piece: piece.start)
 
-
-def noise_only(segments: list[Segment]) -> list[Segment]:
-    """Return the segments that most likely hold no speech, of those remembered.
-
-    The quiet and even ones: within 3 dB of the quietest even segment, at most 12 s in all. Where no segment is even,
-    the single quietest one.
-    """
-    if not segments:
-        return []
-    even = sorted((s for s in segments if s.spread_db <= _EVEN_DB), key=lambda s: s.level_dbfs)
-    if not even:
-        return [min(segments, key=lambda s: s.level_dbfs)]
-    floor = even[min(len(even) - 1, len(even) // 10)].level_dbfs
-    near = [segment for segment in even if segment.level_dbfs <= floor + _NEAR_DB]
-    chosen, seconds = [], 0.0
-    for segment in near:
-        chosen.append(segment)
-        seconds += segment.end - segment.start
-        if seconds >= _USUAL_LONGEST_S:
-            break
-    return sorted(chosen, key=lambda s: s.start)

@@ -1,47 +1,180 @@
-"""Gain rules: from the power of a noisy bin and the noise under it to a real gain."""
+"""Gain rules: from the power of a noisy bin and the noise under it to a real gain between a floor and one."""
 
 from __future__ import annotations
+
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.backends.estimators import LOG_AMPLITUDE, Estimator
+from cleanaudio.backends.presence import Presence
+from cleanaudio.backends.prior import Prior
+
 Power = NDArray[np.float32]
 
+_LEAST = np.float32(1e-30)
 
-class LogMmse:
-    """Minimum mean-square error of the log spectrum, Ephraim & Malah (1985), with a decision-directed prior.
+
+class Rule(Protocol):
+    """Gains for the frames of one channel.
+
+    Attributes
+    ----------
+    look_ahead : int
+        Frames that it wants to see before it decides on one.
+    """
+
+    look_ahead: int
+
+    def __call__(self, powers: Power, noise: Power) -> Power:
+        """Take |Y|² and the noise PSD, (frames, bins); return the gains of the frames that are decided, (m, bins)."""
+        ...
+
+    def flush(self) -> Power:
+        """Return the gains of the frames that still waited."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        ...
+
+
+class Subtraction:
+    """Spectral subtraction.
+
+    In magnitude (Boll 1979, eqs. 4 and 6, half-wave rectified): |S| = max(|Y| - α E|N|, β |Y|), with
+    E|N| = √(π/4 E|N|²) for Gaussian noise. In power (Berouti, Schwartz & Makhoul 1979, eq. 4):
+    |S|² = |Y|² - α E|N|² where that is above β E|N|², else β E|N|².
 
     Parameters
     ----------
+    domain : {"magnitude", "power"}
+    alpha : float
+        Over-subtraction α.
+    beta : float
+        Floor β.
     floor : float
         Smallest gain.
     """
 
-    def __init__(self, floor: float) -> None:
-        self._floor = np.float32(floor)
-        v = np.geomspace(2**-20, 2**7, 1 << 14)
-        small = -np.euler_gamma - np.log(v) + v - v**2 / 4 + v**3 / 18
-        large = np.exp(-v) / v * (v**2 + 2.334733 * v + 0.250621) / (v**2 + 3.330657 * v + 1.681534)
-        self._grid = np.log(v).astype(np.float32)
-        self._table = np.exp(0.5 * np.where(v < 1, small, large)).astype(np.float32)
-        self.reset()
+    look_ahead = 0
+
+    def __init__(self, domain: Literal["magnitude", "power"], alpha: float, beta: float, floor: float) -> None:
+        self._magnitude = domain == "magnitude"
+        self._alpha, self._beta, self._floor = np.float32(alpha), np.float32(beta), np.float32(floor)
+
+    def __call__(self, powers: Power, noise: Power) -> Power:
+        """Take |Y|² and the noise PSD, return gains."""
+        share = noise / np.maximum(powers, _LEAST)
+        if self._magnitude:
+            share *= np.float32(np.pi / 4)
+            gains = np.sqrt(share, out=share)
+            gains *= -self._alpha
+            gains += 1
+            return np.maximum(gains, max(self._beta, self._floor), out=gains)
+        gains = 1 - self._alpha * share
+        share *= self._beta
+        np.maximum(gains, share, out=gains)
+        np.sqrt(gains, out=gains)
+        return np.clip(gains, self._floor, 1, out=gains)
+
+    def flush(self) -> Power:
+        """Return nothing: no frame waits."""
+        return np.zeros((0, 0), np.float32)
+
+    def reset(self) -> None:
+        """Do nothing: it has no memory."""
+
+
+class Estimate:
+    """A gain that depends on γ and ξ alone: ξ / (1 + ξ) · f(γ ξ / (1 + ξ)).
+
+    f = 1 is the Wiener filter (Lim & Oppenheim 1979; with the decision-directed prior, Scalart & Vieira Filho 1996).
+    The other two are the estimators of the spectral amplitude (Ephraim & Malah 1984, eq. 7) and of its logarithm
+    (1985, eq. 20), see :mod:`cleanaudio.backends.estimators`.
+
+    Parameters
+    ----------
+    prior : Prior
+    estimator : Estimator or None
+        None is the Wiener filter.
+    floor : float
+        Smallest gain.
+    """
+
+    def __init__(self, prior: Prior, estimator: Estimator | None, floor: float) -> None:
+        self._prior, self._estimator, self._floor = prior, estimator, np.float32(floor)
+        self.look_ahead = prior.look_ahead
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._last: Power | None = None
+        self._prior.reset()
 
     def __call__(self, powers: Power, noise: Power) -> Power:
-        """Take |Y|² and the noise PSD, (channels, frames, bins); return gains of the same shape."""
-        gains = np.empty_like(powers)
-        for t in range(powers.shape[1]):
-            gamma = np.minimum(powers[:, t] / noise[:, t], 1000)
-            prior = np.maximum(gamma - 1, 0)
-            if self._last is not None:
-                prior = 0.98 * self._last / noise[:, t] + 0.02 * prior
-            prior = np.maximum(prior, np.float32(10**-2.5))
-            wiener = prior / (1 + prior)
-            v = np.clip(wiener * gamma, 2**-20, 2**7)
-            gain = wiener * np.interp(np.log(v), self._grid, self._table)
-            np.clip(gain, self._floor, 1, out=gains[:, t])
-            self._last = gains[:, t] ** 2 * powers[:, t]
-        return gains
+        """Take |Y|² and the noise PSD, return the gains of the frames that are decided."""
+        return self._gains(*self._prior(powers, noise))
+
+    def flush(self) -> Power:
+        """Return the gains of the frames that still waited."""
+        return self._gains(*self._prior.flush())
+
+    def _gains(self, gamma: Power, xi: Power) -> Power:
+        gains = xi / (1 + xi)
+        if self._estimator is not None:
+            self._estimator.apply(gains, gains * gamma)
+        return np.clip(gains, self._floor, 1, out=gains)
+
+
+class OmLsa:
+    """Optimally modified log-spectral amplitude: G = G_H1^p · G_min^(1-p), Cohen & Berdugo (2001, eq. 15).
+
+    G_H1 is the log-spectral amplitude estimator, p the probability that there is speech in the bin (eq. 9).
+
+    Parameters
+    ----------
+    prior : Prior
+    presence : Presence
+        Estimates the a priori probability of absence.
+    floor : float
+        G_min.
+    """
+
+    def __init__(self, prior: Prior, presence: Presence, floor: float) -> None:
+        self._prior, self._presence = prior, presence
+        self._floor = np.float32(max(floor, 1e-5))
+        self.look_ahead = prior.look_ahead
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._prior.reset()
+        self._presence.reset()
+
+    def __call__(self, powers: Power, noise: Power) -> Power:
+        """Take |Y|² and the noise PSD, return the gains of the frames that are decided."""
+        return self._gains(*self._prior(powers, noise))
+
+    def flush(self) -> Power:
+        """Return the gains of the frames that still waited."""
+        return self._gains(*self._prior.flush())
+
+    def _gains(self, gamma: Power, xi: Power) -> Power:
+        if not len(xi):
+            return xi
+        absence = self._presence(xi)
+        above = xi + 1
+        gains = xi / above
+        v = gains * gamma
+        odds = np.exp(-v)
+        odds *= above
+        odds *= absence
+        odds /= 1 - absence
+        odds += 1  # 1 / p
+        LOG_AMPLITUDE.apply(gains, v)
+        np.clip(gains, self._floor, 1, out=gains)
+        gains /= self._floor
+        np.log(gains, out=gains)
+        gains /= odds
+        np.exp(gains, out=gains)
+        gains *= self._floor
+        return np.minimum(gains, 1, out=gains)

@@ -1,265 +1,250 @@
-"""The noise print: what the noise of a room or machine sounds like, measured once and used at any rate."""
+"""Noise prints: the power spectral density of a recording's noise, kept in a file and usable at any rate."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.speech import Segment, Segments, noise_only
-from cleanaudio.errors import InputError, OutputError, RecipeError
-
-Audio = NDArray[np.float32]
+from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
+from cleanaudio.errors import InputError
 
 KIND = "cleanaudio noise print"
-_LOWEST = 1e-20
-_SHORTEST_S = 0.1
+VERSION = 1
+_LEAST = 1e-20  # FS²/Hz, far below any recording
+_TOP = 0.1  # share of the band whose mean stands for what lies above it
+_BANDS = 12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NoiseProfile:
     """A noise print.
 
     Parameters
     ----------
-    frequencies : tuple of float
-        Hz, rising from 0 to half the rate.
-    psd : tuple of float
-        One-sided power spectral density at these frequencies, full scale² / Hz.
+    psd : ndarray, shape (bins,)
+        Two-sided power spectral density in FS²/Hz at :attr:`frequencies`, mean over the channels.
     rate : int
-        Of the recording that it was measured on.
+        Rate of the recording that it was measured on, Hz.
     window_s : float
-        Length of the analysis window.
+        Analysis window.
     seconds : float
-        Noise that was listened to.
-    level_dbfs : float
-        Its power.
-    spread_db : float
-        Standard deviation of its level from frame to frame: up to 3 dB it is steady.
+        How much was measured.
     source : str
-        Where it was measured.
-    stretches : tuple of (float, float)
-        Seconds in the source.
+        What was measured, as a name to show.
+    stretches : tuple of Stretch
+        Which parts of it.
+    stationarity_db : float or None
+        Standard deviation of the level from quarter second to quarter second, mean over 12 bands: below about
+        1.5 dB the noise is steady, above 4 dB a print says little about it. None where there was but one.
     """
 
-    frequencies: tuple[float, ...]
-    psd: tuple[float, ...]
+    psd: NDArray[np.float64]
     rate: int
     window_s: float
     seconds: float
-    level_dbfs: float
-    spread_db: float
-    source: str
-    stretches: tuple[tuple[float, float], ...] = ()
+    source: str = ""
+    stretches: tuple[Stretch, ...] = ()
+    stationarity_db: float | None = None
 
-    @cached_property
+    @property
+    def frequencies(self) -> NDArray[np.float64]:
+        """Frequencies of the bins, 0 … rate/2, Hz."""
+        return np.linspace(0, self.rate / 2, len(self.psd))
+
+    @property
+    def level_db(self) -> float:
+        """RMS level of the noise, dBFS."""
+        width = self.rate / (2 * (len(self.psd) - 1))
+        return float(10 * np.log10((2 * self.psd.sum() - self.psd[0] - self.psd[-1]) * width + _LEAST))
+
+    @property
     def hash(self) -> str:
-        """Hash of what decides the samples: the frequencies and densities."""
-        numbers = np.array([self.frequencies, self.psd], "<f8")
-        return hashlib.sha256(numbers.tobytes()).hexdigest()[:16]
+        """SHA-256 of what decides the samples that come out."""
+        content = np.asarray(self.psd, "<f8").tobytes()
+        return hashlib.sha256(f"{self.rate} ".encode() + content).hexdigest()
 
     def at(self, frequencies: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the density at other frequencies, interpolated in decibels; beyond the print its last value holds.
+        """Return the density at other frequencies, two-sided, FS²/Hz.
+
+        Interpolated on a logarithmic scale; above the band that was measured, the mean of its highest tenth.
 
         Parameters
         ----------
         frequencies : ndarray
             Hz.
         """
-        known = np.log(np.maximum(self.psd, _LOWEST))
-        return np.exp(np.interp(frequencies, self.frequencies, known))
+        own = self.frequencies
+        top = float(np.mean(self.psd[int((1 - _TOP) * len(self.psd)) :]))
+        values = np.exp(np.interp(frequencies, own, np.log(np.maximum(self.psd, _LEAST))))
+        return np.where(np.asarray(frequencies) > own[-1], max(top, _LEAST), values)
 
-    def power(self, analysis: NDArray[np.floating], rate: int) -> NDArray[np.float32]:
-        """Return the mean |STFT|² that this noise has under an analysis window.
+    def to_dict(self) -> dict[str, Any]:
+        """Return what JSON can hold."""
+        return {
+            "kind": KIND,
+            "version": VERSION,
+            "rate": self.rate,
+            "window_s": self.window_s,
+            "seconds": self.seconds,
+            "source": self.source,
+            "level_db": round(self.level_db, 2),
+            "stationarity_db": self.stationarity_db,
+            "stretches": [{"start_s": s.start_s, "end_s": s.end_s, "level_db": s.level_db} for s in self.stretches],
+            "psd": [float(value) for value in self.psd],
+        }
 
-        Parameters
-        ----------
-        analysis : ndarray, shape (window,)
-        rate : int
-            Hz.
-
-        Returns
-        -------
-        ndarray, shape (window // 2 + 1,), float32
-        """
-        size = len(analysis)
-        density = self.at(np.arange(size // 2 + 1) * rate / size)
-        return (density * rate * np.sum(np.square(analysis, dtype=np.float64)) / 2).astype(np.float32)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the print as what ``json.dumps`` takes."""
-        return {"kind": KIND, "version": 1} | {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the print as JSON.
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> NoiseProfile:
+        """Return the print that :meth:`to_dict` wrote.
 
         Raises
         ------
-        OutputError
+        InputError
+            Something else.
         """
+        if not isinstance(data, Mapping) or data.get("kind") != KIND:
+            raise InputError("this is not a noise print", remedy="make one with cleanaudio profile-noise")
+        if data.get("version") != VERSION:
+            raise InputError(
+                f"noise print of version {data.get('version')!r}; this program reads {VERSION}",
+                remedy="measure it again with cleanaudio profile-noise",
+            )
         try:
-            Path(path).write_text(json.dumps(self.as_dict(), indent=1) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+            psd = np.array(data["psd"], np.float64)
+            rate, window_s, seconds = int(data["rate"]), float(data["window_s"]), float(data["seconds"])
+            parts = tuple(Stretch(**{k: float(s[k]) for k in _STRETCH}) for s in data.get("stretches", ()))
+            steady = data.get("stationarity_db")
+            steady = None if steady is None else float(steady)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"broken noise print: {error}", remedy=_AGAIN) from None
+        if psd.ndim != 1 or len(psd) < 2 or not np.all(np.isfinite(psd)) or np.any(psd < 0):
+            raise InputError("broken noise print: psd must be a list of numbers from zero up", remedy=_AGAIN)
+        if not 1000 <= rate <= 10_000_000:
+            raise InputError(f"broken noise print: a rate of {rate} Hz", remedy=_AGAIN)
+        return cls(psd, rate, window_s, seconds, str(data.get("source", "")), parts, steady)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as JSON; a print that was there is replaced in one step."""
+        temporary = Path(f"{os.fspath(path)}.{os.getpid()}.part")
+        try:
+            temporary.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> NoiseProfile:
+    def load(cls, path: str | os.PathLike[str]) -> NoiseProfile:
         """Read a print.
 
         Raises
         ------
         InputError
-            The file cannot be read, or is no print.
+            No such file, or not a noise print.
         """
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror}", path=path) from None
-        except ValueError:
+            raise InputError(f"cannot read the noise print: {error.strerror or error}", path=path) from None
+        except (ValueError, RecursionError):
             raise InputError(
-                "is not a noise print", path=path, remedy="make one with cleanaudio profile-noise"
+                "this is not a noise print", path=path, remedy="make one with cleanaudio profile-noise"
             ) from None
         try:
-            return cls._checked(content)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"is not a noise print: {error}", path=path, remedy="make one with cleanaudio profile-noise"
-            ) from None
-
-    @classmethod
-    def _checked(cls, content: Any) -> NoiseProfile:
-        if not isinstance(content, dict) or content.get("kind") != KIND:
-            raise ValueError(f"its kind is not {KIND!r}")
-        frequencies, psd = (tuple(float(value) for value in content[key]) for key in ("frequencies", "psd"))
-        if len(frequencies) != len(psd) or len(psd) < 2:
-            raise ValueError("frequencies and densities do not match")
-        if any(b <= a for a, b in pairwise(frequencies)):
-            raise ValueError("the frequencies do not rise")
-        if not all(math.isfinite(value) and value >= 0 for value in (*frequencies, *psd)):
-            raise ValueError("a density is not a positive number")
-        return cls(
-            frequencies,
-            psd,
-            int(content["rate"]),
-            float(content["window_s"]),
-            float(content["seconds"]),
-            float(content["level_dbfs"]),
-            float(content["spread_db"]),
-            str(content["source"]),
-            tuple((float(start), float(end)) for start, end in content["stretches"]),
-        )
+            return cls.from_dict(data)
+        except InputError as error:
+            raise InputError(error.message, path=path, remedy=error.remedy) from None
 
 
-def measure(
-    blocks: Iterable[Audio], rate: int, *, source: str, offset_s: float = 0.0, find: bool = False
-) -> NoiseProfile:
-    """Measure a print from a recording as it streams by.
+_STRETCH = ("start_s", "end_s", "level_db")
+_AGAIN = "measure it again with cleanaudio profile-noise"
+
+
+def measure(blocks: Iterable[NDArray[np.float32]], rate: int, *, source: str = "", start_s: float = 0.0) -> NoiseProfile:
+    """Measure a print on material that is noise throughout.
 
     Parameters
     ----------
     blocks : iterable of ndarray, shape (channels, n)
+        Read once; memory does not grow with the length.
     rate : int
         Hz.
     source : str
-        What it is called in the print.
-    offset_s : float
-        Where in the source the blocks begin.
-    find : bool
-        Look for the stretches without speech; otherwise everything is noise.
+        A name to show.
+    start_s : float
+        Where the material begins in its recording.
 
     Raises
     ------
     InputError
-        Too short, or digitally silent.
+        Digital silence, or less than 50 ms.
     """
-    segments: Segments | None = None
-    for block in blocks:
-        if segments is None:
-            segments = Segments(rate, len(block), **({} if find else {"keep": None}))
-        segments.add(block)
-    if segments is None:
-        raise InputError("holds no samples", path=source)
-    heard = segments.finish()
-    chosen = noise_only(heard) if find else heard
-    if not chosen:
-        raise InputError(
-            f"holds no noise to measure: it is shorter than {_SHORTEST_S:g} s, or digitally silent",
-            path=source,
-            remedy="name a stretch of room tone with --from and --to",
-        )
-    return _profile(chosen, rate, segments.analysis, source, offset_s)
+    total = _Total()
+    for piece in pieces(blocks, rate):
+        total.add(piece)
+    return total.profile(rate, source, start_s)
 
 
-def _profile(
-    segments: Sequence[Segment], rate: int, analysis: NDArray[np.float32], source: str, offset_s: float
-) -> NoiseProfile:
-    weights = np.array([segment.frames for segment in segments], float)
-    power = np.average([segment.power for segment in segments], axis=0, weights=weights)
-    levels = np.array([segment.level_dbfs for segment in segments])
-    mean_level = 10 * np.log10(np.average(10 ** (levels / 10), weights=weights))
-    within = np.average([segment.spread_db**2 for segment in segments], weights=weights)
-    size = len(analysis)
-    scale = 2 / (rate * float(np.sum(analysis.astype(np.float64) ** 2)))
-    return NoiseProfile(
-        tuple((np.arange(size // 2 + 1) * rate / size).tolist()),
-        tuple((power * scale).tolist()),
-        rate,
-        size / rate,
-        round(float(sum(segment.end - segment.start for segment in segments)), 3),
-        round(float(mean_level), 2),
-        round(float(np.sqrt(within + np.var(levels))), 2),
-        source,
-        tuple(_joined(segments, offset_s)),
-    )
+def measure_quiet(blocks: Iterable[NDArray[np.float32]], rate: int, *, source: str = "") -> NoiseProfile:
+    """Measure a print on those stretches of a recording that hold no speech, as far as can be told.
 
-
-def _joined(segments: Sequence[Segment], offset_s: float) -> list[tuple[float, float]]:
-    """Return the stretches of time, neighbours made one."""
-    found: list[tuple[float, float]] = []
-    for segment in segments:
-        start, end = round(segment.start + offset_s, 3), round(segment.end + offset_s, 3)
-        if found and abs(found[-1][1] - start) < 1e-3:
-            found[-1] = found[-1][0], end
-        else:
-            found.append((start, end))
-    return found
-
-
-def average(profiles: Sequence[NoiseProfile]) -> NoiseProfile:
-    """Return one print from several, each weighed by its duration; at the highest of their rates.
+    Parameters
+    ----------
+    blocks, rate, source
+        As for :func:`measure`.
 
     Raises
     ------
-    RecipeError
-        There are none.
+    InputError
+        Digital silence, or less than 50 ms.
     """
-    if not profiles:
-        raise RecipeError("no noise prints to average")
-    if len(profiles) == 1:
-        return profiles[0]
-    finest = max(profiles, key=lambda profile: profile.rate)
-    weights = [profile.seconds for profile in profiles]
-    frequencies = np.array(finest.frequencies)
-    psd = np.average([profile.at(frequencies) for profile in profiles], axis=0, weights=weights)
-    levels = np.array([profile.level_dbfs for profile in profiles])
-    spread = np.average([profile.spread_db**2 for profile in profiles], weights=weights)
-    return NoiseProfile(
-        finest.frequencies,
-        tuple(psd.tolist()),
-        finest.rate,
-        finest.window_s,
-        round(sum(weights), 3),
-        round(float(10 * np.log10(np.average(10 ** (levels / 10), weights=weights))), 2),
-        round(float(np.sqrt(spread + np.var(levels))), 2),
-        "; ".join(profile.source for profile in profiles),
-    )
+    total = _Total()
+    for piece in quietest(pieces(blocks, rate)):
+        total.add(piece)
+    return total.profile(rate, source)
+
+
+class _Total:
+    """Means over pieces, and the stretches that they make up, in flat memory."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._runs: list[tuple[int, int, float]] = []  # start, end, energy
+
+    def add(self, piece: Piece) -> None:
+        bands = 10 * np.log10([part.mean() + _LEAST for part in np.array_split(piece.psd, _BANDS)])
+        if not self._count:
+            self._psd, self._mean, self._squares = np.zeros_like(piece.psd), np.zeros_like(bands), np.zeros_like(bands)
+        self._count += 1
+        self._psd += piece.psd * piece.frames
+        difference = bands - self._mean  # Welford's update
+        self._mean += difference / self._count
+        self._squares += difference * (bands - self._mean)
+        energy = piece.frames * 10 ** (piece.level_db / 10)
+        start = piece.start
+        if self._runs and self._runs[-1][1] == start:
+            start, _, before = self._runs.pop()
+            energy += before
+        self._runs.append((start, piece.start + piece.frames, energy))
+
+    def profile(self, rate: int, source: str, start_s: float = 0.0) -> NoiseProfile:
+        frames = sum(end - start for start, end, _ in self._runs)
+        if not frames:
+            raise InputError(
+                "nothing to measure: digital silence, or shorter than 50 ms",
+                remedy="name a stretch of noise with --from and --to",
+            )
+        parts = tuple(
+            Stretch(start_s + start / rate, start_s + end / rate, 10 * math.log10(energy / (end - start)))
+            for start, end, energy in self._runs
+        )
+        steady = float(np.mean(np.sqrt(self._squares / (self._count - 1)))) if self._count > 1 else None
+        return NoiseProfile(self._psd / frames, rate, sizes(rate)[0] / rate, frames / rate, source, parts, steady)

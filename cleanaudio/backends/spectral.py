@@ -2,83 +2,302 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import window
-from cleanaudio.backends.gains import LogMmse
+from cleanaudio.backends import noise as trackers
+from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, Estimator
+from cleanaudio.backends.frames import FrameQueue
+from cleanaudio.backends.gains import Estimate, OmLsa, Rule, Subtraction
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import Feed
-from cleanaudio.backends.noise.spp import SpeechPresence
+from cleanaudio.backends.noise.fixed import Fixed
+from cleanaudio.backends.noise.tracker import Tracker
+from cleanaudio.backends.presence import Presence
+from cleanaudio.backends.prior import DecisionDirected, MaximumLikelihood, Noncausal, Prior
+from cleanaudio.backends.profile import NoiseProfile, measure_quiet
 from cleanaudio.backends.transform import SpectralProcessor
+from cleanaudio.errors import RecipeError
 
-_OPTIONS = (
-    Option("window_s", 0.032, "analysis window", "s", 0.004, 0.2),
-    Option("hop_s", 0.008, "from frame to frame", "s", 0.001, 0.1),
-    Option("limit_db", 15.0, "at most so much is taken away", "dB", 0.0, 100.0),
+Audio = NDArray[np.float32]
+Power = NDArray[np.float32]
+Spectra = NDArray[np.complex64]
+
+_SILENT = 1e-16  # -160 dBFS: no recording's noise is so low
+_LIVE = {"window_s": 0.02, "hop_s": 0.005}
+
+_QUALITY = Option(
+    "quality",
+    "ahead",
+    "ahead: hear up to three seconds ahead for the noise; live: only the past, in windows of 20 ms",
+    choices=("ahead", "live"),
 )
+_TRACKER = Option(
+    "tracker",
+    "auto",
+    "where the noise is known from; auto: a print if there is one, else two-sided, live mmse-spp",
+    choices=("auto", "profile", "two-sided", *trackers.RECURSIONS),
+)
+_WINDOW = Option("window_s", 0.032, "analysis window", "s", 0.004, 0.2)
+_HOP = Option("hop_s", 0.008, "from frame to frame, at most half a window", "s", 0.001, 0.1)
+_SMOOTHING = Option("smoothing", 0.98, "weight of the last frame in the a priori SNR, for a hop of 8 ms", "", 0.0, 0.999)
+_PRIOR_HELP = "a priori SNR: from the past, or noncausal from past and future"
 
 
-class _Enhancer:
-    look_ahead = 0
+def _limit(default: float) -> Option:
+    return Option("limit_db", default, "at most so much is taken away", "dB", 0.0, 100.0)
 
-    def __init__(self, tracker, rule, feed) -> None:
-        self._tracker, self._rule, self._feed = tracker, rule, feed
+
+class _Channel:
+    """Powers of one channel in, gains out, both with their own look-ahead."""
+
+    def __init__(self, tracker: Tracker, rule: Rule) -> None:
+        self._tracker, self._rule = tracker, rule
+        self.look_ahead = tracker.look_ahead + rule.look_ahead
+        self.reset()
 
     def reset(self) -> None:
-        for part in (self._tracker, self._rule, self._feed):
-            if part is not None:
-                part.reset()
+        self._tracker.reset()
+        self._rule.reset()
+        self._powers = FrameQueue()
 
-    def __call__(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
+    def __call__(self, powers: Power) -> Power:
+        self._powers.push(powers)
+        return self._decide(self._tracker(powers))
+
+    def flush(self) -> Power:
+        return np.concatenate([part for part in (self._decide(self._tracker.flush()), self._rule.flush()) if len(part)])
+
+    def _decide(self, noise: Power) -> Power:
+        return self._rule(self._powers.pop(len(noise)), noise) if len(noise) else noise
+
+
+class Gains:
+    """The :class:`~cleanaudio.backends.transform.Transform` that multiplies spectra by real gains.
+
+    Parameters
+    ----------
+    channels : sequence of _Channel
+        One for each channel, or a single one whose gains go to all.
+    feed : Feed, optional
+        What a single one listens to.
+    """
+
+    def __init__(self, channels: Sequence[_Channel], feed: Feed | None) -> None:
+        self._channels, self._feed = channels, feed
+        self.look_ahead = channels[0].look_ahead
+        self._spectra = FrameQueue()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for channel in self._channels:
+            channel.reset()
+        if self._feed is not None:
+            self._feed.reset()
+        self._spectra = FrameQueue()
+
+    def __call__(self, spectra: Spectra) -> Spectra:
+        """Take (channels, frames, bins), return those that are decided."""
+        if not spectra.shape[1]:
+            return spectra
+        self._spectra.push(spectra)
         heard = spectra if self._feed is None else self._feed(spectra)
-        powers = heard.real**2 + heard.imag**2
-        return spectra * self._rule(powers, self._tracker(powers))
+        powers = np.square(heard.real)
+        powers += np.square(heard.imag)
+        gains = [channel(row) for channel, row in zip(self._channels, powers, strict=True)]
+        return self._apply(gains) if len(gains[0]) else spectra[:, :0]
 
-    def flush(self) -> NDArray[np.complex64]:
-        return np.zeros((1, 0, 1), np.complex64)
+    def flush(self) -> Spectra:
+        """Return the frames that still waited."""
+        if not self._spectra.frames:
+            return np.zeros((0, 0, 0), np.complex64)
+        return self._apply([channel.flush() for channel in self._channels])
+
+    def _apply(self, gains: Sequence[Power]) -> Spectra:
+        spectra = self._spectra.pop(len(gains[0]))
+        if len(gains) == 1:
+            return spectra * gains[0]
+        return np.stack([row * gain for row, gain in zip(spectra, gains, strict=True)])
 
 
 class Spectral(Backend):
-    """A row of the table."""
+    """A row of the table: a gain rule that takes any tracker.
+
+    Parameters
+    ----------
+    name, summary : str
+    rule : callable
+        Takes the options, seconds from frame to frame and Hz from bin to bin; returns a fresh rule for one channel.
+    options : sequence of Option
+        Its own.
+    """
 
     kind = "classical"
-    options = _OPTIONS
     takes_profile = True
+    revision = 1
 
-    def __init__(self, name: str, summary: str) -> None:
-        self.name, self.summary = name, summary
+    def __init__(
+        self, name: str, summary: str, rule: Callable[[Mapping[str, Any], float, float], Rule], options: Sequence[Option]
+    ) -> None:
+        self.name, self.summary, self._rule = name, summary, rule
+        self.options = (*options, _TRACKER, _QUALITY, _WINDOW, _HOP)
 
     def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> Resolved:
-        """Complete the options."""
-        full = self.complete(options)
-        hop, periods = self._sizes(setup, full)
-        return Resolved(rate=setup.rate, latency=hop * periods, options=full)
+        """Complete the options: what ``auto`` means here, and what live use allows.
 
-    def _sizes(self, setup: Setup, options: Mapping[str, Value]) -> tuple[int, int]:
-        return max(2, round(options["hop_s"] * setup.rate / 2) * 2), max(2, round(options["window_s"] / options["hop_s"]))
+        Raises
+        ------
+        RecipeError
+            A hop of more than half a window, or something live that must hear ahead.
+        """
+        full: dict[str, Any] = self.complete(options)
+        live = setup.live or full["quality"] == "live"
+        if live:
+            full |= {"quality": "live"} | {name: options.get(name, value) for name, value in _LIVE.items()}
+        if full["tracker"] == "auto":
+            full["tracker"] = "profile" if setup.profile is not None else "mmse-spp" if live else "two-sided"
+        if live and full.get("prior") == "noncausal":
+            if "prior" in options:
+                raise RecipeError("a noncausal prior hears ahead and cannot run live", remedy="drop it")
+            full["prior"] = "decision-directed"
+        if live and full["tracker"] == "two-sided":
+            raise RecipeError("the two-sided tracker hears ahead and cannot run live", remedy="use tracker=mmse-spp")
+        needs_analysis = full["tracker"] == "profile" and setup.profile is None
+        if setup.live and needs_analysis:
+            raise RecipeError("tracker=profile needs a noise print when live", remedy="measure one with profile-noise")
+        if full["hop_s"] > full["window_s"] / 2:
+            raise RecipeError(f"hop_s {full['hop_s']:g} is more than half of window_s {full['window_s']:g}")
+        hop, overlap = sizes(setup.rate, full["window_s"], full["hop_s"])
+        hashes = {}
+        if full["tracker"] == "profile" and setup.profile is not None:
+            hashes["profile"] = setup.profile.hash
+        latency = hop * (overlap + self._channel(setup, full, None).look_ahead)
+        return Resolved(setup.rate, latency, full, hashes, needs_analysis=needs_analysis)
+
+    def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
+        """Measure a noise print on the stretches without speech."""
+        return {"profile": measure_quiet(blocks, resolved.rate).to_dict()}
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
-        hop, periods = self._sizes(setup, resolved.options)
-        analysis_window = window("hann", hop * periods)
-        hop_s = hop / setup.rate
-        feed = Feed(setup.channels, hop_s) if setup.linked and setup.channels > 1 else None
-        tracker = SpeechPresence(hop_s, 1e-16 * float(np.sum(analysis_window**2)))
-        enhancer = _Enhancer(tracker, LogMmse(10 ** (-float(resolved.options["limit_db"]) / 20)), feed)
-        return _Flushing(enhancer, setup.channels, analysis_window, hop)
+        options = resolved.options
+        hop, overlap = sizes(resolved.rate, float(options["window_s"]), float(options["hop_s"]))
+        linked = setup.linked and setup.channels > 1
+        count = 1 if linked else setup.channels
+        channels = [self._channel(setup, options, analysis) for _ in range(count)]
+        gains = Gains(channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
+        return SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop)
+
+    def _channel(self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None) -> _Channel:
+        rate = setup.rate
+        hop, overlap = sizes(rate, options["window_s"], options["hop_s"])
+        energy = float(np.sum(window("hann", hop * overlap).astype(np.float64) ** 2))
+        tracker: Tracker
+        if options["tracker"] == "profile":
+            profile = NoiseProfile.from_dict(analysis["profile"]) if analysis else setup.profile
+            bins = hop * overlap // 2 + 1
+            density = np.zeros(bins) if profile is None else profile.at(np.linspace(0, rate / 2, bins))
+            tracker = Fixed(np.maximum(density * rate, _SILENT) * energy)
+        else:
+            ahead = options["quality"] == "ahead"
+            tracker = trackers.make(options["tracker"], hop / rate, overlap, _SILENT * energy, ahead)
+        return _Channel(tracker, self._rule(options, hop / rate, rate / (hop * overlap)))
 
 
-class _Flushing(SpectralProcessor):
-    def flush(self) -> NDArray[np.float32]:
-        tail = np.zeros((self._channels, self._window - self._hop + -self._taken % self._hop), np.float32)
-        return self._give(self._istft.push(self._transform(self._stft.push(tail))))
+def sizes(rate: int, window_s: float, hop_s: float) -> tuple[int, int]:
+    """Return hop in frames and hops in a window: the longest not longer than asked whose FFT is quick.
+
+    Parameters
+    ----------
+    rate : int
+        Hz.
+    window_s, hop_s : float
+        Seconds.
+    """
+    overlap = max(2, round(window_s / hop_s))
+    hop = max(2, int(hop_s * rate + 1e-6))
+    while hop > 2 and not _quick(hop * overlap):
+        hop -= 1
+    return hop, overlap
 
 
-SPECTRAL_SUBTRACTION = Spectral("spectral-subtraction", "spectral subtraction (Boll 1979, Berouti 1979)")
-WIENER = Spectral("wiener", "Wiener filter")
-MMSE_STSA = Spectral("mmse-stsa", "short-time spectral amplitude estimator (Ephraim & Malah 1984)")
-LOG_MMSE = Spectral("log-mmse", "log-spectral amplitude estimator (Ephraim & Malah 1985)")
-OMLSA = Spectral("omlsa", "optimally modified log-spectral amplitude estimator (Cohen & Berdugo 2001)")
+def _quick(size: int) -> bool:
+    if size % 2:
+        return False
+    for factor in (2, 3, 5, 7):
+        while size % factor == 0:
+            size //= factor
+    return size == 1
+
+
+def _floor(options: Mapping[str, Any]) -> float:
+    return 10 ** (-options["limit_db"] / 20)
+
+
+def _prior(options: Mapping[str, Any], hop_s: float, estimator: Estimator | None) -> Prior:
+    if options["prior"] == "ml":
+        return MaximumLikelihood()
+    kind = Noncausal if options["prior"] == "noncausal" else DecisionDirected
+    return kind(options["smoothing"], hop_s, estimator)
+
+
+def _subtraction(options: Mapping[str, Any], hop_s: float, bin_hz: float) -> Rule:
+    return Subtraction(options["domain"], options["alpha"], options["beta"], _floor(options))
+
+
+def _estimate(estimator: Estimator | None) -> Callable[[Mapping[str, Any], float, float], Rule]:
+    def rule(options: Mapping[str, Any], hop_s: float, bin_hz: float) -> Rule:
+        return Estimate(_prior(options, hop_s, estimator), estimator, _floor(options))
+
+    return rule
+
+
+def _omlsa(options: Mapping[str, Any], hop_s: float, bin_hz: float) -> Rule:
+    return OmLsa(_prior(options, hop_s, LOG_AMPLITUDE), Presence(bin_hz, hop_s), _floor(options))
+
+
+_SOFT_PRIORS = ("decision-directed", "noncausal")
+
+SPECTRAL_SUBTRACTION = Spectral(
+    "spectral-subtraction",
+    "spectral subtraction (Boll 1979, Berouti 1979)",
+    _subtraction,
+    (
+        Option("domain", "magnitude", "what is subtracted", choices=("magnitude", "power")),
+        Option("alpha", 2.0, "over-subtraction: so many times the noise is subtracted", "", 0.0, 20.0),
+        Option("beta", 0.002, "floor: this share of the noisy magnitude stays, or of the noise power", "", 0.0, 1.0),
+        _limit(60.0),
+    ),
+)
+WIENER = Spectral(
+    "wiener",
+    "Wiener filter (Lim & Oppenheim 1979, Scalart 1996)",
+    _estimate(None),
+    (
+        Option("prior", "decision-directed", f"{_PRIOR_HELP}; ml: from this frame alone", choices=("ml", *_SOFT_PRIORS)),
+        _SMOOTHING,
+        _limit(20.0),
+    ),
+)
+MMSE_STSA = Spectral(
+    "mmse-stsa",
+    "short-time spectral amplitude estimator (Ephraim & Malah 1984)",
+    _estimate(AMPLITUDE),
+    (Option("prior", "decision-directed", _PRIOR_HELP, choices=_SOFT_PRIORS), _SMOOTHING, _limit(20.0)),
+)
+LOG_MMSE = Spectral(
+    "log-mmse",
+    "log-spectral amplitude estimator (Ephraim & Malah 1985)",
+    _estimate(LOG_AMPLITUDE),
+    (Option("prior", "decision-directed", _PRIOR_HELP, choices=_SOFT_PRIORS), _SMOOTHING, _limit(20.0)),
+)
+OMLSA = Spectral(
+    "omlsa",
+    "optimally modified log-spectral amplitude estimator (Cohen & Berdugo 2001)",
+    _omlsa,
+    (Option("prior", "noncausal", _PRIOR_HELP, choices=_SOFT_PRIORS), _SMOOTHING, _limit(20.0)),
+)

@@ -1,5 +1,7 @@
-"""Noise by speech presence probability: Gerkmann & Hendriks (2012), "Unbiased MMSE-based noise power estimation with
-low complexity and low tracking delay", IEEE Trans. ASLP 20(4).
+"""Noise by speech presence probability.
+
+Gerkmann & Hendriks (2012), "Unbiased MMSE-based noise power estimation with low complexity and low tracking delay",
+IEEE Trans. Audio, Speech, Language Process. 20(4).
 """
 
 from __future__ import annotations
@@ -11,55 +13,60 @@ Power = NDArray[np.float32]
 
 
 class SpeechPresence:
-    """Tracks the noise PSD as the expected noise periodogram under a fixed a priori SNR of speech.
+    """The expected noise periodogram under a fixed a priori SNR of speech, recursively averaged.
 
     Parameters
     ----------
     hop_s : float
         Seconds from frame to frame.
     tiny : float
-        Power that counts as nothing.
+        Smallest PSD.
     """
 
     TIME_S = 0.072
-    """Time constant of the noise PSD: 0.8 a frame of 16 ms in the paper (eq. 8)."""
+    """Time constant of the average: 0.8 for a hop of 16 ms (eq. 8)."""
     GUARD_S = 0.152
-    """Time constant of the guard against stagnation: 0.9 a frame of 16 ms (eq. 23)."""
+    """Time constant of the watch over stagnation: 0.9 for a hop of 16 ms (eq. 23)."""
+    CERTAIN = 0.99
+    """Presence that, when it lasts, is stagnation (algorithm 1)."""
     XI_DB = 15.0
     """A priori SNR of a bin that holds speech (section IV)."""
-    look_ahead = 0
 
     def __init__(self, hop_s: float, tiny: float) -> None:
-        self._keep = np.float32(np.exp(-hop_s / self.TIME_S))
+        self._rate = np.float32(1 - np.exp(-hop_s / self.TIME_S))
         self._guard = np.float32(np.exp(-hop_s / self.GUARD_S))
         xi = 10 ** (self.XI_DB / 10)
-        self._odds = np.float32(1 + xi)
+        self._odds = np.float32(np.log(1 + xi))
         self._slope = np.float32(-xi / (1 + xi))
         self._tiny = np.float32(tiny)
-        self.reset()
 
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._noise: Power | None = None
+    def start(self, psd: Power) -> None:
+        """Forget the signal and begin with the PSD (bins,)."""
+        self._now = psd.copy()
+        self._mean_absence = np.ones_like(psd)
 
     def __call__(self, powers: Power) -> Power:
-        """Take |Y|² of shape (channels, frames, bins), return the noise PSD for each, same shape."""
+        """Take (frames, bins), return the noise PSD of the same shape."""
         noise = np.empty_like(powers)
-        if not powers.shape[1]:
-            return noise
-        if self._noise is None:
-            self._noise = np.maximum(powers[:, 0], self._tiny)
-            self._mean = np.zeros_like(self._noise)
-        now, mean = self._noise, self._mean
-        for t in range(powers.shape[1]):
-            power = powers[:, t]
-            p = np.exp(power / now * self._slope)
-            p = 1 / (1 + self._odds * p)  # eq. 18, equal priors
+        now, mean = self._now, self._mean_absence
+        absence, work = np.empty_like(now), np.empty_like(now)
+        doubt = np.float32(1 - self.CERTAIN)
+        for power, out in zip(powers, noise, strict=True):
+            np.divide(power, now, out=absence)  # 1 - P(H1|y), eq. 18 with equal priors, from its odds
+            absence *= self._slope
+            absence += self._odds
+            np.exp(absence, out=absence)
+            np.add(absence, 1, out=work)
+            absence /= work
+            mean -= absence  # eq. 23 for the absence
             mean *= self._guard
-            mean += (1 - self._guard) * p
-            np.minimum(p, 0.99, out=p, where=mean > 0.99)
-            expected = power + p * (now - power)  # eq. 22
-            now += (1 - self._keep) * (expected - now)
+            mean += absence
+            if mean.min() < doubt:
+                np.maximum(absence, doubt, out=absence, where=mean < doubt)
+            absence *= self._rate
+            np.subtract(power, now, out=work)  # eqs. 22 and 8: now += rate * P(H0|y) * (power - now)
+            work *= absence
+            now += work
             np.maximum(now, self._tiny, out=now)
-            noise[:, t] = now
+            out[:] = now
         return noise
