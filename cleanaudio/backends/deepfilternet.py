@@ -107,7 +107,9 @@ class DeepFilter:
         band_gains, taps, *state = self._session.run(
             self._wanted, {"feat_erb": levels[None, None], "feat_spec": parts, **self._state}
         )
-        if self._sane(band_gains) is band_gains and np.isfinite(taps).all():
+        if not np.isfinite(taps).all():
+            band_gains = np.full_like(band_gains, np.nan)
+        if self._sane(band_gains) is band_gains:
             self._state = dict(zip(self._state, state, strict=True))
         else:  # the network lost itself: silence for these frames, and a new start
             band_gains, taps, self._state = np.zeros_like(band_gains), np.zeros_like(taps), self._net.start()
