@@ -21,8 +21,8 @@ Audio = NDArray[np.float32]
 STEPS = (1.0, 0.75, 0.5, 0.25)
 """Shares of the cleaned signal that are tried; below the last one the original passes through."""
 
-LEVEL_LOSS_DB = 3.0
-"""Speech may lose so much level."""
+LEVEL_LOSS_DB, LEVEL_PER_SIG_DB = 3.0, 2.5
+"""Speech may lose so much level, and so much more for each point that SIG gains: noise that goes takes level with it."""
 SIG_LOSS = 0.3
 """DNSMOS SIG may fall so far."""
 CLEAN_BAK, CLEAN_GAIN = 3.9, 0.1
@@ -101,11 +101,12 @@ _CLEAN = "the input is clean already"
 def _harm(pairs: list[tuple[Audio, Audio]], share: float, rate: int) -> str | None:
     """Return how cleaning with this share harms, or None."""
     signals = [Signals(noisy + np.float32(share) * (out - noisy), rate, noisy=noisy) for noisy, out in pairs]
-    change = _mean(signals, "speech_level_change", "speech_level_change")
-    if change is not None and change < -LEVEL_LOSS_DB:
-        return f"the speech lost {-change:.1f} dB"
     sig, ovrl = _mean(signals, "dnsmos_delta", "dnsmos_sig_delta"), _mean(signals, "dnsmos_delta", "dnsmos_ovrl_delta")
     bak = _mean([one.of_noisy() for one in signals], "dnsmos", "dnsmos_bak")
+    change = _mean(signals, "speech_level_change", "speech_level_change")
+    allowed = LEVEL_LOSS_DB + LEVEL_PER_SIG_DB * max(0.0, sig or 0.0)
+    if change is not None and change < -allowed:
+        return f"the speech lost {-change:.1f} dB"
     if sig is not None and sig < -SIG_LOSS:
         return f"DNSMOS SIG fell by {-sig:.2f}"
     if bak is not None and ovrl is not None and bak >= CLEAN_BAK and ovrl < CLEAN_GAIN:
