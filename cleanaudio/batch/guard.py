@@ -22,7 +22,7 @@ STEPS = (1.0, 0.75, 0.5, 0.25)
 """Shares of the cleaned signal that are tried; below the last one the original passes through."""
 
 LEVEL_LOSS_DB, LEVEL_PER_SIG_DB = 3.0, 2.5
-"""Speech may lose so much level, and so much more for each point that SIG gains: noise that goes takes level with it."""
+"""Speech may lose so much level, and more for each point that SIG gains: noise that goes takes level with it."""
 SIG_LOSS = 0.3
 """DNSMOS SIG may fall so far."""
 CLEAN_BAK, CLEAN_GAIN = 3.9, 0.1
