@@ -1,0 +1,545 @@
+"""What ``cleanaudio denoise`` promises: outputs like inputs, a plan that can be seen, a log that can be trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_helpers import audio, hidden, read, rows, shape, write
+
+from cleanaudio.batch.rows import COLUMNS
+
+
+@pytest.fixture(scope="module")
+def clip(noisy_speech) -> np.ndarray:
+    """A second of noisy speech at 16 kHz."""
+    return noisy_speech(2.0)[16000:]
+
+
+@pytest.fixture
+def denoise(cli):
+    """``denoise(arguments...)`` with the Wiener filter, unless told otherwise; must end with ``code``."""
+
+    def run(*arguments: object, code: int = 0):
+        backend = () if {"-b", "--backend"} & set(arguments) else ("-b", "wiener")
+        ran = cli("denoise", *arguments, *backend)
+        assert ran.code == code, ran.stderr
+        return ran
+
+    return run
+
+
+class TestOutputs:
+    @pytest.mark.parametrize(
+        ("suffix", "subtype"),
+        [
+            *(("wav", subtype) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW")),
+            *(("flac", subtype) for subtype in ("PCM_S8", "PCM_16", "PCM_24")),
+            *(("ogg", "VORBIS"), ("ogg", "OPUS"), ("mp3", "MPEG_LAYER_III"), ("aiff", "PCM_24"), ("caf", "FLOAT")),
+            *(("w64", "PCM_16"), ("au", "PCM_16"), ("rf64", "PCM_16"), ("wavex", "PCM_24")),
+        ],
+    )
+    def test_come_out_as_they_went_in(self, denoise, tmp_path, clip, suffix, subtype):
+        stereo = np.stack([clip, 0.5 * np.roll(clip, 10)], axis=1)
+        source = write(tmp_path / f"in/a.{suffix}", stereo, subtype=subtype)
+        if suffix == "wavex":
+            source = source.rename(tmp_path / "in/a.wav")
+        denoise(source, "-o", tmp_path / "out")
+        made = tmp_path / "out" / source.name
+        assert shape(made) == shape(source)
+        (row,) = rows(tmp_path / "out")
+        assert (row["rate"], row["channels"], row["status"], row["backend"]) == ("16000", "2", "done", "wiener")
+        before, after = read(source)[:, 0], read(made)[:, 0]
+        lags = np.correlate(after[4000:12000], before[4000:12000], "full")
+        assert np.argmax(lags) == 7999, "not aligned to the sample"
+
+    def test_are_cleaner_than_the_inputs(self, denoise, tmp_path, speech_like, noisy_speech):
+        voice = speech_like(4.0)
+        source = write(tmp_path / "a.wav", noisy_speech(4.0, snr_db=10))
+        denoise(source, "-o", tmp_path / "out")
+        before, after = (np.mean((read(path)[:, 0] - voice) ** 2) for path in (source, tmp_path / "out/a.wav"))
+        assert after < 0.5 * before
+
+    def test_keep_their_tags(self, denoise, tmp_path, fixtures_dir):
+        import soundfile
+
+        denoise(fixtures_dir / "podcast.ogg", "-o", tmp_path)
+        with (
+            soundfile.SoundFile(fixtures_dir / "podcast.ogg") as one,
+            soundfile.SoundFile(tmp_path / "podcast.ogg") as two,
+        ):
+            assert one.copy_metadata() == two.copy_metadata()
+
+    def test_have_the_permissions_of_the_umask(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        source.chmod(0o600)
+        before = os.umask(0o027)
+        try:
+            denoise(source, "-o", tmp_path / "out")
+        finally:
+            os.umask(before)
+        assert (tmp_path / "out/a.wav").stat().st_mode & 0o777 == 0o640
+
+    def test_mirror_the_folders(self, denoise, tmp_path, clip):
+        for name in ("a.wav", "x/b.wav", "x/y/c.wav", ".hidden/d.wav", "notes.txt"):
+            write(tmp_path / "in/x.wav", clip[:800]).rename(tmp_path / "in/tmp")
+            (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "in/tmp").rename(tmp_path / "in" / name)
+        denoise(tmp_path / "in", "-o", tmp_path / "flat")
+        assert audio(tmp_path / "flat") == {"a.wav"}
+        denoise(tmp_path / "in", "-r", "-o", tmp_path / "deep")
+        assert audio(tmp_path / "deep") == {"a.wav", "x/b.wav", "x/y/c.wav"}
+
+    def test_one_file(self, denoise, tmp_path, clip):
+        denoise(write(tmp_path / "a.wav", clip), "-o", tmp_path / "new/b.wav")
+        assert shape(tmp_path / "new/b.wav") == shape(tmp_path / "a.wav")
+        assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.wav"]
+
+    def test_a_folder_that_is_called_like_a_file(self, denoise, tmp_path, clip):
+        (tmp_path / "out.wav").mkdir()
+        denoise(write(tmp_path / "a.wav", clip), "-o", tmp_path / "out.wav")
+        assert audio(tmp_path / "out.wav") == {"a.wav"}
+
+    @pytest.mark.parametrize(
+        ("options", "made"),
+        [
+            (["--name", "{stem}{suffix}.{ext}", "--suffix", "_clean"], "take_clean.wav"),
+            (["--name", "{parent}/{number:03}-{backend}-{stem}.{ext}"], "in/001-wiener-take.wav"),
+            (["--name", "{name}.{ext}"], "take.wav.wav"),
+            (["--format", "flac"], "take.flac"),
+            (["--format", "opus"], "take.opus"),
+        ],
+    )
+    def test_names(self, denoise, tmp_path, clip, options, made):
+        denoise(write(tmp_path / "in/take.wav", clip), "-o", tmp_path / "out", *options)
+        assert audio(tmp_path / "out") == {made}
+        assert rows(tmp_path / "out")[0]["output"] == str(tmp_path / "out" / made)
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            (["--format", "flac"], ("FLAC", "PCM_24")),
+            (["--subtype", "float"], ("WAV", "FLOAT")),
+            (["--format", "wav", "--subtype", "PCM_16"], ("WAV", "PCM_16")),
+            (["--format", "ogg"], ("OGG", "VORBIS")),
+            (["--format", "mp3"], ("MP3", "MPEG_LAYER_III")),
+        ],
+    )
+    def test_formats(self, denoise, tmp_path, clip, options, expected):
+        denoise(write(tmp_path / "a.wav", clip, subtype="PCM_24"), "-o", tmp_path / "out", *options)
+        (made,) = audio(tmp_path / "out")
+        rate, channels, frames, *what = shape(tmp_path / "out" / made)
+        assert (rate, channels, frames) == (16000, 1, 16000) and tuple(what) == expected
+
+    def test_strength_0_changes_nothing(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        denoise(source, "-o", tmp_path / "out", "--strength", "0")
+        assert np.abs(read(source) - read(tmp_path / "out/a.wav")).max() <= 2 / 32768
+
+    def test_limit_db_leaves_the_noise_in(self, denoise, tmp_path, noise_like):
+        source = write(tmp_path / "a.wav", 0.05 * noise_like(4.0, 16000, "white"), subtype="FLOAT")
+        taken = []
+        for limit in (0, 6, 20):
+            denoise(source, "-o", tmp_path / str(limit), "--limit-db", limit)
+            (row,) = rows(tmp_path / str(limit))
+            taken.append(float(row["rms_in_dbfs"]) - float(row["rms_out_dbfs"]))
+        assert abs(taken[0]) < 0.01 and 3 < taken[1] <= 6.1 and taken[1] + 3 < taken[2] <= 20.1
+
+    def test_two_runs_make_the_same_bytes(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        for folder in ("one", "two"):
+            denoise(source, "-o", tmp_path / folder)
+        assert (tmp_path / "one/a.wav").read_bytes() == (tmp_path / "two/a.wav").read_bytes()
+
+    def test_linked_channels_share_their_gains(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", np.stack([clip, 0.25 * clip], axis=1), subtype="FLOAT")
+        denoise(source, "-o", tmp_path / "out", "--channels", "linked")
+        left, right = read(tmp_path / "out/a.wav").T
+        np.testing.assert_allclose(right, 0.25 * left, atol=1e-5)
+
+
+class TestResidual:
+    @pytest.mark.parametrize("backend", ["wiener", "0.5*wiener+0.5*log-mmse"])
+    def test_input_is_output_plus_residual(self, denoise, tmp_path, clip, backend):
+        stereo = np.stack([clip, np.roll(clip, 99)], axis=1)
+        source = write(tmp_path / "a.wav", stereo, subtype="FLOAT")
+        denoise(source, "-o", tmp_path / "out", "--residual", "-b", backend)
+        assert audio(tmp_path / "out") == {"a.wav", "a.residual.wav"}
+        made, removed = read(tmp_path / "out/a.wav"), read(tmp_path / "out/a.residual.wav")
+        np.testing.assert_allclose(made + removed, read(source), atol=2e-7)
+        assert np.abs(removed).max() > 0.01
+
+    def test_is_shaped_like_the_input(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.flac", clip, subtype="PCM_24")
+        denoise(source, "-o", tmp_path / "out", "--residual")
+        assert shape(tmp_path / "out/a.residual.flac") == shape(source)
+
+    def test_of_a_stretch(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip, subtype="FLOAT")
+        denoise(source, "-o", tmp_path / "out", "--residual", "--excerpt", "0.25-0.75")
+        made, removed = read(tmp_path / "out/a.wav"), read(tmp_path / "out/a.residual.wav")
+        np.testing.assert_allclose(made + removed, read(source)[4000:12000], atol=2e-7)
+
+    def test_nothing_is_left_when_only_the_residual_is_taken(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out/a.residual.wav").write_text("mine")
+        ran = denoise(source, "-o", tmp_path / "out", "--residual", code=1)
+        assert "a.residual.wav: the output exists" in ran.stderr
+        assert audio(tmp_path / "out") == {"a.residual.wav"}
+        assert (tmp_path / "out/a.residual.wav").read_text() == "mine"
+
+
+class TestExcerpt:
+    def test_of_silence_and_sound(self, denoise, tmp_path, clip):
+        """What lies outside the stretch cannot be heard in it."""
+        source = write(tmp_path / "a.wav", np.concatenate([np.ones(16000), clip, np.ones(16000)]))
+        alone = write(tmp_path / "b.wav", clip)
+        denoise(source, "-o", tmp_path / "out", "--excerpt", "0:01-0:02")
+        denoise(alone, "-o", tmp_path / "out")
+        assert shape(tmp_path / "out/a.wav")[2] == 16000
+        assert np.abs(read(tmp_path / "out/a.wav") - read(tmp_path / "out/b.wav")).max() <= 3 / 32768
+
+    def test_beyond_the_end_is_cut_there(self, denoise, tmp_path, clip):
+        denoise(write(tmp_path / "a.wav", clip), "-o", tmp_path / "out", "--excerpt", "0.9-5")
+        assert shape(tmp_path / "out/a.wav")[2] == 1600
+        assert rows(tmp_path / "out")[0]["frames"] == "1600"
+
+
+class TestClipping:
+    @pytest.fixture
+    def loud(self, tmp_path, tone) -> Path:
+        return write(tmp_path / "loud.wav", tone(200.0, 1.0, level=2.0), subtype="FLOAT")
+
+    def test_float_keeps_its_peaks(self, denoise, tmp_path, loud):
+        denoise(loud, "-o", tmp_path / "out", "--strength", "0")
+        assert np.abs(read(tmp_path / "out/loud.wav")).max() > 1.9
+        assert rows(tmp_path / "out")[0]["clipped_out"] == "0"
+
+    @pytest.mark.parametrize("mode", ["limit", "rescale", "clamp"])
+    def test_integers_never_wrap(self, denoise, tmp_path, loud, mode):
+        ran = denoise(loud, "-o", tmp_path / "out", "--strength", "0", "--subtype", "PCM_16", "--clip-mode", mode)
+        before, after = read(loud)[:, 0], read(tmp_path / "out/loud.wav")[:, 0]
+        assert np.abs(after).max() <= 1.0
+        strong = np.abs(before) > 0.1
+        assert (np.sign(before) == np.sign(after))[strong].all()
+        counted = int(rows(tmp_path / "out")[0]["clipped_out"])
+        shape_kept = np.corrcoef(before, after)[0, 1]
+        if mode == "rescale":
+            assert counted == 0 and shape_kept > 0.9999 and "scaled by -6.0" in ran.stderr
+        elif mode == "clamp":
+            np.testing.assert_allclose(after, np.clip(before, -1, 1), atol=3 / 32768)
+            assert counted == np.count_nonzero(np.abs(before) > 1)
+        else:
+            assert counted > 0 and shape_kept > 0.99
+
+
+class TestNoise:
+    @pytest.fixture
+    def recording(self, tmp_path, clip, noise_like) -> Path:
+        """A second of noise alone, then speech in the same noise."""
+        noise = 0.05 * noise_like(2.0, 16000, "fan")
+        noise[16000:] += clip
+        return write(tmp_path / "in/a.wav", noise)
+
+    def test_from_a_stretch(self, denoise, tmp_path, recording):
+        denoise(recording, "-o", tmp_path / "plain")
+        denoise(recording, "-o", tmp_path / "told", "--noise-from", "0:00-0:01")
+        assert (tmp_path / "plain/a.wav").read_bytes() != (tmp_path / "told/a.wav").read_bytes()
+        assert float(rows(tmp_path / "told")[0]["noise_floor_out_dbfs"]) < -20
+        ran = denoise(recording, "-o", tmp_path / "none", "--noise-from", "7-8", code=1)
+        assert f"{recording}: the stretch from 7 s lies outside" in ran.stderr
+
+    def test_from_a_print(self, denoise, cli, tmp_path, recording):
+        ran = cli("profile-noise", recording, "--from", "0:00", "--to", "0:01", "-o", tmp_path / "room.json")
+        assert ran.code == 0, ran.stderr
+        denoise(recording, "-o", tmp_path / "told", "--profile", tmp_path / "room.json")
+        denoise(recording, "-o", tmp_path / "same", "--noise-from", "0:00-0:01")
+        told, same = read(tmp_path / "told/a.wav"), read(tmp_path / "same/a.wav")
+        assert np.abs(told - same).max() < 0.01
+
+    @pytest.mark.parametrize("text", ["", "{}", "not json", '{"psd": "x"}', "[1, 2]"])
+    def test_a_print_that_is_none(self, denoise, tmp_path, recording, text):
+        (tmp_path / "room.json").write_text(text)
+        ran = denoise(recording, "-o", tmp_path / "out", "--profile", tmp_path / "room.json", code=2)
+        assert "room.json: " in ran.stderr and "Traceback" not in ran.stderr and "this is a bug" not in ran.stderr
+        assert not (tmp_path / "out").exists()
+
+
+class TestInputs:
+    @pytest.fixture
+    def tree(self, tmp_path, clip) -> Path:
+        for name in ("a.wav", "take[1].wav", "take1.wav", "sub/b.wav", "sub/c.flac", "sub/deep/d.wav"):
+            write(tmp_path / "in" / name, clip[:1600])
+        return tmp_path / "in"
+
+    @pytest.mark.parametrize(
+        ("pattern", "made"),
+        [
+            ("take[1].wav", {"take[1].wav"}),
+            ("take?.wav", {"take1.wav"}),
+            ("*.wav", {"a.wav", "take[1].wav", "take1.wav"}),
+            ("**/*.wav", {"a.wav", "take[1].wav", "take1.wav", "sub/b.wav", "sub/deep/d.wav"}),
+            ("sub/*", {"sub/b.wav", "sub/c.flac", "sub/deep/d.wav"}),
+        ],
+    )
+    def test_globs(self, denoise, tree, tmp_path, pattern, made):
+        ran = denoise(tree / pattern, "-o", tmp_path / "out", "--dry-run", "--json")
+        found = {
+            str(Path(json.loads(line)["output"]).relative_to(tmp_path / "out")) for line in ran.stdout.splitlines()
+        }
+        expected = {name.removeprefix("sub/") for name in made} if pattern.startswith("sub") else made
+        assert found == expected
+        assert not (tmp_path / "out").exists()
+
+    def test_a_list(self, denoise, tree, tmp_path, monkeypatch):
+        monkeypatch.chdir(tree.parent)
+        Path("list.txt").write_text("in/a.wav\n\nin/sub/b.wav\r\nin/nowhere.wav\n")
+        ran = denoise("@list.txt", "-o", "out", code=1)
+        assert "in/nowhere.wav: no such file" in ran.stderr
+        assert audio(tmp_path / "out") == {"in/a.wav", "in/sub/b.wav"}
+
+    def test_a_manifest(self, denoise, tree, tmp_path):
+        lines = [json.dumps({"audio_filepath": name, "duration": 0.1}) for name in ("a.wav", "sub/b.wav")]
+        (tree / "manifest.jsonl").write_text("\n".join([*lines, "{broken", '{"text": "no file"}']))
+        ran = denoise("--manifest", tree / "manifest.jsonl", "-o", tmp_path / "out", code=1)
+        assert audio(tmp_path / "out") == {"a.wav", "sub/b.wav"}
+        assert "manifest.jsonl:3: the line is not JSON" in ran.stderr
+        assert "manifest.jsonl:4: the line has no audio_filepath" in ran.stderr
+
+    def test_each_file_once(self, denoise, tree, tmp_path):
+        ran = denoise(tree / "a.wav", tree, f"{tree}/*.wav", "-o", tmp_path / "out", "--dry-run", "--json")
+        found = [json.loads(line)["input"] for line in ran.stdout.splitlines()]
+        assert len(found) == len({os.path.realpath(name) for name in found}) == 3
+
+    def test_young_files_are_left_alone(self, denoise, tree, tmp_path):
+        old = time.time() - 3600
+        os.utime(tree / "take1.wav", (old, old))
+        ran = denoise(tree, "-o", tmp_path / "out", "--min-age", "10m")
+        assert audio(tmp_path / "out") == {"take1.wav"} and "1 done, 2 skipped" in ran.stderr
+        reasons = {Path(row["input"]).name: row["reason"] for row in rows(tmp_path / "out")}
+        assert reasons["take1.wav"] == "" and reasons["a.wav"].startswith("still being written")
+
+
+class TestThePlan:
+    @pytest.fixture
+    def three(self, tmp_path, clip) -> Path:
+        for name in ("new.wav", "there.wav", "wrong.wav"):
+            write(tmp_path / "in" / name, clip[:1600])
+        (tmp_path / "out").mkdir()
+        shutil.copy(tmp_path / "in/there.wav", tmp_path / "out/there.wav")
+        return tmp_path
+
+    def test_as_a_table(self, denoise, three):
+        ran = denoise(three / "in", three / "missing.wav", "-o", three / "out", "--dry-run", code=1)
+        lines = {line.split()[0].rpartition("/")[2]: line for line in ran.stdout.splitlines()}
+        assert len(lines) == 5, "a name was broken over lines"
+        assert "clean" in lines["new.wav"] and str(three / "out/new.wav") in lines["new.wav"]
+        assert "fail" in lines["there.wav"] and "the output exists" in lines["there.wav"]
+        assert "fail" in lines["missing.wav"] and "no such file" in lines["missing.wav"]
+        assert audio(three / "out") == {"there.wav"} and not (three / "out/metrics.csv").exists()
+        assert hidden(three) == []
+
+    def test_as_json(self, denoise, three):
+        ran = denoise(three / "in", "-o", three / "out", "--dry-run", "--json", code=1)
+        entries = {Path(entry["input"]).name: entry for entry in map(json.loads, ran.stdout.splitlines())}
+        assert entries["new.wav"] == {
+            "input": str(three / "in/new.wav"),
+            "output": str(three / "out/new.wav"),
+            "action": "clean",
+            "reason": None,
+        }
+        assert entries["there.wav"]["action"] == "fail" and "--overwrite" in entries["there.wav"]["reason"]
+
+    def test_agrees_with_the_run(self, denoise, three):
+        common = (three / "in", "-o", three / "out", "--json")
+        planned = [json.loads(line) for line in denoise(*common, "--dry-run", code=1).stdout.splitlines()]
+        ran = [json.loads(line) for line in denoise(*common, code=1).stdout.splitlines()]
+        actions = {"clean": "done", "fail": "failed", "skip": "skipped"}
+        assert {entry["input"]: actions[entry["action"]] for entry in planned} == {
+            entry["input"]: entry["status"] for entry in ran
+        }
+
+    def test_nothing_matched(self, denoise, tmp_path):
+        (tmp_path / "in").mkdir()
+        denoise(tmp_path / "in", "-o", tmp_path / "out", "--dry-run", code=4)
+        assert not (tmp_path / "out").exists()
+
+
+class TestExisting:
+    @pytest.fixture
+    def done(self, denoise, tmp_path, clip) -> Path:
+        for name in "ab":
+            write(tmp_path / f"in/{name}.wav", clip)
+        denoise(tmp_path / "in", "-o", tmp_path / "out")
+        return tmp_path
+
+    def statuses(self, folder: Path, run: int = -1) -> list[str]:
+        found = rows(folder)
+        ids = list(dict.fromkeys(row["run_id"] for row in found))
+        return [row["status"] for row in found if row["run_id"] == ids[run]]
+
+    def test_is_refused_at_first(self, denoise, done):
+        before = (done / "out/a.wav").read_bytes()
+        ran = denoise(done / "in", "-o", done / "out", "--strength", "0.5", code=1)
+        assert f"{done / 'out/a.wav'}: the output exists (--overwrite or --skip-existing)" in ran.stderr
+        assert (done / "out/a.wav").read_bytes() == before
+        assert self.statuses(done / "out") == ["failed", "failed"]
+
+    def test_is_skipped_when_it_was_made_like_this(self, denoise, done):
+        before = (done / "out/a.wav").stat().st_mtime_ns
+        ran = denoise(done / "in", "-o", done / "out", "--skip-existing")
+        assert "0 done, 2 skipped" in ran.stderr and self.statuses(done / "out") == ["skipped", "skipped"]
+        assert (done / "out/a.wav").stat().st_mtime_ns == before
+
+    @pytest.mark.parametrize("change", ["strength", "backend", "option", "touched", "longer"])
+    def test_is_made_anew_when_it_was_made_otherwise(self, denoise, done, clip, change):
+        options = {"strength": ["-s", "0.5"], "backend": ["-b", "log-mmse"], "option": ["--limit-db", "3"]}.get(
+            change, []
+        )
+        again = ["done", "done"]
+        if change == "touched":
+            os.utime(done / "in/a.wav", (1e9, 1e9))
+            again = ["done", "skipped"]
+        elif change == "longer":
+            write(done / "in/a.wav", np.tile(clip, 2))
+            again = ["done", "skipped"]
+        denoise(done / "in", "-o", done / "out", "--skip-existing", *options)
+        assert sorted(self.statuses(done / "out")) == again
+        if change == "longer":
+            assert shape(done / "out/a.wav")[2] == 32000
+        denoise(done / "in", "-o", done / "out", "--skip-existing", *options)
+        assert self.statuses(done / "out") == ["skipped", "skipped"]
+
+    def test_is_not_touched_where_the_log_does_not_know_it(self, denoise, done):
+        (done / "out/metrics.csv").unlink()
+        ran = denoise(done / "in", "-o", done / "out", "--skip-existing", code=1)
+        assert "the log does not know it" in ran.stderr
+
+    def test_is_made_anew_where_it_was_removed(self, denoise, done):
+        (done / "out/b.wav").unlink()
+        denoise(done / "in", "-o", done / "out", "--skip-existing")
+        assert sorted(self.statuses(done / "out")) == ["done", "skipped"]
+        assert audio(done / "out") == {"a.wav", "b.wav"}
+
+    def test_is_replaced_when_told_to(self, denoise, done):
+        before = (done / "out/a.wav").read_bytes()
+        denoise(done / "in", "-o", done / "out", "--overwrite", "--strength", "0.5")
+        assert (done / "out/a.wav").read_bytes() != before
+        assert self.statuses(done / "out") == ["done", "done"] and hidden(done) == []
+
+    def test_the_log_is_appended_to(self, denoise, done):
+        first = (done / "out/metrics.csv").read_bytes()
+        denoise(done / "in", "-o", done / "out", "--skip-existing")
+        assert (done / "out/metrics.csv").read_bytes().startswith(first)
+        assert len({row["run_id"] for row in rows(done / "out")}) == 2
+
+
+class TestTheLog:
+    def test_has_a_row_for_everything(self, denoise, tmp_path, clip):
+        for name in ("a.wav", "b.wav"):
+            write(tmp_path / "in" / name, clip)
+        (tmp_path / "in/bad.wav").write_text("no audio")
+        ran = denoise(tmp_path / "in", tmp_path / "missing.wav", "-o", tmp_path / "out", "--json", code=1)
+        found = {Path(row["input"]).name: row for row in rows(tmp_path / "out")}
+        assert {name: row["status"] for name, row in found.items()} == {
+            "a.wav": "done",
+            "b.wav": "done",
+            "bad.wav": "failed",
+            "missing.wav": "failed",
+        }
+        lines = [json.loads(line) for line in ran.stdout.splitlines()]
+        assert {Path(line["input"]).name: line["status"] for line in lines} == {
+            n: r["status"] for n, r in found.items()
+        }
+
+    def test_has_all_columns_and_true_figures(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        denoise(source, "-o", tmp_path / "out")
+        (row,) = rows(tmp_path / "out")
+        assert tuple(row) == COLUMNS
+        before, after = read(source), read(tmp_path / "out/a.wav")
+        assert float(row["peak_in_dbfs"]) == pytest.approx(20 * np.log10(np.abs(before).max()), abs=0.01)
+        assert float(row["rms_in_dbfs"]) == pytest.approx(10 * np.log10(np.mean(before**2)), abs=0.01)
+        assert float(row["rms_out_dbfs"]) == pytest.approx(10 * np.log10(np.mean(after**2)), abs=0.02)
+        assert float(row["noise_floor_out_dbfs"]) < float(row["noise_floor_in_dbfs"])
+        assert (row["seconds"], row["frames"], row["clipped_in"]) == ("1", "16000", "0")
+        assert float(row["elapsed_s"]) > 0 and float(row["rtf"]) > 0 and float(row["latency_ms"]) > 0
+        status = source.stat()
+        assert (row["input_bytes"], row["input_mtime_ns"]) == (str(status.st_size), str(status.st_mtime_ns))
+        assert row["recipe"] and row["run_id"] and row["version"] and row["time"].endswith("Z")
+
+    def test_can_be_elsewhere(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        denoise(source, "-o", tmp_path / "out", "--metrics", tmp_path / "logs/log.csv")
+        assert not (tmp_path / "out/metrics.csv").exists()
+        denoise(source, "-o", tmp_path / "b.wav", "--metrics", tmp_path / "logs/log.csv")
+        assert [Path(row["output"]).name for row in rows(tmp_path / "logs/log.csv")] == ["a.wav", "b.wav"]
+
+    def test_the_recipe_tells_settings_apart_and_nothing_else(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        for number, options in enumerate([[], ["-j", "1"], ["-s", "0.9"], ["--set", "limit_db=9"]]):
+            denoise(source, "-o", tmp_path / str(number), *options)
+        hashes = [rows(tmp_path / str(number))[0]["recipe"] for number in range(4)]
+        assert hashes[0] == hashes[1] and len(set(hashes)) == 3
+
+
+class TestWords:
+    def test_quiet(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        ran = denoise(source, "-o", tmp_path / "out", "--quiet", "-b", "auto")
+        assert (ran.stdout, ran.stderr) == ("", "")
+        ran = denoise(source, tmp_path / "missing.wav", "-o", tmp_path / "out2", "--quiet", code=1)
+        assert ran.stderr == f"cleanaudio: {tmp_path / 'missing.wav'}: no such file or directory (check its name)\n"
+
+    def test_what_auto_means_is_said_and_logged(self, denoise, tmp_path, clip):
+        ran = denoise(write(tmp_path / "a.wav", clip), "-o", tmp_path / "out", "-b", "auto")
+        (row,) = rows(tmp_path / "out")
+        assert f"auto is {row['backend']}: " in ran.stderr
+
+    def test_data_and_words_keep_apart(self, denoise, tmp_path, clip):
+        ran = denoise(write(tmp_path / "a.wav", clip), "-o", tmp_path / "out")
+        assert ran.stdout == "" and ran.stderr.startswith("cleanaudio: 1 done; 1.0 s of audio in ")
+        assert "\x1b" not in ran.stderr
+
+    def test_help_names_every_option_once(self, cli):
+        ran = cli("denoise", "--help")
+        assert ran.code == 0
+        for option in ("--backend", "--noise-from", "--skip-existing", "--clip-mode", "--manifest", "--preset"):
+            assert option in ran.stdout
+
+
+class TestFallback:
+    def test_is_used_and_told(self, denoise, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        (tmp_path / "broken.onnx").write_bytes(b"no model")
+        model = f"onnx:{tmp_path / 'broken.onnx'}"
+        ran = denoise(source, "-o", tmp_path / "out", "-b", model, "--fallback", "wiener")
+        (row,) = rows(tmp_path / "out")
+        assert row["backend"] == "wiener" and "wiener used instead" in row["notes"] and "used instead" in ran.stderr
+        denoise(source, "-o", tmp_path / "none", "-b", model, code=2)
+
+
+def test_two_workers_make_what_one_makes(denoise, tmp_path, fixtures_dir):
+    for jobs in (1, 2):
+        denoise(fixtures_dir, "-o", tmp_path / str(jobs), "-j", jobs)
+    made = audio(tmp_path / "1")
+    assert made == audio(tmp_path / "2") and len(made) >= 8
+    for name in made - {"podcast.ogg"}:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+    one, two = (read(tmp_path / jobs / "podcast.ogg") for jobs in "12")  # an Ogg stream has a random number
+    assert np.array_equal(one, two)
+
+
+def test_one_in_this_process_is_one_in_a_worker(denoise, tmp_path, clip):
+    """A file alone is cleaned without the pool: that must not be heard."""
+    for name in "ab":
+        write(tmp_path / f"in/{name}.wav", clip)
+    denoise(tmp_path / "in", "-o", tmp_path / "out")
+    denoise(tmp_path / "in/a.wav", "-o", tmp_path / "alone")
+    assert (tmp_path / "out/a.wav").read_bytes() == (tmp_path / "alone/a.wav").read_bytes()
