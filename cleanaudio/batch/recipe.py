@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import cleanaudio
 from cleanaudio.backends.spec import Term, parse, render
+from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.chain import Settings
@@ -97,7 +98,8 @@ def resolved(request: Request) -> dict[str, Any]:
     Raises
     ------
     RecipeError, BackendUnavailable, ModelError
-        What is wrong with the request for every file alike.
+        What is wrong with the request for every file alike; of a backend that cannot be had or a broken model only
+        where there is no fallback.
     """
     from cleanaudio.audio.formats import check_names
     from cleanaudio.backends import chain
@@ -124,7 +126,14 @@ def resolved(request: Request) -> dict[str, Any]:
         "gate": request.judging.decides if request.judging else None,
     }
     libraries = {"numpy", "soundfile", "soxr"}
-    for link in chain.resolve(request.settings(request.backend), setup).links:
+    try:
+        links = chain.resolve(request.settings(request.backend), setup).links
+    except (BackendUnavailable, ModelError) as error:
+        if not request.fallback:
+            raise
+        links = ()  # each file's row will say so
+        recipe["backend"].append({"name": request.backend, "failed": error.message})
+    for link in links:
         libraries.update(link.resolved.libraries)
         recipe["backend"].append(
             {
@@ -168,7 +177,6 @@ def decided(spec: str, argument: str | None = None) -> tuple[str, str | None]:
         The spec in its normal form; why ``auto`` chose it, or None where the user named it.
     """
     from cleanaudio.backends import registry
-    from cleanaudio.errors import RecipeError
 
     terms = parse(spec)
     if argument is not None:

@@ -11,8 +11,8 @@ from cleanaudio.errors import CleanAudioError
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PIPED_WIDTH = 160
-"""Columns of a table that goes into a pipe or file, where nothing has to fit a window."""
+_PIPED_WIDTH = 10_000
+"""Columns of a table that goes into a pipe or file: nothing has to fit a window, and a path must stay in one piece."""
 
 
 @cache
