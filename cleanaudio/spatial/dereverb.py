@@ -1,0 +1,185 @@
+"""Dereverberation of a recording, streaming: WPE block by block or frame by frame, and late-reverberation suppression.
+
+WPE needs several microphones, or a long recording, to learn the room; what is left of the reverberation, all of it
+where a clip is too short to learn anything, is taken by the suppressor where there is one channel.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from cleanaudio.errors import RecipeError
+from cleanaudio.spatial.late_reverb import LateReverb
+from cleanaudio.spatial.stream import Series, Spectra, SpectralStream, Stream, stft_sizes
+from cleanaudio.spatial.wpe import FRAMES_PER_TAP, OnlineWpe, affordable_taps, check, wpe
+
+WINDOW_S = 0.032
+_OVERLAP_S = 1.0  # of two blocks, over which one filter gives way to the next
+
+
+class BlockWpe:
+    """WPE over blocks with an overlap in which the two estimates cross over; a short recording is one block.
+
+    Parameters
+    ----------
+    channels, bins : int
+    frame_rate : float
+        Frames per second.
+    taps, delay, iterations : int
+    strength : float
+        0 … 1: share of the predicted reverberation that is taken away.
+    block_s : float
+        Made longer where so many taps and channels need more frames, and never shorter than 2 s.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        bins: int,
+        frame_rate: float,
+        taps: int = 10,
+        delay: int = 3,
+        iterations: int = 3,
+        strength: float = 1.0,
+        block_s: float = 15.0,
+    ) -> None:
+        check(taps, delay, iterations)
+        self._parameters = taps, delay, iterations
+        self._channels, self._bins, self._strength = channels, bins, np.float32(strength)
+        self._overlap = round(_OVERLAP_S * frame_rate)
+        enough = FRAMES_PER_TAP * taps * channels + delay
+        self._block = max(round(block_s * frame_rate), enough, 2 * self._overlap)
+        self.look_ahead = self._block + self._overlap
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._held: list[Spectra] = []
+        self._count = 0
+        self._fading: Spectra | None = None
+
+    def __call__(self, spectra: Spectra) -> Spectra:
+        """Take and return (channels, frames, bins)."""
+        self._held.append(spectra)
+        self._count += spectra.shape[1]
+        out = [np.zeros((self._channels, 0, self._bins), np.complex64)]
+        # What follows a block is at least an overlap long, so that no filter is learned from a mere rest.
+        while self._count >= self._block + self._overlap:
+            out.append(self._clean(self._block, last=False))
+        return np.concatenate(out, axis=1)
+
+    def flush(self) -> Spectra:
+        """Return the rest."""
+        return self._clean(self._count, last=True)
+
+    def _clean(self, count: int, last: bool) -> Spectra:
+        if not count:
+            return np.zeros((self._channels, 0, self._bins), np.complex64)
+        held = np.concatenate(self._held, axis=1)
+        taps, delay, iterations = self._parameters
+        taps = affordable_taps(taps, self._channels, count, delay)
+        block = held[:, :count]
+        cleaned = block.copy()
+        if taps:
+            cleaned -= self._strength * wpe(block, taps, delay, iterations).astype(np.complex64)
+        if self._fading is not None:
+            fade = min(self._fading.shape[1], count)
+            slide = ((np.arange(fade) + 0.5) / fade).astype(np.float32)[:, None]
+            cleaned[:, :fade] = slide * cleaned[:, :fade] + (1 - slide) * self._fading[:, :fade]
+        done = count if last else count - self._overlap
+        self._fading = None if last else cleaned[:, done:]
+        self._held, self._count = [held[:, done:]], held.shape[1] - done
+        return cleaned[:, :done]
+
+
+class FrameWpe:
+    """Recursive WPE, without look-ahead.
+
+    Parameters
+    ----------
+    channels, bins, taps, delay : int
+    alpha : float
+    strength : float
+    """
+
+    def __init__(
+        self, channels: int, bins: int, taps: int = 10, delay: int = 3, alpha: float = 0.9999, strength: float = 1.0
+    ) -> None:
+        self._wpe = OnlineWpe(channels, bins, taps, delay, alpha)
+        self._shape, self._strength = (channels, 0, bins), strength
+        self.look_ahead = 0
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._wpe.reset()
+
+    def __call__(self, spectra: Spectra) -> Spectra:
+        """Take and return (channels, frames, bins)."""
+        return (spectra - self._strength * self._wpe.predict(spectra)).astype(np.complex64)
+
+    def flush(self) -> Spectra:
+        """Return nothing: no frame waits."""
+        return np.zeros(self._shape, np.complex64)
+
+
+def default_taps(channels: int) -> int:
+    """Return the length of the prediction filter, in frames: one channel wants more past than many."""
+    return {1: 30, 2: 20, 3: 14}.get(channels, 10)
+
+
+def dereverb(
+    rate: int,
+    channels: int,
+    strength: float = 1.0,
+    *,
+    method: Literal["auto", "wpe", "online", "suppress"] = "auto",
+    taps: int | None = None,
+    delay: int = 3,
+    iterations: int = 3,
+    alpha: float = 0.9999,
+    t60_s: float | None = None,
+    block_s: float = 15.0,
+) -> Stream:
+    """Return a stream that takes reverberation away: as many channels come out as go in, aligned.
+
+    Parameters
+    ----------
+    rate, channels : int
+    strength : float
+        0 … 1; 0 leaves the signal as it is.
+    method : {"auto", "wpe", "online", "suppress"}
+        ``wpe`` in blocks, ``online`` frame by frame, ``suppress`` late reverberation by spectral subtraction;
+        ``auto`` is ``wpe``, followed by ``suppress`` where there is one channel.
+    taps, delay, iterations : int
+        Of WPE, in frames of 8 ms.
+    alpha : float
+        Forgetting factor of ``online``, per frame.
+    t60_s : float, optional
+        For ``suppress``; estimated without it.
+    block_s : float
+
+    Raises
+    ------
+    RecipeError
+        Parameters out of range, or another method.
+    """
+    if not 0 <= strength <= 1:
+        raise RecipeError(f"a dereverberation strength of {strength:g} is outside 0 … 1")
+    size, hop = stft_sizes(rate, WINDOW_S)
+    bins, taps = size // 2 + 1, default_taps(channels) if taps is None else taps
+
+    def suppressor() -> Stream:
+        return SpectralStream(LateReverb(rate, channels, size, hop, strength, t60_s), channels, channels, size, hop)
+
+    if method == "suppress":
+        return suppressor()
+    if method == "online":
+        core = FrameWpe(channels, bins, taps, delay, alpha, strength)
+        return SpectralStream(core, channels, channels, size, hop)
+    if method not in ("auto", "wpe"):
+        raise RecipeError(f"no dereverberation {method!r}", remedy="auto, wpe, online or suppress")
+    blocks = BlockWpe(channels, bins, rate / hop, taps, delay, iterations, strength, block_s)
+    by_wpe = SpectralStream(blocks, channels, channels, size, hop)
+    return Series([by_wpe, suppressor()]) if method == "auto" and channels == 1 else by_wpe

@@ -1,0 +1,339 @@
+"""Microphones that are dead, quiet, clipped, inverted, late or swapped: found, reported, repaired or left out.
+
+:class:`HealthCheck` hears the whole recording once, with flat memory; its :class:`Report` says what is wrong and which
+channels to use; :class:`Repair` turns the recording into one that a beamformer can work with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.level import FULL_SCALE
+from cleanaudio.errors import InputError
+from cleanaudio.spatial.geometry import Geometry
+from cleanaudio.spatial.stream import Audio, check_block
+from cleanaudio.spatial.tdoa import band, best_peaks, correlation, phat
+
+_DEAD_DB = -60.0  # of the median channel
+_QUIET_DB = -20.0
+_CLIPPED_SHARE = 1e-3
+_WINDOW_S = 1.0  # delays of up to half of it are found
+_CLEAR = 1.5  # times that one peak has to stand over another to be believed
+_SWAP_SAMPLES = 1.0  # of misfit to the geometry, at least, before a swap is looked for
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one channel.
+
+    Parameters
+    ----------
+    channel : int
+        Counted from 0.
+    kind : {"dead", "quiet", "clipped", "inverted", "late", "swapped"}
+    detail : str
+        In words, with the number.
+    use : bool
+        Whether the channel can be used, as it is or repaired.
+    """
+
+    channel: int
+    kind: str
+    detail: str
+    use: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """The health of an array.
+
+    Parameters
+    ----------
+    channels : int
+    findings : tuple of Finding
+    use : tuple of int
+        Channels to use, counted from 0, in the order of the geometry (a swap is undone here).
+    inverted : tuple of int
+        Channels to turn over.
+    late : mapping of int to int
+        Channel and samples by which it comes too late (negative: too early).
+    reference : int
+        The usable channel that has most in common with the others: for ``--ref auto``. An index of the recording's
+        channels, not of ``use``.
+    """
+
+    channels: int
+    findings: tuple[Finding, ...]
+    use: tuple[int, ...]
+    inverted: tuple[int, ...]
+    late: Mapping[int, int]
+    reference: int
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+    def describe(self) -> list[str]:
+        """Return a sentence per finding, microphones counted from 1."""
+        return [f"microphone {f.channel + 1} {f.detail}" + ("" if f.use else ": left out") for f in self.findings]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it JSON-serialisable, channels counted from 0."""
+        return asdict(self) | {"late": {str(k): v for k, v in self.late.items()}}
+
+    def keep_all(self) -> Report:
+        """Return the same findings without any consequence (``--bad-mics keep``)."""
+        return Report(self.channels, self.findings, tuple(range(self.channels)), (), {}, self.reference)
+
+
+class HealthCheck:
+    """Hears a recording and judges its channels.
+
+    Parameters
+    ----------
+    rate, channels : int
+    geometry : Geometry, optional
+        Of a known array: finds channels that are swapped, and bounds the delays that can be real.
+    speed : float
+        m/s.
+    aperture_s : float
+        Without a geometry: delays up to here may be real.
+
+    Raises
+    ------
+    InputError
+        Fewer than two channels, or a geometry with another number of microphones.
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        channels: int,
+        geometry: Geometry | None = None,
+        speed: float = 343.0,
+        aperture_s: float = 0.03,
+    ) -> None:
+        if channels < 2:
+            raise InputError(
+                f"an array has two microphones or more, this recording has {channels} channel",
+                remedy="denoise cleans a single channel",
+            )
+        if geometry is not None:
+            geometry.check(channels)
+            aperture_s = geometry.extent_m / speed + 0.001
+        self._rate, self._channels, self._geometry, self._speed = rate, channels, geometry, speed
+        self._window = round(_WINDOW_S * rate)
+        self._size = 2 << (self._window - 1).bit_length()
+        self._aperture = aperture_s * rate
+        self._taper = np.hanning(self._window + 2)[1:-1].astype(np.float32)
+        pairs = list(combinations(range(channels), 2))
+        self._first, self._second = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
+        self._cross = np.zeros((channels, self._size // 2 + 1), np.complex128)
+        self._pair_curves = np.zeros((len(pairs), 2 * int(self._aperture) + 3)) if geometry is not None else None
+        self._power = np.zeros(channels)
+        self._clipped = np.zeros(channels, np.int64)
+        self._last_full = np.zeros(channels, bool)
+        self._active = np.zeros(channels, np.int64)
+        self._frames = 0
+        self._anchor: int | None = None
+        self._held: list[Audio] = []
+        self._count = 0
+
+    def push(self, block: Audio) -> None:
+        """Take the next block, (channels, n)."""
+        check_block(block, self._channels)
+        self._frames += block.shape[1]
+        self._power += np.sum(block.astype(np.float64) ** 2, axis=1)
+        full = np.concatenate([self._last_full[:, None], np.abs(block) >= FULL_SCALE], axis=1)
+        self._clipped += np.sum(full[:, 1:] & full[:, :-1], axis=1)
+        self._last_full = full[:, -1]
+        self._held.append(block)
+        self._count += block.shape[1]
+        while self._count >= self._window:
+            signal = np.concatenate(self._held, axis=1)
+            self._correlate(signal[:, : self._window])
+            self._held = [signal[:, self._window :]]
+            self._count = self._held[0].shape[1]
+
+    def _correlate(self, piece: Audio) -> None:
+        spectra = np.fft.rfft(piece * self._taper[: piece.shape[1]], self._size, axis=-1)
+        if self._anchor is None:  # until something is heard, then for good: delays are relative to it
+            levels = np.sum(np.abs(piece), axis=1)
+            if not levels.any():
+                return
+            self._anchor = int(np.argsort(levels, kind="stable")[self._channels // 2])
+        self._cross += phat(spectra * spectra[self._anchor].conj())
+        if self._pair_curves is not None:
+            weights, half = band(self._size, self._rate), int(self._aperture) + 1
+            for k, (m, n) in enumerate(zip(self._first, self._second, strict=True)):
+                curve = correlation(phat(spectra[n] * spectra[m].conj()), self._size, weights)
+                self._pair_curves[k] += np.concatenate([curve[-half:], curve[: half + 1]])
+
+    def report(self) -> Report:
+        """Judge what was heard.
+
+        Raises
+        ------
+        InputError
+            Fewer than two channels can be used.
+        """
+        if self._count and self._frames < self._window:  # a short clip has no whole window
+            piece = np.concatenate(self._held, axis=1)
+            self._correlate(np.pad(piece, ((0, 0), (0, self._window - piece.shape[1]))))
+        findings = self._levels()
+        gone = {f.channel for f in findings if not f.use}
+        use = [m for m in range(self._channels) if m not in gone]
+        silent = not self._power.any()
+        if silent:  # digital silence gives silence: nothing to complain of
+            every = tuple(range(self._channels))
+            return Report(self._channels, (), every, (), {}, 0)
+        if len(use) < 2:
+            raise InputError(
+                f"of {self._channels} microphones only {len(use)} can be used",
+                remedy="denoise cleans a single channel; --bad-mics keep uses them all",
+            )
+        inverted, late, likeness = self._signs_and_delays(use, findings)
+        self._swaps(use, findings, bool(late or inverted or gone))
+        reference = max(use, key=lambda m: (likeness[m] if m not in late else -1.0, -m))
+        findings.sort(key=lambda f: f.channel)
+        return Report(self._channels, tuple(findings), tuple(use), tuple(inverted), late, reference)
+
+    def _levels(self) -> list[Finding]:
+        findings = []
+        level = 10 * np.log10(np.maximum(self._power / max(self._frames, 1), 1e-30))
+        usual = float(np.median(level[self._power > 0])) if self._power.any() else 0.0
+        for m in range(self._channels):
+            below = level[m] - usual
+            if self._power[m] == 0 or below < _DEAD_DB:
+                text = "is silent" if self._power[m] == 0 else f"is dead ({below:.0f} dB)"
+                findings.append(Finding(m, "dead", text, False))
+            elif below < _QUIET_DB:
+                findings.append(Finding(m, "quiet", f"is {-below:.0f} dB quieter than the others", False))
+            share = self._clipped[m] / max(self._frames, 1)
+            if share > _CLIPPED_SHARE:
+                findings.append(Finding(m, "clipped", f"is clipped ({100 * share:.1f} % of the samples)", False))
+        if sum(not f.use for f in findings) and len({f.channel for f in findings if f.kind == "clipped"}) > (
+            self._channels - 2
+        ):  # all are clipped: then it is the recording, not a microphone
+            findings = [Finding(f.channel, f.kind, f.detail, f.kind == "clipped") for f in findings]
+        return findings
+
+    def _signs_and_delays(
+        self, use: list[int], findings: list[Finding]
+    ) -> tuple[list[int], dict[int, int], NDArray[np.float64]]:
+        """Compare every channel with the anchor, then take the view of the majority."""
+        weights = band(self._size, self._rate)
+        curves = correlation(self._cross, self._size, weights)
+        lag, sign, height = np.zeros(self._channels), np.ones(self._channels), np.zeros(self._channels)
+        for m in use:
+            (up,), (high,) = best_peaks(curves[m], 0.0, self._window / 2, 1)
+            (down,), (deep,) = best_peaks(-curves[m], 0.0, self._window / 2, 1)
+            turned = deep > _CLEAR * high
+            lag[m], sign[m], height[m] = (down, -1.0, deep) if turned else (up, 1.0, high)
+        # A peak counts where it stands over what chance would give in so many windows.
+        floor = 6 * np.sqrt(np.mean(curves[use] ** 2))
+        clear = [m for m in use if height[m] > floor]
+        likeness = np.where(np.isin(np.arange(self._channels), clear), height, 0.0)
+        if len(clear) < 2:
+            return [], {}, likeness
+        if sum(sign[m] for m in clear) < 0:  # it is the anchor that is inverted
+            sign = -sign
+        inverted = [m for m in clear if sign[m] < 0]
+        middle = float(np.median(lag[clear]))
+        late = {m: round(lag[m] - middle) for m in clear if abs(lag[m] - middle) > self._aperture}
+        for m in inverted:
+            findings.append(Finding(m, "inverted", "is inverted", True))
+        for m, samples in late.items():
+            how = "late" if samples > 0 else "early"
+            findings.append(Finding(m, "late", f"is {abs(samples) / self._rate * 1000:.1f} ms too {how}", True))
+        return inverted, late, likeness
+
+    def _swaps(self, use: list[int], findings: list[Finding], disturbed: bool) -> None:
+        """Look for two channels whose exchange makes the delays fit the geometry; undo it in ``use``."""
+        if self._geometry is None or self._pair_curves is None or disturbed or len(use) < 4:
+            return
+        half = int(self._aperture) + 1
+        lags = np.array(
+            [best_peaks(np.roll(curve, -half), 0.0, self._aperture, 1)[0][0] for curve in self._pair_curves]
+        )
+        unswapped = self._misfit(list(range(self._channels)), lags)
+        if unswapped < _SWAP_SAMPLES:
+            return
+        best, found = unswapped, None
+        for a, b in combinations(range(self._channels), 2):
+            order = list(range(self._channels))
+            order[a], order[b] = b, a
+            misfit = self._misfit(order, lags)
+            if misfit < best:
+                best, found = misfit, (a, b)
+        if found is not None and best * 3 < unswapped:
+            a, b = found
+            findings.append(Finding(a, "swapped", f"is swapped with microphone {b + 1}", True))
+            findings.append(Finding(b, "swapped", f"is swapped with microphone {a + 1}", True))
+            use[use.index(a)], use[use.index(b)] = b, a
+
+    def _misfit(self, order: list[int], lags: NDArray[np.float64]) -> float:
+        """Median misfit, in samples, of the best plane wave to the delays, were channel m microphone order[m]."""
+        assert self._geometry is not None, "only called with a geometry"
+        positions = self._geometry.positions[order] * (self._rate / self._speed)
+        rows = -(positions[self._second] - positions[self._first])
+        slowness = np.linalg.lstsq(rows, lags, rcond=1e-6)[0]
+        for _ in range(10):  # towards the least absolute misfit, so that a few wrong delays do not count
+            apart = np.abs(rows @ slowness - lags)
+            root = (1 / np.sqrt(np.maximum(apart, 0.1)))[:, None]
+            slowness = np.linalg.lstsq(rows * root, lags * root[:, 0], rcond=1e-6)[0]
+        return float(np.mean(np.minimum(np.abs(rows @ slowness - lags), 10.0)))
+
+
+class Repair:
+    """Makes a recording usable: the channels of a report, turned over and shifted as it says.
+
+    Parameters
+    ----------
+    report : Report
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._use = list(report.use)
+        self._signs = np.array([-1.0 if m in report.inverted else 1.0 for m in self._use], np.float32)[:, None]
+        self._shifts = [report.late.get(m, 0) for m in self._use]
+        self.latency = max(0, *self._shifts)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._taken = self._given = 0
+        before = max(0, -min(self._shifts))
+        self._start = -before
+        self._held = np.zeros((self._report.channels, before), np.float32)
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (usable channels, m)."""
+        check_block(block, self._report.channels)
+        self._taken += block.shape[1]
+        return self._advance(block, self._taken - self.latency)
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        tail = np.zeros((self._report.channels, self.latency), np.float32)
+        return self._advance(tail, self._taken)
+
+    def _advance(self, block: Audio, ready: int) -> Audio:
+        self._held = np.concatenate([self._held, block], axis=1)
+        count = max(0, ready - self._given)
+        at = self._given - self._start
+        out = np.stack(
+            [self._held[m, at + s : at + s + count] for m, s in zip(self._use, self._shifts, strict=True)]
+        )
+        self._given += count
+        keep = self._given + min(0, *self._shifts) - self._start
+        self._held, self._start = self._held[:, keep:], self._start + keep
+        return out * self._signs

@@ -1,0 +1,151 @@
+"""Where in time and frequency the voice is: what the covariances of a beamformer are weighted with.
+
+A mask is the share of the voice in the power of a bin, 0 … 1, shape (frames, bins), on the grid of an STFT of a
+given size and hop (:class:`cleanaudio.audio.stft.Stft` with a square-root Hann window).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.stft import Stft, window
+from cleanaudio.spatial.stream import Audio, Stream, frame_count
+
+Mask = NDArray[np.float32]
+
+
+class MaskEstimator(Protocol):
+    """Gives the mask of a recording, as it is fed.
+
+    A beamformer that uses it feeds it the same blocks that it gets itself, all channels.
+    """
+
+    def process(self, block: Audio) -> Mask:
+        """Take (channels, n), return the masks of the frames that are decided, (frames, bins), in order."""
+        ...
+
+    def flush(self) -> Mask:
+        """Return the rest, so that there is one mask for each of ``frame_count(n, size, hop)`` frames."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        ...
+
+
+class EnhancerMask:
+    """The mask of a single-channel enhancer: the median over channels of |out| / |in|.
+
+    Parameters
+    ----------
+    enhancer : Stream
+        Cleans ``len(channels)`` channels independently, sample-aligned.
+    size, hop : int
+    channels : sequence of int
+        Which channels of the recording it hears, counted from 0; four spread over an array of eight do as well as all.
+    exponent : float
+        1 for the ratio of magnitudes, 2 for that of powers.
+    """
+
+    def __init__(self, enhancer: Stream, size: int, hop: int, channels: Sequence[int], exponent: float = 1.0) -> None:
+        analysis = window("sqrt-hann", size)
+        self._enhancer, self._channels, self._exponent = enhancer, list(channels), exponent
+        self._size, self._hop = size, hop
+        self._of_input = Stft(len(self._channels), analysis, hop)
+        self._of_output = Stft(len(self._channels), analysis, hop)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._taken = 0
+        nothing = np.zeros((len(self._channels), 0, self._size // 2 + 1), np.complex64)
+        self._inputs, self._outputs = nothing, nothing
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for part in (self._enhancer, self._of_input, self._of_output):
+            part.reset()
+        self._clear()
+
+    def process(self, block: Audio) -> Mask:
+        """Take (channels, n), return (frames, bins)."""
+        heard = block[self._channels]
+        self._taken += heard.shape[1]
+        return self._compare(heard, self._enhancer.process(heard))
+
+    def flush(self) -> Mask:
+        """Return the masks that are still owed."""
+        missing = frame_count(self._taken, self._size, self._hop) * self._hop - self._taken
+        tail = np.zeros((len(self._channels), max(missing, 0)), np.float32)
+        return self._compare(tail, np.concatenate([self._enhancer.flush(), tail], axis=1))
+
+    def _compare(self, heard: Audio, cleaned: Audio) -> Mask:
+        self._inputs = np.concatenate([self._inputs, self._of_input.push(heard)], axis=1)
+        self._outputs = np.concatenate([self._outputs, self._of_output.push(cleaned)], axis=1)
+        count = min(self._inputs.shape[1], self._outputs.shape[1])
+        ratio = np.abs(self._outputs[:, :count]) / np.maximum(np.abs(self._inputs[:, :count]), 1e-10)
+        self._inputs, self._outputs = self._inputs[:, count:], self._outputs[:, count:]
+        if self._exponent != 1.0:
+            ratio **= self._exponent
+        return np.median(np.minimum(ratio, 1.0), axis=0).astype(np.float32)
+
+
+class ActivityMask:
+    """Voice activity by level: the same mask for all bins of a frame.
+
+    The floor is the quietest smoothed frame of the last ``memory_s``; a frame whose level stands ``threshold_db`` over
+    it belongs to the voice. For steady noise without a neural network.
+
+    Parameters
+    ----------
+    rate : int
+    channels : int
+    size, hop : int
+    threshold_db : float
+    memory_s : float
+    """
+
+    def __init__(
+        self, rate: int, channels: int, size: int, hop: int, threshold_db: float = 6.0, memory_s: float = 3.0
+    ) -> None:
+        self._stft = Stft(channels, window("sqrt-hann", size), hop)
+        self._size, self._hop, self._channels = size, hop, channels
+        self._above = 10 ** (threshold_db / 10)
+        self._memory = max(1, round(memory_s * rate / hop))
+        hertz = np.arange(size // 2 + 1) * rate / size
+        self._voiced = (hertz >= 200) & (hertz <= 4000)
+        self._clear()
+
+    def _clear(self) -> None:
+        self._taken = 0
+        self._smooth = -1.0
+        self._past: list[float] = []
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._stft.reset()
+        self._clear()
+
+    def process(self, block: Audio) -> Mask:
+        """Take (channels, n), return (frames, bins)."""
+        self._taken += block.shape[1]
+        return self._judge(block)
+
+    def flush(self) -> Mask:
+        """Return the masks that are still owed."""
+        missing = frame_count(self._taken, self._size, self._hop) * self._hop - self._taken
+        return self._judge(np.zeros((self._channels, max(missing, 0)), np.float32))
+
+    def _judge(self, block: Audio) -> Mask:
+        spectra = self._stft.push(block)[:, :, self._voiced]
+        masks = np.zeros((spectra.shape[1], len(self._voiced)), np.float32)
+        for t, level in enumerate(np.mean(np.abs(spectra) ** 2, axis=(0, 2), dtype=np.float64)):
+            self._smooth = level if self._smooth < 0 else 0.7 * self._smooth + 0.3 * level
+            if self._smooth > 0:  # digital silence is no floor
+                self._past = [*self._past[-self._memory + 1 :], self._smooth]
+                # 1.5: the smallest of many frames lies below their mean
+                masks[t] = self._smooth > 1.5 * self._above * min(self._past)
+        return masks
