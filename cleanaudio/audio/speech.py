@@ -130,7 +130,7 @@ def _piece(powers: NDArray[np.float64], start: int, hop: int, rate: int, band: s
     return Piece(start, len(powers) * hop, powers.mean(axis=0), level, modulation, score)
 
 
-def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 6.0) -> list[Piece]:
+def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 3.0) -> list[Piece]:
     """Return the pieces that are likeliest to be noise alone, in order of time.
 
     Parameters

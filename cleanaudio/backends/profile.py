@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
-from cleanaudio.errors import InputError
+from cleanaudio.errors import InputError, OutputError
 
 KIND = "cleanaudio noise print"
 VERSION = 1
@@ -133,11 +133,20 @@ class NoiseProfile:
         return cls(psd, rate, window_s, seconds, str(data.get("source", "")), parts, steady)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as JSON; a print that was there is replaced in one step."""
+        """Write it as JSON; a print that was there is replaced in one step.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
         temporary = Path(f"{os.fspath(path)}.{os.getpid()}.part")
         try:
             temporary.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
             os.replace(temporary, path)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(f"cannot be written: {reason}", path=path, remedy="choose another folder") from None
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -168,7 +177,9 @@ _STRETCH = ("start_s", "end_s", "level_db")
 _AGAIN = "measure it again with cleanaudio profile-noise"
 
 
-def measure(blocks: Iterable[NDArray[np.float32]], rate: int, *, source: str = "", start_s: float = 0.0) -> NoiseProfile:
+def measure(
+    blocks: Iterable[NDArray[np.float32]], rate: int, *, source: str = "", start_s: float = 0.0
+) -> NoiseProfile:
     """Measure a print on material that is noise throughout.
 
     Parameters
@@ -210,6 +221,26 @@ def measure_quiet(blocks: Iterable[NDArray[np.float32]], rate: int, *, source: s
     for piece in quietest(pieces(blocks, rate)):
         total.add(piece)
     return total.profile(rate, source)
+
+
+def average(profiles: Sequence[NoiseProfile]) -> NoiseProfile:
+    """Return one print for the noise of several recordings, each weighed by how much of it was measured.
+
+    Parameters
+    ----------
+    profiles : sequence of NoiseProfile
+        At least one; the result has the highest of their rates, and no stretches unless it is the only one.
+    """
+    if len(profiles) == 1:
+        return profiles[0]
+    finest = max(profiles, key=lambda profile: profile.rate)
+    seconds = [profile.seconds for profile in profiles]
+    psd = np.average([profile.at(finest.frequencies) for profile in profiles], axis=0, weights=seconds)
+    levels = [profile.level_db for profile in profiles]
+    within = [profile.stationarity_db or 0.0 for profile in profiles]
+    steady = math.sqrt(float(np.average(np.square(within), weights=seconds) + np.var(levels)))
+    names = "; ".join(profile.source for profile in profiles)
+    return NoiseProfile(psd, finest.rate, finest.window_s, sum(seconds), names, (), steady)
 
 
 class _Total:

@@ -17,7 +17,7 @@ from cleanaudio.errors import BackendUnavailable, CleanAudioError, OutputError, 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
 
-_STEADY_DB, _CHANGING_DB = 3.0, 5.0
+_STEADY_DB, _CHANGING_DB = 2.0, 4.0
 
 
 def profile_noise(
@@ -56,7 +56,7 @@ def profile_noise(
         raise typer.Exit(Exit.SOME_FAILED if failed else Exit.NOTHING_MATCHED)
     profile = average(prints)
     if str(output) == "-":
-        print(json.dumps(profile.as_dict()))
+        print(json.dumps(profile.to_dict()))
     else:
         profile.save(output)
     if not quiet:
@@ -71,7 +71,7 @@ def _measure_all(
     inputs: list[str], recursive: bool, stretch: tuple[float, float | None] | None, everything: bool
 ) -> tuple[list[NoiseProfile], int]:
     from cleanaudio.audio.files import open_reader
-    from cleanaudio.backends.profile import measure
+    from cleanaudio.backends.profile import measure, measure_quiet
     from cleanaudio.batch.take import Take
 
     prints, failed = [], 0
@@ -81,9 +81,11 @@ def _measure_all(
                 raise source
             with open_reader(source) as reader:
                 take = Take(reader, stretch)
-                find = stretch is None and not everything
-                offset = take.start / reader.info.rate
-                prints.append(measure(take.blocks(), reader.info.rate, source=str(source), offset_s=offset, find=find))
+                rate, blocks = reader.info.rate, take.blocks()
+                if stretch is None and not everything:
+                    prints.append(measure_quiet(blocks, rate, source=str(source)))
+                else:
+                    prints.append(measure(blocks, rate, source=str(source), start_s=take.start / rate))
         except CleanAudioError as error:
             if error.path is None and not isinstance(source, CleanAudioError):
                 error.path = str(source)
@@ -121,23 +123,23 @@ def _show(prints: list[NoiseProfile], to_stdout: bool) -> None:
 
     table = Table("recording", "stretches", "noise", "level", "steadiness", box=None, header_style="bold")
     for one in prints:
-        shown = [f"{_clock(start)} – {_clock(end)}" for start, end in one.stretches[:6]]
+        shown = [f"{_clock(part.start_s)} – {_clock(part.end_s)}" for part in one.stretches[:6]]
         more = len(one.stretches) - 6
         shown += [f"and {more} more"] * (more > 0)
         table.add_row(
-            Text(one.source),
-            "\n".join(shown),
-            f"{one.seconds:.1f} s",
-            f"{one.level_dbfs:.1f} dBFS",
-            f"{_steadiness(one.spread_db)} (± {one.spread_db:.1f} dB)",
+            Text(one.source), "\n".join(shown), f"{one.seconds:.1f} s", f"{one.level_db:.1f} dBFS", _steadiness(one)
         )
     (stdout() if to_stdout else stderr()).print(table)
-    if any(one.spread_db > _CHANGING_DB for one in prints):
+    if any((one.stationarity_db or 0.0) > _CHANGING_DB for one in prints):
         say("cleanaudio: note: this noise changes a lot, and a print fits steady noise: denoise may do better without")
 
 
-def _steadiness(spread_db: float) -> str:
-    return "steady" if spread_db <= _STEADY_DB else "uneven" if spread_db <= _CHANGING_DB else "changing"
+def _steadiness(profile: NoiseProfile) -> str:
+    spread = profile.stationarity_db
+    if spread is None:
+        return "too short to tell"
+    word = "steady" if spread <= _STEADY_DB else "uneven" if spread <= _CHANGING_DB else "changing"
+    return f"{word} (± {spread:.1f} dB)"
 
 
 def _clock(seconds: float) -> str:

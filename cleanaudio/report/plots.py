@@ -52,15 +52,13 @@ def plot_profile(profile: NoiseProfile, path: str | PathLike[str]) -> None:
     """Draw the spectrum of a noise print over a logarithmic frequency axis."""
     figure = new_figure()
     axes = figure.add_subplot()
-    frequencies = np.array(profile.frequencies)
+    frequencies = profile.frequencies
     audible = frequencies >= 20
-    level = 10 * np.log10(np.maximum(profile.psd, 1e-20))
+    level = 10 * np.log10(np.maximum(2 * profile.psd, 1e-20))
     axes.semilogx(frequencies[audible], level[audible], color=ACCENT, linewidth=1.6)
     axes.set_xlim(20, frequencies[-1])
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("density (dBFS / Hz)")
-    axes.set_title(
-        f"Noise print: {profile.level_dbfs:.1f} dBFS, ± {profile.spread_db:.1f} dB, {profile.seconds:.1f} s", loc="left"
-    )
+    axes.set_title(f"Noise print: {profile.level_db:.1f} dBFS, {profile.seconds:.1f} s", loc="left")
     tidy(axes)
     save(figure, path)
