@@ -115,4 +115,5 @@ class Features:
         low: Complex = spectra[:, : self._bins] * self._scale
         mean = self._magnitude(np.abs(low))
         levels = (levels - self._level(levels)) / np.float32(_LEVEL_UNIT_DB)
-        return levels, low / np.sqrt(np.maximum(mean, np.float32(_LEAST_MAGNITUDE)))
+        low /= np.sqrt(np.maximum(mean, np.float32(_LEAST_MAGNITUDE)))
+        return levels, low
