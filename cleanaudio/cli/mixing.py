@@ -1,0 +1,170 @@
+"""A mixing run: both sides to a plan, the plan to the pool, outcomes to manifest, JSON and the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.batch.inputs import expand
+from cleanaudio.batch.lock import FolderLock
+from cleanaudio.batch.mix_manifest import MixManifest, row_of
+from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, plan_mixes, variants
+from cleanaudio.batch.outcome import Done, Failed, Outcome, Skipped
+from cleanaudio.batch.plan import check_targets
+from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.source import Problem, Source
+from cleanaudio.cli.batching import exit_code, say_summary, workers
+from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.exits import Exit
+from cleanaudio.cli.progress import Progress
+from cleanaudio.errors import OutputError
+
+
+class Mixing:
+    """One run of ``mix``.
+
+    Parameters
+    ----------
+    request : MixRequest
+    folder : Path
+        Where the noisy recordings go.
+    manifest : Path
+    json, quiet, debug, allow_empty : bool
+    """
+
+    def __init__(
+        self,
+        request: MixRequest,
+        *,
+        folder: Path,
+        manifest: Path,
+        json: bool,
+        quiet: bool,
+        debug: bool,
+        allow_empty: bool,
+    ) -> None:
+        self._request, self._folder, self._manifest = request, folder, manifest
+        self._json, self._quiet, self._debug, self._allow_empty = json, quiet, debug, allow_empty
+
+    def run(
+        self,
+        speech: Callable[[], Iterable[Source | Problem]],
+        noise: Sequence[Source],
+        snrs_db: Sequence[float],
+        *,
+        every: bool,
+        jobs: int | None,
+        dry_run: bool,
+    ) -> int:
+        """Mix everything; return the exit code."""
+        request = self._request
+        policy = MixPolicy(
+            folder=self._folder,
+            extension=lambda path: output_suffix(path, request.format),
+            existing="overwrite" if request.overwrite else "refuse",
+        )
+        check_targets(policy)
+
+        def steps() -> Iterator[MixJob | Skipped | Failed]:
+            return plan_mixes(variants(speech(), noise, snrs_db, request.seed, every), policy, time.time)
+
+        if dry_run:
+            return exit_code(self._show(steps()), self._allow_empty)
+        with ExitStack() as stack:
+            stack.enter_context(FolderLock(self._folder))
+            manifest = stack.enter_context(MixManifest(self._manifest, request.overwrite))
+            each = len(snrs_db) * (len(noise) if every else 1)
+            count = partial(_count, speech, each)
+            progress = stack.enter_context(Progress(count, shown=not self._quiet and not self._json))
+
+            def on_outcome(outcome: Outcome, summary: Summary) -> None:
+                manifest.add(outcome)
+                progress.advance(summary)
+                self._tell(outcome)
+
+            try:
+                summary = run(steps(), partial(_work, request), workers(jobs), None, on_outcome)
+            except OutputError as error:  # the manifest itself cannot be written
+                complain(error)
+                return Exit.SOME_FAILED
+        if not self._quiet:
+            say_summary(summary)
+        return exit_code(summary, self._allow_empty)
+
+    def _tell(self, outcome: Outcome) -> None:
+        if self._json:
+            print(json.dumps(row_of(outcome), ensure_ascii=True), flush=True)
+        if isinstance(outcome, Failed):
+            complain(outcome.error)
+            if self._debug and outcome.error.__cause__ is not None:
+                import traceback
+
+                say("".join(traceback.format_exception(outcome.error.__cause__)))
+        elif isinstance(outcome, Done) and not self._quiet:
+            for note in outcome.notes:
+                say(f"cleanaudio: {outcome.job.output}: note: {note}")
+
+    def _show(self, steps: Iterator[MixJob | Skipped | Failed]) -> Summary:
+        """Print the plan: JSON lines or a table."""
+        from rich.table import Table
+        from rich.text import Text
+
+        summary = Summary()
+        table = Table("clean", "noise", "SNR", "noisy", box=None, header_style="bold")
+        for step in steps:
+            if isinstance(step, MixJob):
+                summary.done += 1
+                cells = [step.label, step.variant.noise.label, f"{step.variant.snr_db:g} dB", str(step.output)]
+            else:
+                summary.add(step)
+                reason = step.error.describe() if isinstance(step, Failed) else step.reason
+                cells = [step.job.label, "", "", reason]
+            if self._json:
+                print(json.dumps(dict(zip(("clean", "noise", "snr", "noisy"), cells, strict=True)), ensure_ascii=True))
+            else:
+                table.add_row(*map(Text, cells))
+        if not self._json:
+            stdout().print(table)
+        return summary
+
+
+def _work(request: MixRequest, threads: int):
+    return partial(mix_file, request)
+
+
+def _count(speech: Callable[[], Iterable[Source | Problem]], each: int) -> int:
+    return sum(1 if isinstance(item, Problem) else each for item in speech())
+
+
+def find(inputs: Sequence[str], recursive: bool, folder: Path | None = None) -> Iterator[Source | Problem]:
+    """Find recordings, those in the output folder left out."""
+    return expand(
+        inputs,
+        recursive=recursive,
+        suffixes=AUDIO_SUFFIXES,
+        exclude=() if folder is None else (folder,),
+        stdin=None if sys.stdin is None else sys.stdin.buffer,
+    )
+
+
+def all_noise(inputs: Sequence[str], recursive: bool, folder: Path | None = None) -> list[Source]:
+    """Return the noise recordings, all of them: nothing can be drawn before they are known.
+
+    Raises
+    ------
+    CleanAudioError
+        There is none, or one that was named cannot be had.
+    """
+    found = []
+    for item in find(inputs, recursive, folder):
+        if isinstance(item, Problem):
+            item.error.message = f"noise: {item.error.message}"
+            raise item.error
+        found.append(item)
+    return found
