@@ -41,55 +41,42 @@ class IfFails(StrEnum):
     QUARANTINE = "quarantine"
 
 
-_HOW, _NOISE, _GATE = "How to clean", "Noise print", "Quality"
+_GATE = "Quality"
 
 
 def denoise(
     inputs: options.Inputs = None,
     output: options.Output = None,
-    backend: Annotated[
-        str, typer.Option("--backend", "-b", help="NAME, NAME:FILE, or a sum: 0.6*A+0.4*B.", rich_help_panel=_HOW)
-    ] = "auto",
-    model: Annotated[
-        Path | None, typer.Option("--model", help="Model file of the backend.", rich_help_panel=_HOW)
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", help="Backend option KEY=VALUE, repeatable; see: cleanaudio backends NAME.", rich_help_panel=_HOW
-        ),
-    ] = None,
-    strength: Annotated[
-        float,
-        typer.Option("--strength", "-s", min=0, max=1, help="0 leaves everything, 1 is all.", rich_help_panel=_HOW),
-    ] = 1.0,
-    limit_db: Annotated[
-        float | None,
-        typer.Option("--limit-db", "-l", min=0, max=120, help="Take away at most so many dB.", rich_help_panel=_HOW),
-    ] = None,
+    backend: options.Backend = "auto",
+    model: options.Model = None,
+    contract: options.Contract = None,
+    model_rate: options.ModelRate = None,
+    settings: options.Settings = None,
+    strength: options.Strength = 1.0,
+    limit_db: options.LimitDb = None,
     channels: Annotated[
         Channels | None,
         typer.Option(
             help="One decision for all channels or one each; default: linked for stereo, else independent.",
-            rich_help_panel=_HOW,
+            rich_help_panel=options.HOW,
         ),
     ] = None,
     fallback: Annotated[
         list[str] | None,
-        typer.Option(help="Backend to use where the first cannot be had or fails; repeatable.", rich_help_panel=_HOW),
+        typer.Option(
+            help="Backend to use where the first cannot be had or fails; repeatable.", rich_help_panel=options.HOW
+        ),
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="cpu, or cuda where onnxruntime-gpu is installed.", rich_help_panel=_HOW)
-    ] = "cpu",
+    device: options.Device = "cpu",
     excerpt: Annotated[
-        str | None, typer.Option(help="Clean only this stretch, e.g. 0:30-1:00.", rich_help_panel=_HOW)
+        str | None, typer.Option(help="Clean only this stretch, e.g. 0:30-1:00.", rich_help_panel=options.HOW)
     ] = None,
-    profile: Annotated[
-        Path | None, typer.Option("--profile", "-p", help="A print by profile-noise.", rich_help_panel=_NOISE)
-    ] = None,
+    profile: options.Profile = None,
     noise_from: Annotated[
         str | None,
-        typer.Option(help="A stretch of each recording with noise only, e.g. 0:00-0:02.", rich_help_panel=_NOISE),
+        typer.Option(
+            help="A stretch of each recording with noise only, e.g. 0:00-0:02.", rich_help_panel=options.NOISE
+        ),
     ] = None,
     guard: Annotated[
         bool | None,
@@ -157,7 +144,7 @@ def denoise(
         fallbacks = registry.after(spec)
     request = Request(
         backend=spec,
-        options=values.pairs(settings or []),
+        options=options.settings_of(settings, contract, model_rate),
         strength=strength,
         limit_db=limit_db,
         channels=channels.value if channels else None,

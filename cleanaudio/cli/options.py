@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cleanaudio.cli import config
+from cleanaudio.cli import config, values
 from cleanaudio.errors import RecipeError
 
 if TYPE_CHECKING:
+    from cleanaudio.backends.interface import Value
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.report.gate import Gate
 
-OUTPUT, INPUT, RUN = "Output", "Input", "The run"
+HOW, NOISE, OUTPUT, INPUT, RUN = "How to clean", "Noise print", "Output", "Input", "The run"
 DEFAULT_NAME = "{stem}{suffix}.{ext}"
 
 
@@ -27,6 +28,38 @@ def _configure(context: typer.Context, parameter: typer.CallbackParam, value: ob
         config.apply(context, **seen)
     return value
 
+
+Backend = Annotated[
+    str, typer.Option("--backend", "-b", help="NAME, NAME:FILE, or a sum: 0.6*A+0.4*B.", rich_help_panel=HOW)
+]
+Model = Annotated[Path | None, typer.Option("--model", help="Model file of the backend.", rich_help_panel=HOW)]
+Contract = Annotated[
+    str | None,
+    typer.Option("--contract", help="How the model is fed, where its file does not tell.", rich_help_panel=HOW),
+]
+ModelRate = Annotated[
+    int | None,
+    typer.Option("--model-rate", help="Rate of the model, where its file does not tell.", rich_help_panel=HOW),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Backend option KEY=VALUE, repeatable; see: cleanaudio backends NAME.", rich_help_panel=HOW
+    ),
+]
+Strength = Annotated[
+    float, typer.Option("--strength", "-s", min=0, max=1, help="0 leaves everything, 1 is all.", rich_help_panel=HOW)
+]
+LimitDb = Annotated[
+    float | None,
+    typer.Option("--limit-db", "-l", min=0, max=120, help="Take away at most so many dB.", rich_help_panel=HOW),
+]
+Device = Annotated[
+    str, typer.Option("--device", help="cpu, or cuda where onnxruntime-gpu is installed.", rich_help_panel=HOW)
+]
+Profile = Annotated[
+    Path | None, typer.Option("--profile", "-p", help="A print by profile-noise.", rich_help_panel=NOISE)
+]
 
 Inputs = Annotated[
     list[str] | None,
@@ -106,6 +139,12 @@ Preset = Annotated[
 ]
 
 
+def settings_of(pairs: list[str] | None, contract: str | None, model_rate: int | None) -> dict[str, Value]:
+    """Return the backend options that were asked for, those with a name of their own among them."""
+    own: dict[str, Value | None] = {"contract": contract, "model_rate": model_rate}
+    return {key: value for key, value in own.items() if value is not None} | values.pairs(pairs or [])
+
+
 class GateMissing(StrEnum):
     """What becomes of a criterion that is not measurable."""
 
@@ -133,6 +172,7 @@ def load_profile(path: Path | None) -> NoiseProfile | None:
     """Return the noise print of a file, if one is named."""
     if path is None:
         return None
+    from cleanaudio.backends.interface import Value
     from cleanaudio.backends.profile import NoiseProfile
 
     return NoiseProfile.load(path)

@@ -6,27 +6,30 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cleanaudio.cli import options, values
+from cleanaudio.cli import options
 from cleanaudio.cli.console import say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import RecipeError
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.interface import Value
 
 _PIPE, _DEVICE = "Pipes", "Devices"
 
 
 def stream(
-    backend: Annotated[str, typer.Option("--backend", "-b", help="Any that can run live.")] = "auto",
-    model: Annotated[Path | None, typer.Option("--model", help="Model file of the backend.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="Backend option KEY=VALUE, repeatable.")] = None,
-    strength: Annotated[float, typer.Option("--strength", "-s", min=0, max=1, help="0 … 1.")] = 1.0,
-    limit_db: Annotated[
-        float | None, typer.Option("--limit-db", "-l", min=0, help="Take away at most so much.")
-    ] = None,
-    profile: Annotated[Path | None, typer.Option("--profile", "-p", help="A print by profile-noise.")] = None,
+    backend: options.Backend = "auto",
+    model: options.Model = None,
+    contract: options.Contract = None,
+    model_rate: options.ModelRate = None,
+    settings: options.Settings = None,
+    strength: options.Strength = 1.0,
+    limit_db: options.LimitDb = None,
+    profile: options.Profile = None,
     rate: Annotated[
         int | None, typer.Option(help="Of raw samples; without it stdin is WAV.", rich_help_panel=_PIPE)
     ] = None,
@@ -63,7 +66,7 @@ def stream(
     spec, why = decided(backend, None if model is None else str(model))
     if why is not None and not quiet:
         say(f"cleanaudio: auto is {spec}: {why}")
-    chosen = _Chosen(spec, values.pairs(settings or []), strength, limit_db, profile)
+    chosen = _Chosen(spec, options.settings_of(settings, contract, model_rate), strength, limit_db, profile)
     if simulate is not None:
         report, code = _simulate(chosen, simulate, output, block_ms)
     elif with_devices:
@@ -82,7 +85,7 @@ class _Chosen:
     """The signal path that was asked for."""
 
     def __init__(
-        self, spec: str, settings: dict[str, str], strength: float, limit_db: float | None, profile: Path | None
+        self, spec: str, settings: dict[str, Value], strength: float, limit_db: float | None, profile: Path | None
     ) -> None:
         self._spec, self._settings, self._profile = spec, settings, profile
         self._strength, self._limit_db = strength, limit_db
