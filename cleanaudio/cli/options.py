@@ -172,7 +172,6 @@ def load_profile(path: Path | None) -> NoiseProfile | None:
     """Return the noise print of a file, if one is named."""
     if path is None:
         return None
-    from cleanaudio.backends.interface import Value
     from cleanaudio.backends.profile import NoiseProfile
 
     return NoiseProfile.load(path)
