@@ -1,13 +1,19 @@
 """``python -m cleanaudio`` and the ``cleanaudio`` command."""
 
+import signal
 import sys
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
     from cleanaudio.cli.app import main as run
 
     sys.exit(run())
+
+
+def _terminated(*_: object) -> None:
+    raise SystemExit(143)  # unwinds what is under way, which removes its temporaries
 
 
 if __name__ == "__main__":

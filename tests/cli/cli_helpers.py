@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TypeVar
@@ -107,7 +107,10 @@ def wait_for(what: Callable[[], T], process: subprocess.Popen | None = None, tim
 
 @contextmanager
 def started(
-    *arguments: object, stdin: int | IO = subprocess.DEVNULL, prefix: Sequence[str] = (), **more: object
+    *arguments: object,
+    stdin: int | IO = subprocess.DEVNULL,
+    prefix: Sequence[str] = (),
+    environment: Mapping[str, str] = os.environ,
 ) -> Iterator[subprocess.Popen]:
     """Start the program in a session of its own; it is killed should it be alive at the end."""
     process = subprocess.Popen(
@@ -116,8 +119,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        **more,
+        env={**environment, "OMP_NUM_THREADS": "1"},
     )
     try:
         yield process

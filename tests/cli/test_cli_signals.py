@@ -1,0 +1,206 @@
+"""Runs that are stopped, whose workers are killed, or that meet each other: nothing half, every row written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_helpers import audio, children, hidden, read, rows, shape, started, wait_for, who_writes, write
+
+from cleanaudio.batch.lock import LOCK_NAME
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+SIGNALS = pytest.mark.parametrize("number", list(CODES), ids=lambda number: number.name)
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory, noisy_speech) -> Path:
+    """Eight channels for half a minute: more than a second of work, however fast the machine."""
+    clip = np.tile(noisy_speech(4.0, 48000), 7)
+    return write(tmp_path_factory.mktemp("long") / "long.wav", np.stack([clip] * 8, axis=1), 48000)
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory, noisy_speech) -> Path:
+    return write(tmp_path_factory.mktemp("short") / "short.wav", noisy_speech(2.0)[16000:])
+
+
+def many(folder: Path, source: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        os.link(source, folder / f"{number:03}.wav")
+    return folder
+
+
+def parts(folder: Path) -> list[Path]:
+    return list(folder.glob(".*.part"))
+
+
+def log_of(folder: Path) -> list[dict[str, str]]:
+    return rows(folder) if (folder / "metrics.csv").exists() else []
+
+
+@SIGNALS
+def test_one_file_is_broken_off(tmp_path, long, number):
+    out = tmp_path / "out"
+    with started("denoise", long, "-o", out, "-b", "omlsa") as process:
+        wait_for(lambda: parts(out), process)
+        process.send_signal(number)
+        assert process.wait(60) == CODES[number]
+        said = process.stderr.read().decode()
+    assert audio(out) == set() and hidden(out) == []
+    (row,) = rows(out)
+    assert row["status"] == "failed" and "the run was stopped" in row["reason"]
+    assert "Traceback" not in said and said.endswith("0 done, 1 failed; stopped\n")
+
+
+@SIGNALS
+def test_a_batch_is_broken_off(tmp_path, long, short, number):
+    folder, out = many(tmp_path / "in", short, 30), tmp_path / "out"
+    os.link(long, folder / "000 long.wav")
+    with started("denoise", folder, "-o", out, "-b", "omlsa", "-j", "2", "--json") as process:
+        wait_for(lambda: len(log_of(out)) >= 3 and (out / "000 long.wav").exists() is False, process)
+        wait_for(lambda: any("long" in path.name for path in parts(out)), process)
+        os.killpg(process.pid, number)  # as the terminal does: to all
+        assert process.wait(60) == CODES[number]
+        said = process.stderr.read().decode()
+    statuses = {Path(row["input"]).name: row["status"] for row in rows(out)}
+    done = {name for name, status in statuses.items() if status == "done"}
+    assert audio(out) == done and len(done) >= 3
+    assert statuses["000 long.wav"] == "failed"
+    assert hidden(out) == [] and "Traceback" not in said and "; stopped" in said
+    for name in done:
+        assert shape(out / name) == shape(short)
+
+
+def test_what_was_broken_off_goes_on_where_it_was(tmp_path, short, program):
+    folder, out = many(tmp_path / "in", short, 12), tmp_path / "out"
+    common = ("denoise", folder, "-o", out, "-b", "omlsa", "-j", "2", "--skip-existing")
+    with started(*common) as process:
+        wait_for(lambda: log_of(out), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) in (0, 130)
+    before = {row["input"] for row in rows(out) if row["status"] == "done"}
+    assert before
+    ran = program(*common)
+    assert ran.returncode == 0, ran.stderr
+    after = rows(out)[-12:]
+    assert {row["input"] for row in after if row["status"] == "skipped"} == before
+    assert len(audio(out)) == 12 and hidden(out) == []
+
+
+def test_a_run_that_is_killed_keeps_its_rows_and_no_lock(tmp_path, short, program):
+    folder, out = many(tmp_path / "in", short, 12), tmp_path / "out"
+    common = ("denoise", folder, "-o", out, "-b", "omlsa", "-j", "1", "--skip-existing")
+    with started(*common) as process:
+        wait_for(lambda: len(log_of(out)) >= 2, process)
+        workers = children(process.pid)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+    wait_for(
+        lambda: not any(Path(f"/proc/{worker}/fd").exists() and os.listdir(f"/proc/{worker}/fd") for worker in workers)
+    )
+    known = {Path(row["output"]).name for row in rows(out) if row["status"] == "done"}
+    made = {path.name for path in out.glob("*.wav")}
+    assert known <= made and len(made - known) <= 1
+    for name in made:
+        assert shape(out / name) == shape(short)
+    for name in made - known:  # killed between the file and its row
+        (out / name).unlink()
+    ran = program(*common)
+    assert ran.returncode == 0, ran.stderr
+    assert {path.name for path in out.glob("*.wav")} == {path.name for path in folder.iterdir()}
+
+
+def test_a_worker_that_is_killed_costs_one_retry(tmp_path, long, short):
+    folder, out = many(tmp_path / "in", short, 3), tmp_path / "out"
+    os.link(long, folder / "000 long.wav")
+    with started("denoise", folder, "-o", out, "-b", "spectral-subtraction", "-j", "2") as process:
+        wait_for(lambda: any("long" in path.name for path in parts(out)), process)
+        wait_for(lambda: len(log_of(out)) == 3, process)  # only the long one is left
+        victim = wait_for(lambda: who_writes(out, process.pid), process)
+        (first,) = parts(out)
+        os.kill(victim, signal.SIGKILL)
+        wait_for(lambda: parts(out) and first not in parts(out), process)  # a new one, and the old one is gone
+        assert process.wait(120) == 0, process.stderr.read()
+    assert len(audio(out)) == 4 and hidden(out) == []
+    assert sorted(row["status"] for row in rows(out)) == ["done"] * 4
+    assert shape(out / "000 long.wav") == shape(long)
+    assert np.isfinite(read(out / "000 long.wav")[::100]).all()
+
+
+def test_a_worker_that_is_killed_twice_costs_its_file(tmp_path, long, short):
+    folder, out = many(tmp_path / "in", short, 3), tmp_path / "out"
+    os.link(long, folder / "000 long.wav")
+    with started("denoise", folder, "-o", out, "-b", "omlsa", "-j", "2") as process:
+        wait_for(lambda: len(log_of(out)) == 3, process)
+        for _ in range(2):
+            victim = wait_for(lambda: who_writes(out, process.pid), process)
+            before = parts(out)
+            os.kill(victim, signal.SIGKILL)
+            wait_for(lambda before=before: not set(before) & set(parts(out)))
+        assert process.wait(60) == 1
+        said = process.stderr.read().decode()
+    found = {Path(row["input"]).name: row for row in rows(out)}
+    assert found["000 long.wav"]["status"] == "failed" and "killed, twice" in found["000 long.wav"]["reason"]
+    assert "000 long.wav: the process that worked on it was killed, twice (it may have run out of memory" in said
+    assert len(audio(out)) == 3 and hidden(out) == []
+
+
+def test_one_run_at_a_time_in_a_folder(tmp_path, short, program):
+    out = tmp_path / "out"
+    with started("denoise", "@-", "-o", out, "-b", "wiener", stdin=subprocess.PIPE) as first:
+        wait_for(lambda: (out / LOCK_NAME).exists() and (out / LOCK_NAME).read_text(), first)
+        ran = program("denoise", short, "-o", out, "-b", "wiener")
+        assert ran.returncode == 2
+        assert f"{out}: process {first.pid} is writing into this folder (wait for it" in ran.stderr.decode()
+        ran = program("denoise", short, "-o", tmp_path / "other", "-b", "wiener")
+        assert ran.returncode == 0
+        first.stdin.write(os.fsencode(short) + b"\n")
+        first.stdin.close()
+        assert first.wait(60) == 0, first.stderr.read()
+    assert audio(out) == {"short.wav"} and hidden(out) == []
+
+
+@SIGNALS
+@pytest.mark.parametrize("what", ["@-", "-"])
+def test_a_run_that_waits_for_stdin_can_be_stopped(tmp_path, number, what):
+    out, room = tmp_path / "out", tmp_path / "room"
+    room.mkdir()
+    environment = {**os.environ, "TMPDIR": str(room)}
+    arguments = ("denoise", what, "-o", out, "-b", "wiener")
+    with started(*arguments, stdin=subprocess.PIPE, environment=environment) as process:
+        wait_for(lambda: (out / "metrics.csv").exists(), process)
+        process.send_signal(number)
+        assert process.wait(60) == CODES[number]
+        assert b"Traceback" not in process.stderr.read()
+    assert hidden(out) == [] and list(room.iterdir()) == []
+
+
+@SIGNALS
+def test_a_result_that_nobody_takes_can_be_stopped(tmp_path, short, long, number):
+    """The pipe is full and nobody reads: the temporary files go all the same."""
+    room = tmp_path / "room"
+    room.mkdir()
+    environment = {**os.environ, "TMPDIR": str(room)}
+    with started(
+        "denoise", short, "-o", "-", "--subtype", "DOUBLE", "-b", "wiener", environment=environment
+    ) as process:
+        wait_for(lambda: waits_to_write(process.pid), process)
+        process.send_signal(number)
+        assert process.wait(60) == CODES[number]
+        assert b"Traceback" not in process.stderr.read()
+    assert list(room.iterdir()) == []
+
+
+def waits_to_write(pid: int) -> bool:
+    """Whether a process sleeps in a write to its stdout, by the kernel's own words."""
+    call = Path(f"/proc/{pid}/syscall").read_text().split()
+    return len(call) > 1 and call[0] == str(WRITE) and int(call[1], 16) == 1
+
+
+WRITE = {"x86_64": 1, "aarch64": 64, "riscv64": 64}[os.uname().machine]
