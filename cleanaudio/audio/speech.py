@@ -101,7 +101,8 @@ def pieces(blocks: Iterable[NDArray[np.float32]], rate: int) -> Iterator[Piece]:
     for block in blocks:
         stft = stft or Stft(block.shape[0], shape, hop)
         spectra = stft.push(block)
-        powers = np.mean(spectra.real**2 + spectra.imag**2, axis=0, dtype=np.float64) * scale
+        powers: NDArray[np.float64] = np.square(np.abs(spectra), dtype=np.float64).mean(axis=0)
+        powers *= scale
         waiting = np.concatenate([waiting, powers[skip:]])
         skip = max(0, skip - len(powers))
         while len(waiting) >= PIECE_FRAMES:
@@ -161,4 +162,3 @@ def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 3.0) -> li
         lowest = min(piece.score for piece in kept)
         kept = [piece for piece in kept if piece.score <= lowest + span_db]
     return sorted(kept, key=lambda piece: piece.start)
-

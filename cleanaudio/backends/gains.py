@@ -66,14 +66,16 @@ class Subtraction:
 
     def __call__(self, powers: Power, noise: Power) -> Power:
         """Take |Y|² and the noise PSD, return gains."""
-        share = noise / np.maximum(powers, _LEAST)
+        share: Power = noise / np.maximum(powers, _LEAST)
         if self._magnitude:
             share *= np.float32(np.pi / 4)
-            gains = np.sqrt(share, out=share)
-            gains *= -self._alpha
-            gains += 1
-            return np.maximum(gains, max(self._beta, self._floor), out=gains)
-        gains = 1 - self._alpha * share
+            np.sqrt(share, out=share)
+            share *= -self._alpha
+            share += 1
+            np.maximum(share, max(self._beta, self._floor), out=share)
+            return share
+        gains: Power = share * -self._alpha
+        gains += 1
         share *= self._beta
         np.maximum(gains, share, out=gains)
         np.sqrt(gains, out=gains)

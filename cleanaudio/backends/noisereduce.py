@@ -1,7 +1,9 @@
-"""Spectral gating by the package noisereduce (Sainburg 2019), run over a recording of any length.
+"""The package noisereduce (Sainburg, Thielk & Gentner 2020) as a backend: spectral gating with its own functions.
 
-The package cuts long signals into chunks of 600 000 samples with 30 000 samples of context on either side; this runs
-the package itself over the same grid as the samples stream by, so that the result is that of the whole file.
+The package works through a recording in chunks of 600,000 frames with 30,000 frames of context on both sides. The same
+grid is walked here as the samples come, so that the result is the package's for the whole file and memory stays
+flat. Its stationary threshold is measured on the first chunk, as there (``clip_noise_stationary``), in a first pass; or
+follows from a noise print.
 """
 
 from __future__ import annotations
@@ -10,198 +12,227 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
-from cleanaudio.backends.linking import Linked
+from cleanaudio.backends.linking import spread
+from cleanaudio.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.profile import NoiseProfile
 
 Audio = NDArray[np.float32]
 
 CHUNK, CONTEXT = 600_000, 30_000
-
-# Where a signal is digitally silent the package divides zero by zero; this is far below every bit depth.
-_FLOOR = 1e-10
-_SILENT = 1e-8
-
-
-@cache
-def _package() -> Any:
-    """Return the package, imported without torch: it would be loaded for seconds and never be used."""
-    with _hidden("torch"):
-        import noisereduce
-        import noisereduce.spectralgate
-    return noisereduce
-
-
-@contextmanager
-def _hidden(name: str) -> Iterator[None]:
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment] # makes its import fail
-    try:
-        yield
-    finally:
-        del sys.modules[name]
+"""Frames of a chunk and of its context: the package's defaults."""
+_CANCELLED = 0.1  # power of the mean relative to the strongest channel, below which the mean says nothing
+# Of a periodogram bin of Gaussian noise about its expectation, in dB (its power is distributed exponentially).
+_MEAN_DB, _STD_DB = -10 * np.euler_gamma / np.log(10), 10 / np.log(10) * np.pi / np.sqrt(6)
 
 
 class NoiseReduce(Backend):
-    """The package's spectral gate, stationary and non-stationary."""
+    """Spectral gating, stationary or not."""
 
     name = "noisereduce"
-    summary = "spectral gating by the package noisereduce (Sainburg 2019)"
+    summary = "spectral gating by the package noisereduce (Sainburg 2020)"
     kind = "classical"
     live = False
+    takes_profile = True
     options = (
-        Option("stationary", False, "thresholds from the whole recording instead of following the noise"),
+        Option("stationary", False, "one threshold for the whole recording, instead of one that follows it"),
         Option("prop_decrease", 1.0, "share of the noise that is taken away", "", 0.0, 1.0),
-        Option("n_std_thresh", 1.5, "stationary: threshold above the mean, in standard deviations", "", 0.0, 10.0),
+        Option("n_std_thresh", 1.5, "stationary: standard deviations above the mean level of the noise", "", 0.0, 10.0),
         Option("time_constant_s", 2.0, "non-stationary: how slowly the noise floor follows", "s", 0.01, 60.0),
         Option("thresh_n_mult", 2.0, "non-stationary: threshold above the floor, as a multiple", "", 0.0, 20.0),
         Option("sigmoid_slope", 10.0, "non-stationary: steepness of the threshold", "", 0.1, 100.0),
-        Option("freq_mask_smooth_hz", 500.0, "smoothing of the mask over frequency", "Hz", 375.0, 20000.0),
-        Option("time_mask_smooth_ms", 50.0, "smoothing of the mask over time", "ms", 32.0, 5000.0),
+        Option(
+            "freq_mask_smooth_hz", 500.0, "smoothing of the mask over frequency, a bin at least", "Hz", 1.0, 20000.0
+        ),
+        Option("time_mask_smooth_ms", 50.0, "smoothing of the mask over time, a frame at least", "ms", 1.0, 5000.0),
         Option("n_fft", 1024, "window of the transform", "samples", 256, 8192),
     )
+
+    def require(self) -> None:
+        """Raise BackendUnavailable where the package is missing."""
+        if find_spec("noisereduce") is None:
+            raise BackendUnavailable(self.name, "all", "the package noisereduce is not installed")
 
     def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> Resolved:
         """Complete the options."""
         full = self.complete(options)
+        by_print = bool(full["stationary"]) and setup.profile is not None
         return Resolved(
             rate=setup.rate,
-            latency=CHUNK + 2 * CONTEXT,
+            latency=CHUNK + CONTEXT,
             options=full,
+            hashes={"profile": setup.profile.hash} if by_print and setup.profile is not None else {},
             libraries=("numpy", "scipy", "noisereduce"),
-            needs_analysis=bool(full["stationary"]),
+            needs_analysis=bool(full["stationary"]) and not by_print,
         )
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
-        """Return the threshold of each bin in dB; as the package does, from the first chunk, channels averaged."""
-        heard: list[Audio] = []
-        frames = 0
+        """Return the stationary threshold of each bin in dB, measured on the first chunk."""
+        parts: list[Audio] = []
+        missing = CHUNK
         for block in blocks:
-            if frames < CHUNK:
-                heard.append(block[:, : CHUNK - frames].mean(axis=0))
-                frames += len(heard[-1])
-        shortest = int(resolved.options["n_fft"])
-        noise = np.concatenate([*heard, np.zeros(max(0, shortest - frames), np.float32)])
-        return {"threshold_db": _stationary(noise, noise, setup.rate, resolved.options).noise_thresh.tolist()}
+            parts.append(block[:, :missing])
+            missing -= parts[-1].shape[1]
+            if missing <= 0:
+                break
+        whole = np.concatenate([np.zeros((setup.channels, 0), np.float32), *parts], axis=1)
+        window = int(resolved.options["n_fft"])
+        noise = _feed(whole)
+        noise = np.pad(noise, (0, max(0, window - len(noise))))  # the package refuses what is shorter
+        if not np.any(noise):
+            return {"threshold_db": [0.0] * (window // 2 + 1)}
+        gate = _gate(resolved.options, resolved.rate, noise)
+        return {"threshold_db": [float(value) for value in gate.noise_thresh]}
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
-        threshold = None if analysis is None else np.array(analysis["threshold_db"])
-
-        def gate(chunk: NDArray[np.float64]) -> NDArray[np.float64]:
-            if threshold is None:
-                return _nonstationary(chunk, setup.rate, resolved.options)
-            spectral_gate = _stationary(chunk, chunk[0, : int(resolved.options["n_fft"])], setup.rate, resolved.options)
-            spectral_gate.noise_thresh = threshold
-            return spectral_gate.get_traces()
-
-        if setup.linked and setup.channels > 1:
-            return Linked(_Chunks(gate, 1), setup.channels, setup.rate)
-        return _Chunks(gate, setup.channels)
+        threshold: NDArray[np.float64] | None = None
+        if resolved.options["stationary"]:
+            if analysis is not None:
+                threshold = np.array(analysis["threshold_db"])
+            elif setup.profile is not None:
+                threshold = _threshold(setup.profile, resolved)
+        return spread(lambda: _Gating(resolved.options, resolved.rate, threshold), setup, resolved.rate)
 
 
-def _common(options: Mapping[str, Value]) -> dict[str, Any]:
-    return {
-        "prop_decrease": options["prop_decrease"],
-        "time_constant_s": options["time_constant_s"],
-        "freq_mask_smooth_hz": options["freq_mask_smooth_hz"],
-        "time_mask_smooth_ms": options["time_mask_smooth_ms"],
-        "n_fft": options["n_fft"],
-        "chunk_size": None,
-        "padding": 0,
-    }
+class _Gating:
+    """One channel through the package, on its grid of chunks."""
 
+    latency = CHUNK + CONTEXT
 
-def _nonstationary(chunk: NDArray[np.float64], rate: int, options: Mapping[str, Value]) -> NDArray[np.float64]:
-    return _package().reduce_noise(
-        chunk,
-        rate,
-        stationary=False,
-        thresh_n_mult_nonstationary=options["thresh_n_mult"],
-        sigmoid_slope_nonstationary=options["sigmoid_slope"],
-        **_common(options),
-    )
-
-
-def _stationary(chunk: NDArray, noise: NDArray, rate: int, options: Mapping[str, Value]) -> Any:
-    """Return the package's stationary gate for a chunk, its thresholds taken from ``noise``, (frames,)."""
-    return _package().spectralgate.SpectralGateStationary(
-        y=chunk,
-        sr=rate,
-        y_noise=noise,
-        n_std_thresh_stationary=options["n_std_thresh"],
-        clip_noise_stationary=False,
-        win_length=None,
-        hop_length=None,
-        tmp_folder=None,
-        use_tqdm=False,
-        n_jobs=1,
-        **_common(options),
-    )
-
-
-class _Chunks:
-    """Cuts a stream into the package's chunks with context.
-
-    Parameters
-    ----------
-    gate : callable
-        Takes and returns a chunk with its context, (channels, n).
-    channels : int
-    """
-
-    latency = CHUNK + 2 * CONTEXT
-
-    def __init__(self, gate: Any, channels: int) -> None:
-        self._gate, self._channels = gate, channels
+    def __init__(self, options: Mapping[str, Value], rate: int, threshold: NDArray[np.float64] | None) -> None:
+        self._gate = _gate(options, rate, None if threshold is None else np.zeros(int(options["n_fft"])))
+        if threshold is not None:
+            self._gate.noise_thresh = threshold
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._kept = [np.zeros((self._channels, CONTEXT), np.float32)]
-        self._frames = CONTEXT
-        self._first = True
+        self._held: list[Audio] = [np.zeros((1, CONTEXT), np.float32)]
+        self._frames = CONTEXT  # held, the context before the next chunk included
+        self._chunks = 0
 
     def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
-        self._kept.append(block)
+        """Take (1, n), return (1, m)."""
+        self._held.append(block)
         self._frames += block.shape[1]
-        # One frame more than a chunk: only then is it certain that the recording is longer than one.
-        done = [np.zeros((self._channels, 0), np.float32)]
-        while self._frames > CONTEXT + CHUNK + CONTEXT:
-            joined = np.concatenate(self._kept, axis=1)
-            done.append(self._clean(joined[:, : CHUNK + 2 * CONTEXT]))
-            self._kept = [joined[:, CHUNK:]]
-            self._frames -= CHUNK
-            self._first = False
+        done = [block[:, :0]]
+        while self._frames > CONTEXT + CHUNK + CONTEXT:  # a recording of one chunk is not padded to the grid
+            done.append(self._chunk(CHUNK))
         return np.concatenate(done, axis=1)
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
-        joined = np.concatenate(self._kept, axis=1)
-        done = []
-        while (left := joined.shape[1] - CONTEXT) > 0:
-            # As in the package: a recording within one chunk has context only, the last of several is filled up.
-            length = left if self._first and left <= CHUNK else CHUNK
-            chunk = joined[:, : length + 2 * CONTEXT]
-            chunk = np.pad(chunk, ((0, 0), (0, length + 2 * CONTEXT - chunk.shape[1])))
-            done.append(self._clean(chunk)[:, :left])
-            joined, self._first = joined[:, length:], False
-        return np.concatenate([np.zeros((self._channels, 0), np.float32), *done], axis=1)
+        done = [np.zeros((1, 0), np.float32)]
+        while (rest := self._frames - CONTEXT) > 0:
+            done.append(self._chunk(min(rest, CHUNK)))
+        return np.concatenate(done, axis=1)
 
-    def _clean(self, chunk: Audio) -> Audio:
+    def _chunk(self, count: int) -> Audio:
+        """Clean the next ``count`` frames."""
+        held = np.concatenate(self._held, axis=1)
+        alone = count == held.shape[1] - CONTEXT and self._chunks == 0
+        size = (count if alone else CHUNK) + 2 * CONTEXT
+        chunk = np.zeros((1, size))
+        seen = held[:, :size]
+        chunk[:, : seen.shape[1]] = seen
+        self._held = [held[:, count:]]
+        self._frames -= count
+        self._chunks += 1
         if not chunk.any():
-            return chunk[:, CONTEXT:-CONTEXT]
-        floor = np.where(np.arange(chunk.shape[1]) % 2, _FLOOR, -_FLOOR) * np.cos(np.arange(chunk.shape[1]) ** 2 * 0.1)
-        out = self._gate(chunk.astype(np.float64) + floor)[:, CONTEXT:-CONTEXT]
-        out[np.abs(out) < _SILENT] = 0.0
-        return out.astype(np.float32)
+            return np.zeros((1, count), np.float32)
+        with np.errstate(all="ignore"):  # a bin without any sound is 0/0 in the package
+            cleaned = self._gate._do_filter(chunk)
+            if not np.all(np.isfinite(cleaned)):
+                dither = np.random.default_rng(0).standard_normal(chunk.shape) * 1e-9
+                cleaned = np.where(chunk == 0, 0.0, self._gate._do_filter(chunk + dither))
+        return cleaned[:, CONTEXT : CONTEXT + count].astype(np.float32)
+
+
+def _feed(whole: Audio) -> NDArray[np.float64]:
+    """Return what the threshold is measured on: the mean of the channels, or the strongest where they cancel."""
+    mean = whole.mean(axis=0, dtype=np.float64)
+    powers = np.sum(whole.astype(np.float64) ** 2, axis=1)
+    strongest = int(np.argmax(powers))
+    return mean if mean @ mean >= _CANCELLED * powers[strongest] else whole[strongest].astype(np.float64)
+
+
+def _threshold(profile: NoiseProfile, resolved: Resolved) -> NDArray[np.float64]:
+    """Return the threshold in dB that Gaussian noise of this print would give."""
+    window = int(resolved.options["n_fft"])
+    shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    density = profile.at(np.linspace(0, resolved.rate / 2, window // 2 + 1))
+    power = density * resolved.rate * np.sum(shape**2) / np.sum(shape) ** 2  # scipy's scaling "spectrum"
+    level = 10 * np.log10(np.maximum(power, 1e-30))
+    return level + _MEAN_DB + float(resolved.options["n_std_thresh"]) * _STD_DB
+
+
+def _gate(options: Mapping[str, Value], rate: int, noise: NDArray[np.float64] | None) -> Any:
+    """Return the package's gate: stationary with a threshold from ``noise``, or not stationary without."""
+    stationary, moving = _classes()
+    window = int(options["n_fft"])
+    common: dict[str, Any] = {
+        "y": np.zeros((1, window)),
+        "sr": rate,
+        "prop_decrease": options["prop_decrease"],
+        "chunk_size": CHUNK,
+        "padding": CONTEXT,
+        "n_fft": window,
+        "win_length": None,
+        "hop_length": None,
+        "time_constant_s": options["time_constant_s"],
+        # The package refuses less than two bins, or than a frame.
+        "freq_mask_smooth_hz": max(float(options["freq_mask_smooth_hz"]), 2.0001 * rate / window),
+        "time_mask_smooth_ms": max(float(options["time_mask_smooth_ms"]), 1000.1 * (window // 4) / rate),
+        "tmp_folder": None,
+        "use_tqdm": False,
+        "n_jobs": 1,
+    }
+    if noise is None:
+        return moving(
+            **common,
+            thresh_n_mult_nonstationary=options["thresh_n_mult"],
+            sigmoid_slope_nonstationary=options["sigmoid_slope"],
+        )
+    return stationary(
+        **common, y_noise=noise, n_std_thresh_stationary=options["n_std_thresh"], clip_noise_stationary=True
+    )
+
+
+@cache
+def _classes() -> tuple[Any, Any]:
+    import scipy.signal  # noqa: F401 - before torch is hidden: it looks whether torch is loaded
+
+    with _without_torch():
+        from noisereduce.spectralgate.nonstationary import SpectralGateNonStationary
+        from noisereduce.spectralgate.stationary import SpectralGateStationary
+    return SpectralGateStationary, SpectralGateNonStationary
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Let the package think that torch is not installed: it would spend seconds on importing it, for nothing here.
+
+    Whoever imports the package later gets it whole.
+    """
+    if "torch" in sys.modules or "noisereduce" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]
+        for name in [name for name in sys.modules if name.split(".")[0] == "noisereduce"]:
+            del sys.modules[name]
 
 
 NOISEREDUCE = NoiseReduce()

@@ -26,6 +26,7 @@ from cleanaudio.errors import RecipeError
 Audio = NDArray[np.float32]
 Power = NDArray[np.float32]
 Spectra = NDArray[np.complex64]
+MakeRule = Callable[[Mapping[str, Any], float, float], Rule]
 
 _SILENT = 1e-16  # -160 dBFS: no recording's noise is so low
 _LIVE = {"window_s": 0.02, "hop_s": 0.005}
@@ -44,7 +45,7 @@ _TRACKER = Option(
 )
 _WINDOW = Option("window_s", 0.032, "analysis window", "s", 0.004, 0.2)
 _HOP = Option("hop_s", 0.008, "from frame to frame, at most half a window", "s", 0.001, 0.1)
-_SMOOTHING = Option("smoothing", 0.98, "weight of the last frame in the a priori SNR, for a hop of 8 ms", "", 0.0, 0.999)
+_SMOOTHING = Option("smoothing", 0.98, "weight of the last frame in the prior, for a hop of 8 ms", "", 0.0, 0.999)
 _PRIOR_HELP = "a priori SNR: from the past, or noncausal from past and future"
 
 
@@ -119,9 +120,10 @@ class Gains:
 
     def _apply(self, gains: Sequence[Power]) -> Spectra:
         spectra = self._spectra.pop(len(gains[0]))
-        if len(gains) == 1:
-            return spectra * gains[0]
-        return np.stack([row * gain for row, gain in zip(spectra, gains, strict=True)])
+        out = np.empty_like(spectra)
+        for channel, row in enumerate(spectra):
+            np.multiply(row, gains[channel if len(gains) > 1 else 0], out=out[channel])
+        return out
 
 
 class Spectral(Backend):
@@ -140,9 +142,7 @@ class Spectral(Backend):
     takes_profile = True
     revision = 1
 
-    def __init__(
-        self, name: str, summary: str, rule: Callable[[Mapping[str, Any], float, float], Rule], options: Sequence[Option]
-    ) -> None:
+    def __init__(self, name: str, summary: str, rule: MakeRule, options: Sequence[Option]) -> None:
         self.name, self.summary, self._rule = name, summary, rule
         self.options = (*options, _TRACKER, _QUALITY, _WINDOW, _HOP)
 
@@ -201,7 +201,7 @@ class Spectral(Backend):
             profile = NoiseProfile.from_dict(analysis["profile"]) if analysis else setup.profile
             bins = hop * overlap // 2 + 1
             density = np.zeros(bins) if profile is None else profile.at(np.linspace(0, rate / 2, bins))
-            tracker = Fixed(np.maximum(density * rate, _SILENT) * energy)
+            tracker = Fixed((np.maximum(density * rate, _SILENT) * energy).astype(np.float32))
         else:
             ahead = options["quality"] == "ahead"
             tracker = trackers.make(options["tracker"], hop / rate, overlap, _SILENT * energy, ahead)
@@ -249,7 +249,7 @@ def _subtraction(options: Mapping[str, Any], hop_s: float, bin_hz: float) -> Rul
     return Subtraction(options["domain"], options["alpha"], options["beta"], _floor(options))
 
 
-def _estimate(estimator: Estimator | None) -> Callable[[Mapping[str, Any], float, float], Rule]:
+def _estimate(estimator: Estimator | None) -> MakeRule:
     def rule(options: Mapping[str, Any], hop_s: float, bin_hz: float) -> Rule:
         return Estimate(_prior(options, hop_s, estimator), estimator, _floor(options))
 
@@ -278,7 +278,7 @@ WIENER = Spectral(
     "Wiener filter (Lim & Oppenheim 1979, Scalart 1996)",
     _estimate(None),
     (
-        Option("prior", "decision-directed", f"{_PRIOR_HELP}; ml: from this frame alone", choices=("ml", *_SOFT_PRIORS)),
+        Option("prior", "decision-directed", f"{_PRIOR_HELP}, or ml: this frame alone", choices=("ml", *_SOFT_PRIORS)),
         _SMOOTHING,
         _limit(20.0),
     ),

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from cleanaudio.backends.noise.imcra import Imcra
 from cleanaudio.backends.noise.mcra import Mcra
 from cleanaudio.backends.noise.minimum import MinimumStatistics
 from cleanaudio.backends.noise.spp import SpeechPresence
-from cleanaudio.backends.noise.tracker import Causal
+from cleanaudio.backends.noise.tracker import Causal, Recursion, Tracker
 from cleanaudio.backends.noise.two_sided import TwoSided
 
-if TYPE_CHECKING:
-    from cleanaudio.backends.noise.tracker import Tracker
-
-RECURSIONS = {
+RECURSIONS: dict[str, Callable[[float, float], Recursion]] = {
     "minimum-statistics": MinimumStatistics,
     "mcra": Mcra,
     "imcra": Imcra,

@@ -115,10 +115,11 @@ class Imcra:
             row[:] = state
         scale = floor / self._second(quiet)  # eq. 28
         ratio = powers * scale
-        absence = (self.RATIO_SECOND - ratio) / np.float32(self.RATIO_SECOND - 1)
-        np.clip(absence, 0, 1, out=absence)
-        absence *= energy * scale < self.RATIO_LOCAL
-        return absence
+        ratio -= np.float32(self.RATIO_SECOND)
+        ratio /= np.float32(1 - self.RATIO_SECOND)
+        np.clip(ratio, 0, 1, out=ratio)
+        ratio *= energy * scale < self.RATIO_LOCAL
+        return ratio
 
 
 class _Minimum:

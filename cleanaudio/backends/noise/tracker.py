@@ -72,7 +72,7 @@ class Causal:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._seen = 0
+        self._silence = -1  # the last silent frame, counted from the next one to come
         self._psd: Power | None = None
         self._first: list[Power] | None = [] if self.look_ahead else None
 
@@ -97,13 +97,18 @@ class Causal:
         return self._follow(powers)
 
     def _heard(self, powers: Power) -> NDArray[np.bool_]:
-        heard = powers.max(axis=1, initial=0) > self._tiny
-        heard[: max(0, self._partial - self._seen)] = False
-        return heard
+        """Return which of the next frames hold sound and do not reach back into silence."""
+        silent = powers.max(axis=1, initial=0) <= self._tiny
+        index = np.arange(len(powers))
+        last = np.maximum.accumulate(np.where(silent, index, self._silence))
+        return index - last > self._partial
 
     def _follow(self, powers: Power) -> Power:
+        if not len(powers):
+            return powers
         heard = self._heard(powers)
-        self._seen += len(powers)
+        silent = np.flatnonzero(powers.max(axis=1) <= self._tiny)
+        self._silence = (int(silent[-1]) if len(silent) else self._silence) - len(powers)
         psd = self._psd
         if psd is None:
             psd = np.full(powers.shape[1], self._tiny)

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from cleanaudio.backends.noise.minimum import minimum_bias
 
 Power = NDArray[np.float32]
+Raw = tuple[Power, NDArray[np.bool_]]
+Segment = tuple[Power | None, Power, Power]
+Sums = tuple[Power, Power, Power]
 
 
 class TwoSided:
@@ -27,8 +30,8 @@ class TwoSided:
        estimate A.
     2. The probability of absence of speech in each frame follows from its power (smoothed over 11 frames) and A as in
        Gerkmann & Hendriks (2012, eq. 18).
-    3. The noise is the mean of the powers within half a second to both sides, weighted by that probability, with A as a
-       small share, so that it stands where there is speech all along; interpolated between the segments.
+    3. The noise is the mean of the powers within most of a second to both sides, weighted by that probability, with A
+       as a small share, so that it stands where there is speech all along; interpolated between the segments.
 
     Parameters
     ----------
@@ -40,7 +43,7 @@ class TwoSided:
         Power of a bin that counts as nothing.
     """
 
-    SEGMENT_S, REACH_S, MEAN_S = 0.096, 2.0, 0.5
+    SEGMENT_S, REACH_S, MEAN_S = 0.128, 2.0, 0.8
     ABSENCE, XI_DB = 0.2, 15.0
     """A priori probability of absence, and SNR of a bin that holds speech."""
     FIRST_SHARE = 0.1
@@ -51,9 +54,14 @@ class TwoSided:
         self._frames = frames = max(2, round(self.SEGMENT_S / hop_s))
         reach = max(1, round(self.REACH_S / (frames * hop_s)))
         mean_reach = max(1, round(self.MEAN_S / (frames * hop_s)))
-        self.look_ahead = (reach + mean_reach + 2) * frames - 1
-        self._windows = [_Window(reach), _Window(mean_reach), _Window(1)]
-        self._stages: list[Callable[[Sequence[Any], int], Any]] = [self._first_round, self._second_round, self._between]
+        self.look_ahead = (reach + mean_reach + 3) * frames - 1
+        self._windows = [_Window(1), _Window(reach), _Window(mean_reach), _Window(1)]
+        self._stages: list[Callable[[Sequence[Any], int], Any]] = [
+            self._weighed,
+            self._first_round,
+            self._second_round,
+            self._between,
+        ]
         self._side = min(frames, max(1, round(self.SMOOTH_S / hop_s)))
         self._smoother = _smoother(self._side, frames)
         self._kernel = _hann(mean_reach)
@@ -71,7 +79,6 @@ class TwoSided:
     def reset(self) -> None:
         """Forget the signal."""
         self._loose: Power | None = None
-        self._seen = 0
         for each in self._windows:
             each.reset()
 
@@ -108,16 +115,24 @@ class TwoSided:
         for view in self._windows[level].push(item):
             yield from self._run(level + 1, self._stages[level](*view))
 
-    def _segment(self, powers: Power, real: int | None = None) -> tuple[Power | None, Power, Power]:
-        """Return the mean, the powers and the weights of a segment of whose frames the first ``real`` count."""
-        weights = (powers.max(axis=1) > self._tiny).astype(np.float32)
-        weights[: max(0, self._partial - self._seen)] = 0
-        weights[len(powers) if real is None else real :] = 0
-        self._seen += len(powers)
+    def _segment(self, powers: Power, real: int | None = None) -> Raw:
+        """Return a segment of whose frames the first ``real`` count, and which of them are silent."""
+        silent = powers.max(axis=1) <= self._tiny
+        silent[len(powers) if real is None else real :] = True
+        return powers, silent
+
+    def _weighed(self, segments: Sequence[Raw], at: int) -> Segment:
+        """Return the mean, the powers and the weights of a segment: frames that reach into silence do not count."""
+        outside = np.ones(self._frames, np.bool_)  # so that those at either end of the recording do not count
+        powers, silent = segments[at]
+        before = segments[at - 1][1] if at else outside
+        after = segments[at + 1][1] if at + 1 < len(segments) else outside
+        around = np.convolve(np.concatenate([before, silent, after]), np.ones(2 * self._partial + 1), "same")
+        weights = (around[self._frames : 2 * self._frames] < 0.5).astype(np.float32)
         total = weights.sum()
         return (weights @ powers / total if total else None), powers, weights
 
-    def _first_round(self, segments: Sequence[tuple[Power | None, Power, Power]], at: int) -> tuple[Power, Power, Power]:
+    def _first_round(self, segments: Sequence[Segment], at: int) -> Sums:
         """Return sums of the powers without speech and of the weights, and the estimate from the minimum."""
         _, powers, weights = segments[at]
         means = [mean for mean, *_ in segments if mean is not None]
@@ -140,7 +155,7 @@ class TwoSided:
         absence *= powers
         return absence.mean(axis=0), total, lowest
 
-    def _second_round(self, sums: Sequence[tuple[Power, Power, Power]], at: int) -> Power:
+    def _second_round(self, sums: Sequence[Sums], at: int) -> Power:
         """Return the noise PSD of a segment."""
         reach = len(self._kernel) // 2
         kernel = self._kernel[reach - at :][: len(sums)]
