@@ -13,7 +13,7 @@ import typer
 from cleanaudio.cli import options
 from cleanaudio.cli.console import say, stdout
 from cleanaudio.cli.exits import Exit
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import OutputError, RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.interface import Value
@@ -61,6 +61,10 @@ def stream(
         raise RecipeError("--simulate and devices exclude each other")
     if output is not None and simulate is None:
         raise RecipeError("-o belongs to --simulate", remedy="a pipe's result goes to stdout")
+    if output is not None and output.exists():
+        raise OutputError("the output exists", path=output, remedy="choose another name with -o")
+    if stats is not None:
+        _write_stats(stats, "")  # what cannot be written is known before hours have passed
     from cleanaudio.batch.recipe import decided
 
     spec, why = decided(backend, None if model is None else str(model))
@@ -74,11 +78,20 @@ def stream(
     else:
         report, code = _pipe(chosen, rate, channels, format_, block_ms)
     if stats is not None:
-        stats.write_text(json.dumps(report.as_dict()) + "\n")
+        _write_stats(stats, json.dumps(report.as_dict()) + "\n")
     if not quiet:
         _say_report(report)
     if code:
         raise typer.Exit(code)
+
+
+def _write_stats(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise OutputError(
+            f"cannot be written: {error.strerror}", path=path, remedy="choose another file with --stats"
+        ) from error
 
 
 class _Chosen:
@@ -194,13 +207,14 @@ def _device(text: str | None) -> str | int | None:
 
 def _show_devices() -> None:
     from rich.table import Table
+    from rich.text import Text
 
     from cleanaudio.live.devices import list_devices
 
     table = Table("number", "name", "in", "out", "rate", box=None, header_style="bold")
     devices = list_devices()
     for device in devices:
-        table.add_row(*(str(device[key]) for key in ("index", "name", "inputs", "outputs", "rate")))
+        table.add_row(*(Text(str(device[key])) for key in ("index", "name", "inputs", "outputs", "rate")))
     stdout().print(table if devices else "no audio devices")
 
 
