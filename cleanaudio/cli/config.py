@@ -38,7 +38,10 @@ def apply(context: typer.Context, config: Path | None, preset: str | None) -> No
     presets = dict(PRESETS)
     if config is not None:
         table = _read(config)
-        presets.update(table.pop("presets", {}))
+        own = table.pop("presets", {})
+        if not isinstance(own, dict) or not all(isinstance(preset, dict) for preset in own.values()):
+            raise RecipeError("presets are tables", path=config, remedy="write them as [presets.NAME]")
+        presets.update(own)
         defaults.update(_parameters(context, table, str(config)))
     if preset is not None:
         if preset not in presets:

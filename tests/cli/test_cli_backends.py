@@ -1,0 +1,87 @@
+"""``cleanaudio backends``: what can clean here, with which options, and what ``auto`` is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from cli_helpers import rows, write
+
+from cleanaudio.backends import registry
+
+
+@pytest.fixture
+def listed(cli) -> dict[str, dict]:
+    ran = cli("backends", "--json")
+    assert ran.code == 0 and ran.stderr == ""
+    return {entry["name"]: entry for entry in map(json.loads, ran.stdout.splitlines())}
+
+
+def test_all_are_listed(cli, listed):
+    assert set(listed) == set(registry.names())
+    lines = cli("backends").stdout.splitlines()
+    for name in listed:
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert listed[name]["kind"] in line
+    assert {"spectral-subtraction", "wiener", "mmse-stsa", "log-mmse", "omlsa", "noisereduce"} <= set(listed)
+    assert all(listed[name]["available"] for name in ("wiener", "omlsa", "noisereduce")), "they need no extra"
+
+
+def test_auto_is_one_of_them_and_why_is_said(cli, listed):
+    (best,) = [name for name, entry in listed.items() if entry["auto"]]
+    assert listed[best]["available"] and best == registry.auto()[0]
+    assert f"auto is {best} here: " in cli("backends").stdout
+
+
+def test_what_is_missing_names_its_extra(cli, monkeypatch):
+    monkeypatch.setattr("cleanaudio.backends.rnnoise.find_rnnoise", lambda: None)
+    lines = cli("backends").stdout.splitlines()
+    (line,) = [line for line in lines if line.split()[:1] == ["rnnoise"]]
+    assert "needs [rnnoise]" in line
+    assert "pip install 'cleanaudio-cli[rnnoise]'" in cli("backends", "rnnoise").stdout
+    ran = cli("denoise", "x.wav", "-o", "out", "-b", "rnnoise")
+    assert ran.code == 2 and "rnnoise is not available" in ran.stderr
+    assert "(pip install 'cleanaudio-cli[rnnoise]')" in ran.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if registry.available(name)])
+def test_one_with_its_options(cli, listed, name):
+    ran = cli("backends", name)
+    assert ran.code == 0 and ran.stdout.startswith(f"{name} ({listed[name]['kind']}): ")
+    lines = {line.split()[0]: line for line in ran.stdout.splitlines()[1:] if line.strip()}
+    for option in listed[name]["options"]:
+        line = lines[option["name"]]
+        default = str(option["default"])
+        assert (default.lower() if isinstance(option["default"], bool) else default) in line
+        assert option["help"] in line
+        assert all(choice in line for choice in option["choices"] or ())
+        assert option["unit"] is None or option["unit"] in line
+
+
+def test_one_as_json(cli):
+    ran = cli("backends", "wiener", "--json")
+    (entry,) = map(json.loads, ran.stdout.splitlines())
+    assert entry["name"] == "wiener" and entry["kind"] == "classical" and entry["live"] is True
+    limit = next(option for option in entry["options"] if option["name"] == "limit_db")
+    assert limit["unit"] == "dB" and limit["low"] <= limit["default"] <= limit["high"]
+
+
+def test_one_that_does_not_exist(cli):
+    ran = cli("backends", "wienr")
+    assert ran.code == 2 and "there is no backend 'wienr' (did you mean wiener?)" in ran.stderr
+
+
+def test_every_default_can_be_set(cli, listed, tmp_path, noisy_speech):
+    """What is shown as a default is what ``--set`` takes, and means the same."""
+    source = write(tmp_path / "a.wav", noisy_speech(2.0)[16000:24000])
+    plain = cli("denoise", source, "-o", tmp_path / "plain", "-b", "omlsa")
+    assert plain.code == 0
+    settings = [
+        f"--set={option['name']}={option['default']}"
+        for option in listed["omlsa"]["options"]
+        if option["default"] != ""
+    ]
+    told = cli("denoise", source, "-o", tmp_path / "told", "-b", "omlsa", *settings)
+    assert told.code == 0, told.stderr
+    assert (tmp_path / "plain/a.wav").read_bytes() == (tmp_path / "told/a.wav").read_bytes()
+    assert rows(tmp_path / "plain")[0]["recipe"] == rows(tmp_path / "told")[0]["recipe"]
