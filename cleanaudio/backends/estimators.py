@@ -75,7 +75,7 @@ class Estimator:
     exact : callable
     """
 
-    LOWEST, HIGHEST = 2.0**-24, 2.0**7
+    LOWEST, HIGHEST = 2.0**-24, 2.0**10
     _SHIFT = 12  # 2048 steps to the octave: f, which falls like v^(-1/2) at most, is within 1.3e-4
 
     def __init__(self, exact: Callable[[Doubles], Doubles]) -> None:

@@ -66,7 +66,7 @@ class Subtraction:
 
     def __call__(self, powers: Power, noise: Power) -> Power:
         """Take |Y|² and the noise PSD, return gains."""
-        share: Power = noise / np.maximum(powers, _LEAST)
+        share = np.divide(noise, np.maximum(powers, _LEAST), dtype=np.float32)
         if self._magnitude:
             share *= np.float32(np.pi / 4)
             np.sqrt(share, out=share)
@@ -74,7 +74,7 @@ class Subtraction:
             share += 1
             np.maximum(share, max(self._beta, self._floor), out=share)
             return share
-        gains: Power = share * -self._alpha
+        gains = np.multiply(share, -self._alpha, dtype=np.float32)
         gains += 1
         share *= self._beta
         np.maximum(gains, share, out=gains)

@@ -84,12 +84,14 @@ class Gains:
     ----------
     channels : sequence of _Channel
         One for each channel, or a single one whose gains go to all.
+    count : int
+        Channels of the recording.
     feed : Feed, optional
         What a single one listens to.
     """
 
-    def __init__(self, channels: Sequence[_Channel], feed: Feed | None) -> None:
-        self._channels, self._feed = channels, feed
+    def __init__(self, channels: Sequence[_Channel], count: int, feed: Feed | None) -> None:
+        self._channels, self._count, self._feed = channels, count, feed
         self.look_ahead = channels[0].look_ahead
         self._spectra = FrameQueue()
 
@@ -115,7 +117,7 @@ class Gains:
     def flush(self) -> Spectra:
         """Return the frames that still waited."""
         if not self._spectra.frames:
-            return np.zeros((0, 0, 0), np.complex64)
+            return np.zeros((self._count, 0, 1), np.complex64)
         return self._apply([channel.flush() for channel in self._channels])
 
     def _apply(self, gains: Sequence[Power]) -> Spectra:
@@ -187,9 +189,8 @@ class Spectral(Backend):
         options = resolved.options
         hop, overlap = sizes(resolved.rate, float(options["window_s"]), float(options["hop_s"]))
         linked = setup.linked and setup.channels > 1
-        count = 1 if linked else setup.channels
-        channels = [self._channel(setup, options, analysis) for _ in range(count)]
-        gains = Gains(channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
+        channels = [self._channel(setup, options, analysis) for _ in range(1 if linked else setup.channels)]
+        gains = Gains(channels, setup.channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
         return SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop)
 
     def _channel(self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None) -> _Channel:

@@ -90,9 +90,10 @@ class Causal:
     def _begin(self) -> Power:
         powers = np.concatenate(self._first or [])
         self._first = None
-        heard = self._heard(powers)
+        first = powers[: self.look_ahead]
+        heard = self._heard(first)
         if heard.any():
-            self._psd = np.maximum(quietest(powers[heard]), self._tiny)
+            self._psd = np.maximum(quietest(first[heard]), self._tiny)
             self._recursion.start(self._psd)
         return self._follow(powers)
 
