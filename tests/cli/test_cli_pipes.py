@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
+import pty
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -247,6 +249,42 @@ class TestNamesOnStdin:
     def test_only_one_list_can_be_there(self, piped, tree):
         ran = piped("denoise", "@-", "@-0", "-o", "out", *QUIET)
         assert ran.code == 2 and "both read stdin" in ran.stderr
+
+
+class TestTerminals:
+    def run(self, *arguments: object, stream: str) -> tuple[int, str]:
+        """Run the program with one of its streams on a terminal; return its exit code and what came there."""
+        ours, theirs = pty.openpty()
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: theirs}
+        command = [sys.executable, "-m", "cleanaudio", *map(str, arguments)]
+        with subprocess.Popen(command, env={**os.environ, "TERM": "xterm"}, **streams) as process:
+            os.close(theirs)
+            came = b""
+            with suppress(OSError):  # the end of a terminal
+                while piece := os.read(ours, 4096):
+                    came += piece
+            os.close(ours)
+            said = process.stderr.read() if process.stderr else b""
+        return process.returncode, (came or said).decode()
+
+    def test_get_no_audio(self, tmp_path, clip):
+        code, said = self.run("denoise", write(tmp_path / "a.wav", clip), "-o", "-", "-b", "wiener", stream="stdout")
+        assert code == 2 and "will not write audio to a terminal (redirect it, or give -o FILE)" in said
+
+    def test_give_no_audio(self):
+        code, said = self.run("stream", "-b", "wiener", stream="stdin")
+        assert code == 2 and "stdin is a terminal (pipe audio into it" in said
+
+    @pytest.mark.parametrize("quiet", [True, False])
+    def test_show_a_bar(self, tmp_path, clip, quiet):
+        for number in range(3):
+            write(tmp_path / f"in/{number}.wav", clip)
+        options = ["-q"] if quiet else []
+        code, came = self.run(
+            "denoise", tmp_path / "in", "-o", tmp_path / "out", "-b", "wiener", *options, stream="stderr"
+        )
+        assert code == 0 and ("audio-hours per hour" in came) is not quiet
+        assert ("3/3" in came) is not quiet and ("3 done" in came) is not quiet
 
 
 def test_json_for_a_reader_that_goes_away(tmp_path, clip):
