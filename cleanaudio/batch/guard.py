@@ -23,6 +23,8 @@ STEPS = (1.0, 0.75, 0.5, 0.25)
 
 LEVEL_LOSS_DB, LEVEL_PER_SIG_DB = 3.0, 2.5
 """Speech may lose so much level, and more for each point that SIG gains: noise that goes takes level with it."""
+USUAL_SIG_GAIN = 1.2
+"""What SIG is taken to gain where DNSMOS is not installed: the mean on noisy development recordings."""
 SIG_LOSS = 0.3
 """DNSMOS SIG may fall so far."""
 CLEAN_BAK, CLEAN_GAIN = 3.9, 0.1
@@ -104,7 +106,7 @@ def _harm(pairs: list[tuple[Audio, Audio]], share: float, rate: int) -> str | No
     sig, ovrl = _mean(signals, "dnsmos_delta", "dnsmos_sig_delta"), _mean(signals, "dnsmos_delta", "dnsmos_ovrl_delta")
     bak = _mean([one.of_noisy() for one in signals], "dnsmos", "dnsmos_bak")
     change = _mean(signals, "speech_level_change", "speech_level_change")
-    allowed = LEVEL_LOSS_DB + LEVEL_PER_SIG_DB * max(0.0, sig or 0.0)
+    allowed = LEVEL_LOSS_DB + LEVEL_PER_SIG_DB * (max(0.0, sig) if sig is not None else USUAL_SIG_GAIN)
     if change is not None and change < -allowed:
         return f"the speech lost {-change:.1f} dB"
     if sig is not None and sig < -SIG_LOSS:
