@@ -76,6 +76,10 @@ def score(
 
     if group_by is not None and manifest is None:
         raise RecipeError("--group-by needs --manifest FILE.csv")
+    if report is not None:
+        from cleanaudio.report.html import check
+
+        check(report)
     sides = Sides(
         tuple(enhanced or ()), tuple(system or ()), tuple(reference or ()), tuple(noisy or ()), match, recursive
     )

@@ -1,0 +1,138 @@
+"""A few seconds of a recording from all sides: before, after, reference, in line with each other.
+
+However long the recordings are, no more than a few excerpts of them are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.resample import Resampler
+from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.metrics.score import line_up
+from cleanaudio.report.scores import Score
+
+Audio = NDArray[np.float32]
+
+EXCERPT_S = 10.0
+"""Longest excerpt."""
+PROBES = 8
+"""Places of a longer recording that are listened to, to find one where somebody speaks."""
+_FRAME_S = 0.05
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The sides of one recording over the same stretch of time.
+
+    Parameters
+    ----------
+    rate : int
+        Frames per second of all of them.
+    start_s, seconds, total_s : float
+        Where the excerpt begins, how long it is, how long the recording is.
+    before, reference : ndarray or None, shape (channels, frames)
+    after : dict of str to ndarray
+        By system.
+    problems : dict of str to str
+        By system: why it cannot be shown.
+    """
+
+    rate: int
+    start_s: float
+    seconds: float
+    total_s: float
+    before: Audio | None
+    reference: Audio | None
+    after: dict[str, Audio]
+    problems: dict[str, str]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is the whole recording."""
+        return self.total_s <= self.seconds + 1e-6
+
+    def removed(self, system: str) -> Audio | None:
+        """Return what a system took away (and added): before minus after; of the channel means if counts differ."""
+        if self.before is None or system not in self.after:
+            return None
+        before, after = self.before, self.after[system]
+        if len(before) != len(after):
+            before, after = mono(before)[None], mono(after)[None]
+        return before - after
+
+
+def mono(signal: Audio) -> NDArray[np.float32]:
+    """Return the channel mean, (frames,)."""
+    return signal[0] if len(signal) == 1 else signal.mean(axis=0)
+
+
+def read_excerpt(scores: Sequence[Score]) -> Excerpt:
+    """Read an excerpt of one recording.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        One a system, of the same recording.
+
+    Raises
+    ------
+    CleanAudioError
+        Not even the first side can be read.
+    """
+    first = scores[0]
+    with open_reader(first.enhanced) as reader:
+        rate, total_s = reader.info.rate, reader.info.seconds
+    start_s = 0.0 if total_s <= EXCERPT_S else _liveliest(first.enhanced, total_s)
+    noisy = next((score.noisy for score in scores if score.noisy), None)
+    clean = next((score.reference for score in scores if score.reference), None)
+    sides = {
+        what: _read(path, start_s, rate) for what, path in (("noisy", noisy), ("reference", clean)) if path is not None
+    }
+    after: dict[str, Audio] = {}
+    problems: dict[str, str] = {}
+    partners: dict[str, Audio | None] = {}
+    for score in scores:
+        try:
+            lined_up = line_up(_read(score.enhanced, start_s, rate), rate, align="lag_ms" in score.measured, **sides)
+        except CleanAudioError as error:
+            problems[score.system] = error.describe()
+            continue
+        signals = lined_up.signals
+        after[score.system] = signals.enhanced
+        partners = partners or {"before": signals.noisy, "reference": signals.reference}
+    if not after:
+        raise InputError("no side of it can be shown: " + "; ".join(problems.values()), path=first.enhanced)
+    seconds = next(iter(after.values())).shape[1] / rate
+    return Excerpt(rate, start_s, seconds, total_s, after=after, problems=problems, **partners)
+
+
+def _read(path: str, start_s: float, rate: int, seconds: float = EXCERPT_S) -> Audio:
+    """Read a stretch of a file at a rate."""
+    with open_reader(path) as reader:
+        own = reader.info.rate
+        reader.seek(min(round(start_s * own), reader.info.frames))
+        audio = reader.read(round(seconds * own))
+    if own == rate:
+        return audio
+    resampler = Resampler(own, rate, len(audio))
+    return np.concatenate([resampler.process(audio), resampler.flush()], axis=1)
+
+
+def _liveliest(path: str, total_s: float) -> float:
+    """Return where an excerpt begins, in seconds, whose middle level is the highest of a few."""
+    starts = np.linspace(0, total_s - EXCERPT_S, PROBES)
+    with open_reader(path) as reader:
+        rate, levels = reader.info.rate, []
+        size = max(1, round(_FRAME_S * rate))
+        for start in starts:
+            reader.seek(min(round(start * rate), reader.info.frames))
+            audio = mono(reader.read(round(EXCERPT_S * rate)))
+            frames = audio[: len(audio) // size * size].reshape(-1, size)
+            levels.append(float(np.median(np.mean(np.square(frames), axis=1))) if len(frames) else -1.0)
+    return float(starts[int(np.argmax(levels))])
