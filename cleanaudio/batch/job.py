@@ -21,8 +21,8 @@ from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
-from cleanaudio.batch.recipe import Request, Stretch
-from cleanaudio.batch.take import Take
+from cleanaudio.batch.recipe import Request
+from cleanaudio.batch.take import Stretch, Take
 from cleanaudio.errors import BackendUnavailable, CleanAudioError, ModelError
 
 if TYPE_CHECKING:

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.judge import Judging
+    from cleanaudio.batch.take import Stretch
 
 ClipMode = Literal["limit", "rescale", "clamp"]
-Stretch = tuple[float, float | None]
-"""Start and end in seconds; None is the end of the recording."""
 
 
 @dataclass(frozen=True)

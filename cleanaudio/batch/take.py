@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.files import Reader
-from cleanaudio.batch.recipe import Stretch
 from cleanaudio.errors import InputError
 
 Audio = NDArray[np.float32]
+
+Stretch = tuple[float, float | None]
+"""Start and end in seconds; None is the end of the recording."""
 
 BLOCK_S = 2.0
 
