@@ -33,7 +33,8 @@ help:
 
 # Everything. PESQ comes as C source: where there is no compiler the tests that compare with it are left out.
 .venv/.test: pyproject.toml constraints.txt | .venv/pyvenv.cfg
-	$(INSTALL) -e '.[torch,formats,deepfilternet,rnnoise,live,metrics,plots,dev]'
+	$(INSTALL) -e '.[torch,formats,deepfilternet,rnnoise,live,metrics,plots,impact,dev]'
+	$(INSTALL) --no-deps resemblyzer
 	@$(INSTALL) pesq || echo "make: pesq needs a C compiler to install; its tests will be skipped" >&2
 	@touch .venv/.demo .venv/.test
 

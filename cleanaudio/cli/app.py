@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import cleanaudio
-from cleanaudio.cli import backends, denoise, mix, models, profile_noise, score, stream
+from cleanaudio.cli import backends, denoise, impact, mix, models, profile_noise, score, stream
 from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import CleanAudioError
@@ -26,6 +26,7 @@ app.command("denoise")(denoise.denoise)
 app.command("profile-noise")(profile_noise.profile_noise)
 app.command("score")(score.score)
 app.command("mix")(mix.mix)
+app.command("impact")(impact.impact)
 app.command("stream")(stream.stream)
 app.command("backends")(backends.backends)
 app.add_typer(models.app, name="models")

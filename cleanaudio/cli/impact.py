@@ -1,0 +1,112 @@
+"""``cleanaudio impact``: what noise, and cleaning, do to speech recognition and to the speaker's voice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cleanaudio.cli import options
+from cleanaudio.cli.mix import Level
+from cleanaudio.errors import BackendUnavailable, RecipeError
+
+_MIXES, _ASR = "The mixes", "Recognition"
+
+
+def impact(
+    manifest: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="MANIFEST.jsonl",
+            help="Clean recordings: JSON lines with audio_filepath and text, as NVIDIA NeMo writes them.",
+            show_default=False,
+        ),
+    ] = None,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option("--noise", "-N", help="Files, folders and globs of noise; repeatable.", rich_help_panel=_MIXES),
+    ] = None,
+    backend: Annotated[
+        list[str] | None, typer.Option("--backend", "-b", help="What cleans; repeatable; see: cleanaudio backends.")
+    ] = None,
+    snr: Annotated[
+        list[float] | None,
+        typer.Option("--snr", help="dB, repeatable; default: -5, 0, 5, 10, 15 and 20.", rich_help_panel=_MIXES),
+    ] = None,
+    level: Annotated[
+        Level,
+        typer.Option(help="Level of the speech: without pauses (ITU-T P.56), or mean power.", rich_help_panel=_MIXES),
+    ] = Level.ACTIVE,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, help="Draws the noises and their places.", rich_help_panel=_MIXES)
+    ] = 0,
+    recursive: options.Recursive = False,
+    asr_command: Annotated[
+        str | None,
+        typer.Option(
+            help='A recogniser of your own: "cmd {wav}" prints what it hears; default: Moonshine tiny (English).',
+            rich_help_panel=_ASR,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="CSV, a row a version of a recording.", rich_help_panel=options.OUTPUT),
+    ] = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="CSV of the table.", rich_help_panel=options.OUTPUT)
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw it: a PNG or SVG file.", rich_help_panel=options.OUTPUT)
+    ] = None,
+    json_: options.Json = False,
+    jobs: options.Jobs = None,
+    allow_empty: options.AllowEmpty = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Mix clean speech with noise, clean it again, and see what a recogniser makes of each version.
+
+    cleanaudio impact speech.jsonl --noise noises/ -b omlsa -b deepfilternet -o impact.csv --plot impact.png
+
+    Word error rate, its degradation against the clean recordings, words right relative to them, likeness of the voice
+    (Resemblyzer), SNR, PESQ and STOI, for each SNR, for the noisy speech and for each backend.
+    """
+    if manifest is None:
+        raise RecipeError("nothing to study", remedy="name a manifest: cleanaudio impact speech.jsonl --noise noises/")
+    if not noise:
+        raise RecipeError("there is no noise", remedy="give --noise FOLDER")
+    if snr and not all(-100 <= one <= 100 for one in snr):
+        raise RecipeError("--snr goes from -100 to 100 dB")
+    from cleanaudio.cli.mixing import all_noise
+    from cleanaudio.cli.studying import Studying, look_ahead
+    from cleanaudio.impact.study import SNRS_DB, Study
+
+    if plot is not None:
+        try:
+            import matplotlib  # noqa: F401
+        except ImportError:
+            raise BackendUnavailable("--plot", "plots") from None
+    study = Study(
+        noise=tuple((source.path, source.label) for source in all_noise(noise, recursive)),
+        backends=_decided(backend or []),
+        snrs_db=tuple(dict.fromkeys(snr)) if snr else SNRS_DB,
+        seed=seed,
+        level=level.value,
+        asr_command=asr_command,
+    )
+    look_ahead(study)
+    studying = Studying(study, manifest, csv=output, table=table, plot=plot, json=json_, quiet=quiet)
+    code = studying.run(jobs, allow_empty)
+    if code:
+        raise typer.Exit(code)
+
+
+def _decided(backends: list[str]) -> tuple[str, ...]:
+    """Return the backends, ``auto`` decided, each once; one that cannot be had is an error now."""
+    from cleanaudio.batch.recipe import Request, decided, resolved
+
+    specs = tuple(dict.fromkeys(decided(one)[0] for one in backends))
+    for spec in specs:
+        resolved(Request(backend=spec, options={}))
+    return specs

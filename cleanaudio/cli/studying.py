@@ -1,0 +1,207 @@
+"""An impact run: a manifest to jobs, jobs to the pool, findings to table, CSV, JSON and picture."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from cleanaudio.audio.formats import AUDIO_SUFFIXES
+from cleanaudio.batch.inputs import expand
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
+from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.source import Problem
+from cleanaudio.cli.batching import exit_code, say_summary, workers
+from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.progress import Progress
+from cleanaudio.errors import CleanAudioError, InputError, OutputError
+from cleanaudio.impact.study import Finding, Study, Utterance, run_study, transcript
+from cleanaudio.impact.table import Cell, FindingsCsv, as_dict, tabulate, write_table
+
+
+@dataclass(frozen=True)
+class StudyJob(Job):
+    """A recording to study."""
+
+    utterance: Utterance = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class Studied(Done):
+    """A recording that was studied."""
+
+    findings: list[Finding] = field(kw_only=True)
+
+
+def study_file(study: Study, threads: int, job: Job) -> Outcome:
+    """Study one recording; what is wrong with it is an outcome, not an exception."""
+    assert isinstance(job, StudyJob)
+    started = time.perf_counter()
+    try:
+        findings = run_study(study, job.utterance, threads)
+    except CleanAudioError as error:
+        if error.path is None:
+            error.path = job.label
+        return Failed(job, error)
+    return Studied(job, {"elapsed_s": round(time.perf_counter() - started, 3)}, findings=findings)
+
+
+class Studying:
+    """One run of ``impact``.
+
+    Parameters
+    ----------
+    study : Study
+    manifest : Path
+    csv, table, plot : Path or None
+        Where findings, table and picture go.
+    json, quiet : bool
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        manifest: Path,
+        *,
+        csv: Path | None,
+        table: Path | None,
+        plot: Path | None,
+        json: bool,
+        quiet: bool,
+    ) -> None:
+        self._study, self._manifest = study, manifest
+        self._csv, self._table, self._plot = csv, table, plot
+        self._json, self._quiet = json, quiet
+
+    def run(self, jobs: int | None, allow_empty: bool) -> int:
+        """Study everything; return the exit code."""
+        steps = list(self._steps())
+        findings: list[Finding] = []
+        with ExitStack() as stack:
+            rows = None if self._csv is None else FindingsCsv(stack.enter_context(_open(self._csv)))
+            table = None if self._table is None else stack.enter_context(_open(self._table))
+            progress = stack.enter_context(Progress(lambda: len(steps), shown=not self._quiet and not self._json))
+
+            def on_outcome(outcome: Outcome, summary: Summary) -> None:
+                found = _findings(outcome)
+                for finding in found:
+                    if rows is not None:
+                        rows.write(finding)
+                    self._tell(finding)
+                findings.extend(found)
+                progress.advance(summary)
+
+            summary = run(steps, partial(partial, study_file, self._study), workers(jobs), None, on_outcome)
+            partly = {finding.audio for finding in findings if finding.error and finding.system}
+            summary.done, summary.failed = summary.done - len(partly), summary.failed + len(partly)
+            findings.sort(key=lambda finding: finding.audio)
+            cells = tabulate(findings)
+            if table is not None:
+                write_table(table, cells)
+        self._show(cells)
+        if self._plot is not None and cells:
+            from cleanaudio.impact.plot import plot_table
+
+            plot_table(cells, self._plot)
+        if not self._quiet:
+            say_summary(summary)
+        return exit_code(summary, allow_empty)
+
+    def _steps(self) -> Iterator[StudyJob | Failed]:
+        import sys
+
+        stdin = None if sys.stdin is None else sys.stdin.buffer
+        for number, item in enumerate(expand([], suffixes=AUDIO_SUFFIXES, manifest=str(self._manifest), stdin=stdin)):
+            job = Job(number, (), Path(), item.label)
+            if isinstance(item, Problem):
+                yield Failed(job, item.error)
+                continue
+            text = transcript(item.meta)
+            if text is None:
+                error = InputError(
+                    "its line in the manifest has no text", path=item.label, remedy='write "text": "what is said"'
+                )
+                yield Failed(job, error)
+            else:
+                utterance = Utterance(item.path, item.label, item.relative.as_posix(), text)
+                yield StudyJob(number, (item.path,), Path(), item.label, utterance=utterance)
+
+    def _tell(self, finding: Finding) -> None:
+        if self._json:
+            print(json.dumps(as_dict(finding), ensure_ascii=True), flush=True)
+        if finding.error:
+            at = "" if finding.snr_db is None else f"{finding.audio}, {finding.system} at {finding.snr_db:g} dB: "
+            say(f"cleanaudio: {at}{finding.error}")
+
+    def _show(self, cells: list[Cell]) -> None:
+        if self._json:
+            for cell in cells:
+                print(json.dumps(cell.as_dict(), ensure_ascii=True))
+            return
+        if not cells:
+            return
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("SNR", "system", box=None, header_style="bold")
+        for title in ("WER", "Δ clean", "relative", "similarity", "SNR after", "PESQ", "STOI", "recordings"):
+            table.add_column(title, justify="right")
+        before: float | None = None
+        for cell in cells:
+            if cell.snr_db != before:
+                table.add_section()
+            place = "" if cell.snr_db is None or cell.snr_db == before else f"{cell.snr_db:g} dB"
+            before = cell.snr_db
+            table.add_row(
+                place,
+                Text(cell.system),
+                f"{100 * cell.wer:.1f} %",
+                "" if cell.snr_db is None else f"{100 * cell.degradation:+.1f}",
+                f"{100 * cell.relative:.0f} %",
+                *(
+                    "" if value is None else f"{value:.{digits}f}"
+                    for value, digits in ((cell.similarity, 3), (cell.snr, 1), (cell.pesq_wb, 2), (cell.stoi, 3))
+                ),
+                str(cell.recordings),
+            )
+        stdout().print(table)
+
+
+def _findings(outcome: Outcome) -> list[Finding]:
+    if isinstance(outcome, Studied):
+        return outcome.findings
+    assert isinstance(outcome, Failed)
+    said = outcome.job.utterance.text if isinstance(outcome.job, StudyJob) else ""
+    return [Finding(outcome.job.label, "", None, None, said, error=outcome.error.describe())]
+
+
+def _open(path: Path) -> TextIO:
+    try:
+        return open(path, "w", newline="", encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+
+
+def look_ahead(study: Study) -> None:
+    """Look whether recogniser and speaker encoder can be had, before the first recording.
+
+    Raises
+    ------
+    BackendUnavailable, RecipeError
+        There is no recogniser. Without the encoder only the similarity is missing, which is said.
+    """
+    from cleanaudio.impact.asr import recogniser
+    from cleanaudio.impact.speaker import EncoderUnavailable, weights_file
+    from cleanaudio.impact.words import word_errors
+
+    recogniser(study.asr_command)
+    word_errors("one", "one")
+    try:
+        weights_file()
+    except EncoderUnavailable as error:
+        complain(error)

@@ -1,0 +1,1 @@
+"""What noise, and cleaning, do to the machines downstream: speech recognition and speaker recognition."""

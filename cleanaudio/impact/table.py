@@ -1,0 +1,146 @@
+"""From the findings to the table: each system at each SNR, summed over the recordings."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TextIO
+
+from cleanaudio.impact.study import CLEAN, METRICS, SIMILARITY, Finding
+from cleanaudio.metrics.aggregate import summarise
+from cleanaudio.report.scores import number, text
+
+COLUMNS = (
+    *("audio", "system", "snr_db", "noise", "status", "words", "errors", "wer", SIMILARITY, *METRICS),
+    *("said", "heard", "notes"),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A system at an SNR.
+
+    Parameters
+    ----------
+    system : str
+    snr_db : float or None
+        None for ``clean``.
+    recordings, words : int
+        That it is about.
+    wer : float
+        All errors over all words.
+    degradation : float
+        Word error rate less that of the same recordings when clean.
+    relative : float
+        Relative performance: words right (1 − WER, not below 0) as a share of those right in the clean recordings, so
+        that 1 is as good as clean.
+    similarity, snr, pesq_wb, stoi : float or None
+        Means over the recordings where they are measurable.
+    """
+
+    system: str
+    snr_db: float | None
+    recordings: int
+    words: int
+    wer: float
+    degradation: float
+    relative: float
+    similarity: float | None
+    snr: float | None
+    pesq_wb: float | None
+    stoi: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {"kind": "aggregate", **asdict(self)}
+
+
+def tabulate(findings: Iterable[Finding]) -> list[Cell]:
+    """Sum up findings: ``clean`` first, then by SNR in the order in which systems were found."""
+    clean: dict[str, Finding] = {}
+    groups: dict[tuple[float | None, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.words is None:
+            continue
+        if finding.system == CLEAN:
+            clean[finding.audio] = finding
+        groups.setdefault((finding.snr_db, finding.system), []).append(finding)
+    first = sorted({snr_db for snr_db, _ in groups if snr_db is not None})
+    order: list[float | None] = [None, *first]
+    return [
+        _cell(system, snr_db, members, [clean[one.audio] for one in members])
+        for snr_db, system, members in sorted(
+            ((snr_db, system, members) for (snr_db, system), members in groups.items()),
+            key=lambda group: order.index(group[0]),
+        )
+    ]
+
+
+def _cell(system: str, snr_db: float | None, members: Sequence[Finding], clean: Sequence[Finding]) -> Cell:
+    wer, base = _rate(members), _rate(clean)
+    right = max(0.0, 1 - base)
+    means = {key: summarise(one.measured.get(key) for one in members).mean for key in (SIMILARITY, *METRICS)}
+    return Cell(
+        system,
+        snr_db,
+        len(members),
+        sum(one.words.words for one in members if one.words),
+        wer,
+        wer - base,
+        max(0.0, 1 - wer) / right if right else 0.0,
+        **means,
+    )
+
+
+def _rate(findings: Sequence[Finding]) -> float:
+    found = [one.words for one in findings if one.words is not None]
+    return sum(one.errors for one in found) / sum(one.words for one in found)
+
+
+def as_dict(finding: Finding) -> dict[str, Any]:
+    """Return a finding for JSON: no infinity, no NaN; why a number is missing stands under ``reasons``."""
+    out: dict[str, Any] = {"kind": "version", "audio": finding.audio, "system": finding.system}
+    out |= {"snr_db": finding.snr_db, "noise": finding.noise, "said": finding.said, "heard": finding.heard}
+    out |= {"words": None, "errors": None, "wer": None}
+    if finding.words is not None:
+        out |= {"words": finding.words.words, "errors": finding.words.errors, "wer": finding.words.rate}
+    out["metrics"] = {key: number(value) for key, value in finding.measured.items()}
+    out["reasons"] = {key: text(value) for key, value in finding.measured.items() if number(value) is None}
+    return out | {"notes": list(finding.notes), "error": finding.error}
+
+
+class FindingsCsv:
+    """Writes findings to a CSV file as they come: a row for each version of each recording.
+
+    Parameters
+    ----------
+    file : text file
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._writer = csv.DictWriter(file, COLUMNS)
+        self._writer.writeheader()
+
+    def write(self, finding: Finding) -> None:
+        """Append a row."""
+        row: dict[str, Any] = {name: getattr(finding, name) for name in ("audio", "system", "noise", "said", "heard")}
+        row["snr_db"] = "" if finding.snr_db is None else f"{finding.snr_db:g}"
+        row["status"] = "failed" if finding.error else "done"
+        row["notes"] = "; ".join([*([finding.error] if finding.error else []), *finding.notes])
+        if finding.words is not None:
+            row |= {"words": finding.words.words, "errors": finding.words.errors, "wer": f"{finding.words.rate:.4f}"}
+        row |= {key: text(finding.measured.get(key)) for key in (SIMILARITY, *METRICS)}
+        self._writer.writerow(row)
+        self._file.flush()
+
+
+def write_table(file: TextIO, cells: Sequence[Cell]) -> None:
+    """Write the table as CSV."""
+    names = list(Cell.__dataclass_fields__)
+    writer = csv.writer(file)
+    writer.writerow(names)
+    for cell in cells:
+        values = (getattr(cell, name) for name in names)
+        writer.writerow("" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in values)
