@@ -27,7 +27,8 @@ def denoise(cli):
 
     def run(*arguments: object, code: int = 0):
         backend = () if {"-b", "--backend"} & set(arguments) else ("-b", "wiener")
-        ran = cli("denoise", *arguments, *backend)
+        workers = () if {"-j", "--jobs"} & set(arguments) else ("-j", "1")
+        ran = cli("denoise", *arguments, *backend, *workers)
         assert ran.code == code, ran.stderr
         return ran
 

@@ -14,6 +14,7 @@ import pytest
 import soundfile
 from cli_helpers import WITHOUT_ROOT, audio, hidden, read, rows, shape, small_files_only, wav_bytes, write
 
+WIENER = ("-b", "wiener", "-j", "1")
 RATES = (8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000)
 NAMES = (
     "with spaces.wav",
@@ -182,7 +183,7 @@ def test_nothing_at_all(cli, tmp_path):
 
 
 def test_no_such_file(cli, tmp_path):
-    ran = cli("denoise", tmp_path / "nowhere.wav", "-o", tmp_path / "out", "-b", "wiener")
+    ran = cli("denoise", tmp_path / "nowhere.wav", "-o", tmp_path / "out", *WIENER)
     assert ran.code == 1 and f"{tmp_path / 'nowhere.wav'}: no such file" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert [row["status"] for row in rows(tmp_path / "out")] == ["failed"]
@@ -193,7 +194,7 @@ def test_nothing_matched(cli, tmp_path, kind):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/notes.txt").write_text("")
     what = {"folder": tmp_path / "in", "glob": tmp_path / "in/*.wav", "list": f"@{tmp_path / 'in/notes.txt'}"}[kind]
-    common = ("denoise", what, "-o", tmp_path / "out", "-b", "wiener")
+    common = ("denoise", what, "-o", tmp_path / "out", *WIENER)
     ran = cli(*common)
     assert ran.code == 4 and "--allow-empty" in ran.stderr
     assert cli(*common, "--allow-empty").code == 0
@@ -202,10 +203,10 @@ def test_nothing_matched(cli, tmp_path, kind):
 def test_an_empty_folder_beside_a_good_file_is_said(cli, tmp_path, clip):
     (tmp_path / "none").mkdir()
     good = write(tmp_path / "good.wav", clip)
-    ran = cli("denoise", tmp_path / "none", good, "-o", tmp_path / "out", "-b", "wiener")
+    ran = cli("denoise", tmp_path / "none", good, "-o", tmp_path / "out", *WIENER)
     assert ran.code == 1 and "no audio files in this folder" in ran.stderr
     assert audio(tmp_path / "out") == {"good.wav"}
-    ran = cli("denoise", tmp_path / "none", good, "-o", tmp_path / "again", "-b", "wiener", "--allow-empty")
+    ran = cli("denoise", tmp_path / "none", good, "-o", tmp_path / "again", *WIENER, "--allow-empty")
     assert ran.code == 0 and audio(tmp_path / "again") == {"good.wav"}
 
 
@@ -216,14 +217,14 @@ def test_loops_of_links_end(cli, tmp_path, clip):
     (tmp_path / "in/self").symlink_to("self")
     (tmp_path / "in/there").symlink_to("back")
     (tmp_path / "in/back").symlink_to("there")
-    ran = cli("denoise", tmp_path / "in", "-r", "-o", tmp_path / "out", "-b", "wiener")
+    ran = cli("denoise", tmp_path / "in", "-r", "-o", tmp_path / "out", *WIENER)
     assert ran.code == 0, ran.stderr
     assert audio(tmp_path / "out") == {"a.wav"}
 
 
 def test_an_output_folder_inside_the_input_folder(cli, tmp_path, clip):
     write(tmp_path / "a.wav", clip)
-    common = ("denoise", tmp_path, "-r", "-o", tmp_path / "out", "-b", "wiener")
+    common = ("denoise", tmp_path, "-r", "-o", tmp_path / "out", *WIENER)
     assert cli(*common).code == 0
     assert cli(*common, "--overwrite").code == 0
     assert audio(tmp_path) == {"a.wav", "out/a.wav"}
@@ -231,7 +232,7 @@ def test_an_output_folder_inside_the_input_folder(cli, tmp_path, clip):
 
 def test_a_name_beside_the_input_is_not_cleaned_again(cli, tmp_path, clip):
     write(tmp_path / "a.wav", clip)
-    common = ("denoise", tmp_path, "-o", tmp_path, "-b", "wiener", "--suffix", "_clean", "--skip-existing")
+    common = ("denoise", tmp_path, "-o", tmp_path, *WIENER, "--suffix", "_clean", "--skip-existing")
     assert cli(*common).code == 0
     assert audio(tmp_path) == {"a.wav", "a_clean.wav"}
     assert cli(*common).code == 0
@@ -252,23 +253,23 @@ def test_the_input_is_never_replaced(cli, tmp_path, clip, how):
         target = tmp_path / "out"
         target.mkdir()
         os.link(path, target / "a.wav")
-    ran = cli("denoise", path, "-o", target, "-b", "wiener", "--overwrite")
+    ran = cli("denoise", path, "-o", target, *WIENER, "--overwrite")
     assert ran.code == 1 and "replace the input itself" in ran.stderr and "--suffix" in ran.stderr
     assert path.read_bytes() == before and hidden(tmp_path) == []
 
 
 def test_two_inputs_with_one_output(cli, tmp_path, clip):
     one, two = (write(tmp_path / folder / "x.wav", clip) for folder in "ab")
-    ran = cli("denoise", one, two, "-o", tmp_path / "out", "-b", "wiener")
+    ran = cli("denoise", one, two, "-o", tmp_path / "out", *WIENER)
     assert ran.code == 1 and f"{two}: {one} has the same output" in ran.stderr and "--name" in ran.stderr
     assert [row["status"] for row in rows(tmp_path / "out")] in (["done", "failed"], ["failed", "done"])
-    ran = cli("denoise", one, two, "-o", tmp_path / "out2", "-b", "wiener", "--name", "{parent}-{stem}.{ext}")
+    ran = cli("denoise", one, two, "-o", tmp_path / "out2", *WIENER, "--name", "{parent}-{stem}.{ext}")
     assert ran.code == 0 and audio(tmp_path / "out2") == {"a-x.wav", "b-x.wav"}
 
 
 def test_a_pipe_is_no_file(cli, tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    ran = cli("denoise", tmp_path / "pipe.wav", "-o", tmp_path / "out", "-b", "wiener")
+    ran = cli("denoise", tmp_path / "pipe.wav", "-o", tmp_path / "out", *WIENER)
     assert ran.code == 1 and "not a regular file" in ran.stderr and "stdin" in ran.stderr
 
 
@@ -276,7 +277,7 @@ def test_a_file_that_may_not_be_read(program, tmp_path, clip):
     for name in "ab":
         write(tmp_path / f"in/{name}.wav", clip)
     (tmp_path / "in/a.wav").chmod(0)
-    ran = program("denoise", tmp_path / "in", "-o", tmp_path / "out", "-b", "wiener", prefix=WITHOUT_ROOT)
+    ran = program("denoise", tmp_path / "in", "-o", tmp_path / "out", *WIENER, prefix=WITHOUT_ROOT)
     assert ran.returncode == 1
     assert b"in/a.wav: may not be read (give yourself permission" in ran.stderr and b"Traceback" not in ran.stderr
     assert audio(tmp_path / "out") == {"b.wav"} and hidden(tmp_path) == []
@@ -285,7 +286,7 @@ def test_a_file_that_may_not_be_read(program, tmp_path, clip):
 def test_a_folder_that_may_not_be_read(program, tmp_path, clip):
     write(tmp_path / "in/b.wav", clip)
     (tmp_path / "in/closed").mkdir(mode=0)
-    ran = program("denoise", tmp_path / "in", "-r", "-o", tmp_path / "out", "-b", "wiener", prefix=WITHOUT_ROOT)
+    ran = program("denoise", tmp_path / "in", "-r", "-o", tmp_path / "out", *WIENER, prefix=WITHOUT_ROOT)
     assert ran.returncode == 1
     assert b"in/closed: the folder cannot be read: Permission denied" in ran.stderr
     assert audio(tmp_path / "out") == {"b.wav"}
@@ -295,7 +296,7 @@ def test_an_output_folder_that_may_not_be_written_to(program, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
     (tmp_path / "out").mkdir(mode=0o555)
     for target in (tmp_path / "out", tmp_path / "out/below", tmp_path / "out/a.wav"):
-        ran = program("denoise", path, "-o", target, "-b", "wiener", prefix=WITHOUT_ROOT)
+        ran = program("denoise", path, "-o", target, *WIENER, prefix=WITHOUT_ROOT)
         assert ran.returncode == 2, ran.stderr
         assert b"out: the folder cannot be written to (choose another folder with -o" in ran.stderr
     assert list((tmp_path / "out").iterdir()) == []
@@ -306,7 +307,7 @@ def test_one_folder_below_the_output_that_may_not_be_written_to(program, tmp_pat
         write(tmp_path / "in" / name, clip)
     (tmp_path / "out/closed").mkdir(parents=True)
     (tmp_path / "out/closed").chmod(0o555)
-    ran = program("denoise", tmp_path / "in", "-r", "-o", tmp_path / "out", "-b", "wiener", prefix=WITHOUT_ROOT)
+    ran = program("denoise", tmp_path / "in", "-r", "-o", tmp_path / "out", *WIENER, prefix=WITHOUT_ROOT)
     assert ran.returncode == 1
     assert b"out/closed/b.wav: cannot be written: Permission denied (choose another folder" in ran.stderr
     assert audio(tmp_path / "out") == {"a.wav"} and hidden(tmp_path) == []
@@ -316,14 +317,14 @@ def test_one_folder_below_the_output_that_may_not_be_written_to(program, tmp_pat
 def test_an_output_folder_that_is_a_file(cli, tmp_path, clip, target):
     (tmp_path / "there.txt").touch()
     path = write(tmp_path / "a.wav", clip)
-    ran = cli("denoise", path, "-o", tmp_path / target, "-b", "wiener")
+    ran = cli("denoise", path, "-o", tmp_path / target, *WIENER)
     assert ran.code == 2 and f"{tmp_path / 'there.txt'}: not a folder" in ran.stderr
 
 
 def test_a_folder_that_has_the_name_of_an_output(cli, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
     (tmp_path / "out/a.wav").mkdir(parents=True)
-    ran = cli("denoise", path, "-o", tmp_path / "out", "-b", "wiener", "--overwrite")
+    ran = cli("denoise", path, "-o", tmp_path / "out", *WIENER, "--overwrite")
     assert ran.code == 1 and "a folder has the name of the output" in ran.stderr
 
 
@@ -348,7 +349,7 @@ def test_a_full_disk(program, tmp_path, small_disk, clip):
     folder, prefix = small_disk
     write(tmp_path / "in/1 long.wav", np.tile(clip, 40))
     write(tmp_path / "in/2 short.wav", clip)
-    ran = program("denoise", tmp_path / "in", "-o", folder, "-b", "wiener", "-j", "1", prefix=prefix)
+    ran = program("denoise", tmp_path / "in", "-o", folder, *WIENER, prefix=prefix)
     assert ran.returncode == 1, ran.stderr
     assert b"1 long.wav: cannot be written: " in ran.stderr and b"Traceback" not in ran.stderr
     assert b"No space left" in ran.stderr or b"File too large" in ran.stderr
@@ -359,7 +360,7 @@ def test_a_full_disk(program, tmp_path, small_disk, clip):
 @pytest.mark.parametrize("suffix", ["flac", "ogg"])
 def test_a_full_disk_under_other_encoders(program, tmp_path, noise_like, suffix):
     path = write(tmp_path / f"in/long.{suffix}", np.tile(0.1 * noise_like(5.0, 16000, "white"), 8), subtype=None)
-    ran = program("denoise", path, "-o", tmp_path / "out", "-b", "wiener", prefix=small_files_only(60_000))
+    ran = program("denoise", path, "-o", tmp_path / "out", *WIENER, prefix=small_files_only(60_000))
     assert ran.returncode == 1, ran.stderr
     assert b"cannot be written: File too large (" in ran.stderr and b"Traceback" not in ran.stderr
     assert audio(tmp_path / "out") == set() and hidden(tmp_path) == []
@@ -368,7 +369,7 @@ def test_a_full_disk_under_other_encoders(program, tmp_path, noise_like, suffix)
 def test_a_log_that_is_full(program, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
     log = tmp_path / "log.csv"
-    common = ("denoise", path, "-b", "wiener", "--metrics", log, "-o")
+    common = ("denoise", path, *WIENER, "--metrics", log, "-o")
     assert program(*common, tmp_path / "out").returncode == 0
     limit = 40_000
     line = log.read_bytes().splitlines(keepends=True)[1]
@@ -384,7 +385,7 @@ def test_a_log_that_is_full(program, tmp_path, clip):
 def test_a_log_of_something_else(cli, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
     (tmp_path / "other.csv").write_text("name,age\nme,7\n")
-    ran = cli("denoise", path, "-o", tmp_path / "out2", "-b", "wiener", "--metrics", tmp_path / "other.csv")
+    ran = cli("denoise", path, "-o", tmp_path / "out2", *WIENER, "--metrics", tmp_path / "other.csv")
     assert ran.code == 2 and "not a log" in ran.stderr
     assert (tmp_path / "other.csv").read_text() == "name,age\nme,7\n"
     assert not (tmp_path / "out2").exists()
@@ -392,7 +393,7 @@ def test_a_log_of_something_else(cli, tmp_path, clip):
 
 def test_no_log(cli, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
-    ran = cli("denoise", path, "-o", tmp_path / "out", "-b", "wiener", "--metrics", "/dev/null")
+    ran = cli("denoise", path, "-o", tmp_path / "out", *WIENER, "--metrics", "/dev/null")
     assert ran.code == 0, ran.stderr
     assert [one.name for one in (tmp_path / "out").iterdir()] == ["a.wav"]
 
@@ -434,7 +435,7 @@ def test_no_log(cli, tmp_path, clip):
 )
 def test_usage_errors_stop_before_the_first_write(cli, tmp_path, clip, options, message):
     path = write(tmp_path / "a.wav", clip)
-    ran = cli("denoise", path, "-o", tmp_path / "out", *(["-b", "wiener"] if "-b" not in options else []), *options)
+    ran = cli("denoise", path, "-o", tmp_path / "out", *(WIENER if "-b" not in options else ()), *options)
     assert ran.code == 2, ran.stderr
     assert message in ran.stderr and "Traceback" not in ran.stderr and ran.stdout == ""
     assert not (tmp_path / "out").exists()
@@ -452,20 +453,20 @@ def test_where_the_results_go_must_be_said(cli, tmp_path, clip):
 def test_one_output_file_and_several_inputs(cli, tmp_path, clip, glob):
     for name in "ab":
         write(tmp_path / f"in/{name}.wav", clip)
-    ran = cli("denoise", tmp_path / ("in/*" if glob else "in"), "-o", tmp_path / "one.wav", "-b", "wiener")
+    ran = cli("denoise", tmp_path / ("in/*" if glob else "in"), "-o", tmp_path / "one.wav", *WIENER)
     assert ran.code == 2 and "several inputs" in ran.stderr and not (tmp_path / "one.wav").exists()
 
 
 def test_a_stretch_outside_the_recording(cli, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
-    ran = cli("denoise", path, "-o", tmp_path / "out", "-b", "wiener", "--excerpt", "0:10-0:20")
+    ran = cli("denoise", path, "-o", tmp_path / "out", *WIENER, "--excerpt", "0:10-0:20")
     assert ran.code == 1 and f"{path}: the stretch from 10 s lies outside" in ran.stderr
     assert audio(tmp_path / "out") == set() and hidden(tmp_path) == []
 
 
 def test_a_rate_that_the_format_does_not_take(cli, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip, 22050)
-    ran = cli("denoise", path, "-o", tmp_path / "out", "-b", "wiener", "--format", "opus")
+    ran = cli("denoise", path, "-o", tmp_path / "out", *WIENER, "--format", "opus")
     assert ran.code == 1 and f"{path}: " in ran.stderr and "22050" in ran.stderr
     assert audio(tmp_path / "out") == set()
 
@@ -473,7 +474,7 @@ def test_a_rate_that_the_format_does_not_take(cli, tmp_path, clip):
 def test_mid_side_of_one_channel_is_no_error_and_of_three_one_that_names_the_file(cli, tmp_path, clip):
     mono = write(tmp_path / "mono.wav", clip)
     three = write(tmp_path / "three.wav", np.stack([clip] * 3, axis=1))
-    ran = cli("denoise", mono, three, "-o", tmp_path / "out", "-b", "wiener", "--channels", "mid-side")
+    ran = cli("denoise", mono, three, "-o", tmp_path / "out", *WIENER, "--channels", "mid-side")
     assert ran.code == 1 and f"{three}: mid-side needs two channels" in ran.stderr
     assert audio(tmp_path / "out") == {"mono.wav"}
 
@@ -482,7 +483,7 @@ def test_tracebacks_are_for_debugging(program, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
     broken = tmp_path / "soundfile.py"
     broken.write_text("raise RuntimeError('no sound here')\n")
-    common = ("denoise", path, "-o", tmp_path / "out", "-b", "wiener")
+    common = ("denoise", path, "-o", tmp_path / "out", *WIENER)
     ran = program(*common, env={"PYTHONPATH": str(tmp_path)})
     assert ran.returncode == 1 and b"Traceback" not in ran.stderr
     assert b"no sound here" in ran.stderr and b"--debug shows where" in ran.stderr

@@ -18,7 +18,7 @@ import soundfile
 from cli_helpers import audio, read, rows, shape, started, wav_bytes, write
 
 UNKNOWN = 0xFFFFFFFF
-QUIET = ("-b", "wiener", "-q")
+QUIET = ("-b", "wiener", "-j", "1", "-q")
 
 
 @pytest.fixture(scope="module")
