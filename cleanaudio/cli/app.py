@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import cleanaudio
-from cleanaudio.cli import backends, denoise, impact, mix, models, profile_noise, score, stream
+from cleanaudio.cli import backends, denoise, impact, inspect, mix, models, profile_noise, score, stream
 from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import CleanAudioError
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.command("denoise")(denoise.denoise)
 app.command("profile-noise")(profile_noise.profile_noise)
 app.command("score")(score.score)
+app.command("inspect")(inspect.inspect)
 app.command("mix")(mix.mix)
 app.command("impact")(impact.impact)
 app.command("stream")(stream.stream)

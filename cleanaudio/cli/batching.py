@@ -187,7 +187,7 @@ def _extension(batch: Batch) -> Callable[[Path], str]:
 def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iterator[Source | Problem]:
     if batch.piped:
         assert room is not None
-        return _spooled(room)
+        return spooled(room)
     return expand(
         batch.inputs,
         recursive=batch.recursive,
@@ -198,8 +198,8 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
     )
 
 
-def _spooled(room: Path) -> Iterator[Source | Problem]:
-    """Keep the recording on stdin in a file, so that it can be read twice."""
+def spooled(room: Path) -> Iterator[Source | Problem]:
+    """Keep the recording on stdin in a file in a folder, so that it can be read twice."""
     from cleanaudio.audio.spool import spool
 
     try:

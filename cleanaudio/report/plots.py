@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +29,19 @@ def tidy(axes: Any) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.tick_params(colors=INK)
+
+
+def check_suffix(path: str | PathLike[str]) -> None:
+    """Make sure, before anything is measured, that a picture of this name can be written.
+
+    Raises
+    ------
+    FormatError
+        A suffix that matplotlib does not know.
+    """
+    known = Figure().canvas.get_supported_filetypes()
+    if Path(path).suffix[1:].lower() not in known:
+        raise FormatError("no picture has this suffix", path=path, remedy="use .png or .svg")
 
 
 def save(figure: Figure, path: str | PathLike[str]) -> None:

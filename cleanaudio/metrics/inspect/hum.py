@@ -17,6 +17,8 @@ QUANTILE = 0.2
 RATE = 2000
 """Hum ends at 600 Hz; the search is made at this rate."""
 SHORTEST_S = 2.0
+_NOTHING = 1e-14
+"""Power of a line that is no sound."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,14 @@ class Hum:
         Level of its lines together, 0 dBFS being a full-scale square wave.
     lines_hz : tuple of int
         Which of them stand out.
+    above_db : float
+        How far the one that stands out most does so, above what is beside it in bins of 2 Hz.
     """
 
     base_hz: int
     level_dbfs: float
     lines_hz: tuple[int, ...]
+    above_db: float
 
 
 def find_hum(signal: Vector, rate: int) -> Hum | NotMeasurable | None:
@@ -65,17 +70,19 @@ def find_hum(signal: Vector, rate: int) -> Hum | NotMeasurable | None:
 
 
 def _lines(power: np.ndarray, base: int) -> Hum | None:
-    lines, total = [], 0.0
+    lines, total, above = [], 0.0, 0.0
     for harmonic in range(1, HARMONICS + 1):
         centre = round(base * harmonic * WINDOW_S)
         peak = power[centre - 1 : centre + 2].max()
         around = np.concatenate([power[centre - 10 : centre - 3], power[centre + 4 : centre + 11]])
-        if peak > np.median(around) * 10 ** (PROMINENCE_DB / 10) and peak > 1e-14:
+        beside = float(np.median(around))
+        if peak > beside * 10 ** (PROMINENCE_DB / 10) and peak > _NOTHING:
             lines.append(base * harmonic)
             total += float(peak)
+            above = max(above, float(peak) / max(beside, _NOTHING))
     if len(lines) < FEWEST_LINES or lines[0] > 2 * base:
         return None
-    return Hum(base, float(10 * np.log10(total)), tuple(lines))
+    return Hum(base, float(10 * np.log10(total)), tuple(lines), float(10 * np.log10(above)))
 
 
 def hum_level(signal: Vector, rate: int) -> Measured:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from cleanaudio.errors import InputError
@@ -11,8 +13,8 @@ DEAD_DBFS = -80.0
 DEAD_BELOW_DB = 50.0
 """A channel this far below the loudest one carries nothing but crosstalk."""
 INVERTED = -0.9
-SAME = 1e-4
-"""Largest difference, of the peak, of channels that are one signal twice."""
+SAME = 1e-3
+"""Largest difference, of the RMS, of channels that are one signal twice."""
 
 
 def name(channel: int, channels: int) -> str:
@@ -22,30 +24,91 @@ def name(channel: int, channels: int) -> str:
     return f"channel {channel + 1}"
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one channel.
+
+    Parameters
+    ----------
+    kind : {"dead", "copy", "inverted"}
+    channel, channels : int
+        Which one, from 0, of how many.
+    against : int, optional
+        The channel that it is a copy of, or upside down against.
+    """
+
+    kind: str
+    channel: int
+    channels: int
+    against: int | None = None
+
+    def __str__(self) -> str:
+        who = name(self.channel, self.channels)
+        if self.against is None:
+            return f"{who} is dead"
+        link = "a copy of" if self.kind == "copy" else "inverted against"
+        return f"{who} is {link} {name(self.against, self.channels)}"
+
+
+class WiringMeter:
+    """Compares the channels of a recording as it streams by.
+
+    Parameters
+    ----------
+    channels : int
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._frames = 0
+        self._sums = np.zeros(channels)
+        self._products = np.zeros((channels, channels))
+
+    def add(self, block: Audio) -> None:
+        """Take the next frames, (channels, n)."""
+        samples = block.astype(np.float64)
+        self._frames += samples.shape[1]
+        self._sums += samples.sum(axis=1)
+        self._products += samples @ samples.T
+
+    @property
+    def offset(self) -> float:
+        """The largest constant offset of a channel, linear, 0 … 1."""
+        return float(np.abs(self._sums).max()) / max(1, self._frames)
+
+    def faults(self) -> tuple[Fault, ...]:
+        """Return what is wrong with the channels seen so far.
+
+        A channel is dead below −80 dBFS or 50 dB below the loudest, its constant offset left out; inverted where its
+        correlation with the first live channel is under −0.9; a copy where it differs from it by less than −60 dB.
+        """
+        count, frames = len(self._sums), max(1, self._frames)
+        means = self._sums / frames
+        power = np.maximum(np.diag(self._products) / frames - means**2, 0)
+        with np.errstate(divide="ignore"):
+            level = 10 * np.log10(power)
+        alive = (level > DEAD_DBFS) & (level > level.max() - DEAD_BELOW_DB)
+        found = [Fault("dead", k, count) for k in range(count) if not alive[k]]
+        live = [int(k) for k in np.flatnonzero(alive)]
+        for k in live[1:]:
+            first = live[0]
+            shared = self._products[first, k] / frames - means[first] * means[k]
+            if power[k] + power[first] - 2 * shared <= SAME**2 * power[first]:
+                found.append(Fault("copy", k, count, first))
+            elif shared < INVERTED * np.sqrt(power[first] * power[k]):
+                found.append(Fault("inverted", k, count, first))
+        return tuple(found)
+
+
 def faults(audio: Audio) -> tuple[str, ...]:
     """Return what is wrong with the wiring, in words; nothing for most recordings.
-
-    A channel is dead below −80 dBFS or 50 dB below the loudest; inverted where its correlation with the first live
-    channel is under −0.9; a copy where it differs from it by less than 10⁻⁴ of the peak.
 
     Parameters
     ----------
     audio : ndarray, shape (channels, frames)
     """
-    with np.errstate(divide="ignore"):
-        level = 10 * np.log10(np.mean(audio.astype(np.float64) ** 2, axis=1))
-    alive = (level > DEAD_DBFS) & (level > level.max() - DEAD_BELOW_DB)
-    count = len(audio)
-    said = [f"{name(k, count)} is dead" for k in range(count) if not alive[k]]
-    live = np.flatnonzero(alive)
-    for k in live[1:]:
-        first = audio[live[0]]
-        against = name(int(live[0]), count)
-        if np.abs(audio[k] - first).max() <= SAME * np.abs(first).max():
-            said.append(f"{name(int(k), count)} is a copy of {against}")
-        elif correlation(audio[k], first) < INVERTED:
-            said.append(f"{name(int(k), count)} is inverted against {against}")
-    return tuple(said)
+    meter = WiringMeter(len(audio))
+    meter.add(audio)
+    return tuple(str(fault) for fault in meter.faults())
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float:

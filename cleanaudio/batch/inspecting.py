@@ -1,0 +1,102 @@
+"""What one worker does to inspect one file: measure, advise, draw."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from itertools import chain, count
+from pathlib import Path
+
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
+from cleanaudio.batch.source import Source
+from cleanaudio.errors import CleanAudioError, OutputError
+from cleanaudio.metrics import dnsmos
+from cleanaudio.report.advice import Advice, advise
+from cleanaudio.report.inspection import Inspection, inspect_recording
+from cleanaudio.report.spectra import Spectrum, plot_spectrogram, plot_spectrum, read_spectra
+
+PICTURES = ("_spectrum.png", "_spectrogram.png")
+
+
+@dataclass(frozen=True)
+class InspectJob(Job):
+    """A file to inspect.
+
+    Parameters
+    ----------
+    pictures : str or None
+        Where its pictures go, to which each adds its ending of :data:`PICTURES`; None: nowhere.
+    spectrum : bool
+        Whether its spectrum is wanted.
+    """
+
+    pictures: str | None = None
+    spectrum: bool = False
+
+
+@dataclass(frozen=True)
+class Inspected(Done):
+    """A file that was inspected."""
+
+    found: Inspection = field(kw_only=True)
+    advice: tuple[Advice, ...] = field(kw_only=True)
+    spectrum: Spectrum | None = None
+
+
+class Pictures:
+    """Says where the pictures of each file go: the folders of the inputs are mirrored, no two get one name."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._taken: set[str] = set()
+
+    def of(self, source: Source) -> str:
+        """Return the beginning of the names of a file's pictures."""
+        relative = source.relative
+        names = chain((relative.with_suffix(""), relative), (f"{relative}-{number}" for number in count(2)))
+        name = next(name for name in map(str, names) if name not in self._taken)
+        self._taken.add(name)
+        return str(self._folder / name)
+
+
+def inspect_file(threads: int, job: Job) -> Outcome:
+    """Inspect one file; what is wrong with it is an outcome, not an exception.
+
+    Parameters
+    ----------
+    threads : int
+        Threads that a metric's network may use.
+    job : InspectJob
+    """
+    assert isinstance(job, InspectJob)
+    dnsmos.use_threads(threads)
+    path, started = job.inputs[0], time.perf_counter()
+    try:
+        found = inspect_recording(path)
+        spectrum = None
+        if job.pictures is not None or job.spectrum:
+            spectrum, spectrogram = read_spectra(found)
+            if job.pictures is not None:
+                _make_folder(Path(job.pictures).parent)
+                title = Path(job.label).name if job.label != "-" else "stdin"
+                plot_spectrum(spectrum, found, title, job.pictures + PICTURES[0])
+                plot_spectrogram(spectrogram, title, job.pictures + PICTURES[1])
+    except CleanAudioError as error:
+        if error.path is None or error.path == str(path):
+            error.path = job.label
+        return Failed(job, error)
+    fields = {
+        "rate": found.info.rate,
+        "channels": found.info.channels,
+        "frames": found.info.frames,
+        "seconds": round(found.info.seconds, 3),
+        "elapsed_s": round(time.perf_counter() - started, 3),
+    }
+    return Inspected(job, fields, found.info.warnings, found=found, advice=advise(found), spectrum=spectrum)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot be made: {error.strerror}", path=folder) from None

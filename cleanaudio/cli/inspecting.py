@@ -1,0 +1,277 @@
+"""An inspection run: inputs to the pool, what was found to table, CSV, JSON and pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cleanaudio.audio.formats import AUDIO_SUFFIXES
+from cleanaudio.batch.csvfile import line_of
+from cleanaudio.batch.inputs import expand
+from cleanaudio.batch.inspecting import Inspected, InspectJob, Pictures, inspect_file
+from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
+from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.source import Problem, Source
+from cleanaudio.cli.batching import exit_code, say_summary, spooled, workers
+from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.progress import Progress
+from cleanaudio.errors import BackendUnavailable, OutputError, RecipeError
+from cleanaudio.report.inspection import ITEMS, exchanged_against
+from cleanaudio.report.scores import text
+
+_MOST_COMPARED = 12
+_HEAD = ("input", "status", "format", "subtype", "rate", "channels", "frames", "seconds")
+_TAIL = ("hum_hz", "wiring", "not_numbers", "excerpts_s", "recommendations", "notes")
+_SHORT = ("bandwidth_hz", "loudness", "true_peak", "noise_floor", "snr", "dnsmos_ovrl", "speech_ratio")
+"""What the table of several recordings shows."""
+
+
+class Inspecting:
+    """One run of ``inspect``.
+
+    Parameters
+    ----------
+    inputs : tuple of str
+        As on the command line.
+    recursive : bool
+    csv : Path or None
+    json : bool
+    plot, compare : Path or None
+        Folder of the pictures; picture of all spectra.
+    quiet : bool
+
+    Raises
+    ------
+    RecipeError
+        Nothing to inspect.
+    BackendUnavailable
+        Pictures are asked for and matplotlib is not there.
+    FormatError
+        The suffix of ``compare`` is not one of a picture.
+    """
+
+    def __init__(
+        self,
+        inputs: tuple[str, ...],
+        *,
+        recursive: bool,
+        csv: Path | None,
+        json: bool,
+        plot: Path | None,
+        compare: Path | None,
+        quiet: bool,
+    ) -> None:
+        if not inputs:
+            raise RecipeError("nothing to inspect", remedy="name files or folders, or - for stdin")
+        _check_pictures(plot, compare)
+        self._inputs, self._recursive, self._csv, self._json = inputs, recursive, csv, json
+        self._plot, self._compare, self._quiet = plot, compare, quiet
+        self._done: list[Inspected] = []
+
+    def run(self, jobs: int | None, allow_empty: bool) -> int:
+        """Inspect everything; return the exit code."""
+        with ExitStack() as stack:
+            sources = self._sources(stack)
+            table = None if self._csv is None else stack.enter_context(_open(self._csv))
+            if table is not None:
+                table.write(line_of([*_HEAD, *(item.key for item in ITEMS), *_TAIL]))
+            steps = self._steps(sources())
+            if self._compare is not None:
+                steps = iter(_comparable(list(steps)))
+            piped = bool({"-", "@-", "@-0"} & set(self._inputs))
+            count = None if piped else lambda: sum(1 for _ in sources())
+            progress = stack.enter_context(Progress(count, shown=not self._quiet and not self._json))
+
+            def on_outcome(outcome: Outcome, summary: Summary) -> None:
+                progress.advance(summary)
+                if isinstance(outcome, Inspected):
+                    self._done.append(outcome)
+                self._tell(outcome)
+                if table is not None:
+                    _write(table, self._csv, outcome)
+
+            summary = run(steps, partial(partial, inspect_file), workers(jobs), None, on_outcome)
+            self._done.sort(key=lambda one: one.job.number)
+            code = exit_code(summary, allow_empty)
+            if self._compare is not None and self._done:
+                self._draw_comparison(self._compare)
+        if self._done and not self._json:
+            _show(self._done)
+        if not self._quiet and summary.total > 1:
+            say_summary(summary)
+        return code
+
+    def _sources(self, stack: ExitStack) -> Callable[[], Iterator[Source | Problem]]:
+        if self._inputs == ("-",):
+            room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
+            return lambda: spooled(room)
+        stdin = None if sys.stdin is None else sys.stdin.buffer
+        return lambda: expand(self._inputs, recursive=self._recursive, suffixes=AUDIO_SUFFIXES, stdin=stdin)
+
+    def _steps(self, sources: Iterator[Source | Problem]) -> Iterator[Job | Skipped | Failed]:
+        pictures = None if self._plot is None else Pictures(self._plot)
+        for number, item in enumerate(sources):
+            if isinstance(item, Problem):
+                yield Failed(Job(number, (), Path(), item.label), item.error)
+            else:
+                yield InspectJob(
+                    number,
+                    (item.path,),
+                    Path(),
+                    item.label,
+                    pictures=None if pictures is None else pictures.of(item),
+                    spectrum=self._compare is not None,
+                )
+
+    def _tell(self, outcome: Outcome) -> None:
+        if self._json:
+            print(json.dumps(_json_of(outcome), ensure_ascii=True), flush=True)
+        if isinstance(outcome, Failed):
+            complain(outcome.error)
+        elif isinstance(outcome, Inspected) and not self._quiet:
+            for note in outcome.notes:
+                say(f"cleanaudio: {outcome.job.label}: note: {note}")
+
+    def _draw_comparison(self, path: Path) -> None:
+        from cleanaudio.report.spectra import plot_comparison
+
+        shown = [one for one in self._done if one.spectrum is not None]
+        titles = _titles([one.job.label for one in shown])
+        plot_comparison([(title, one.spectrum) for title, one in zip(titles, shown, strict=True) if one.spectrum], path)
+        first, *others = self._done
+        for one in others:
+            if exchanged_against(one.found.info.path, first.found.info.path) and not self._quiet:
+                say(f"cleanaudio: {one.job.label}: note: left and right are exchanged against {first.job.label}")
+
+
+def _check_pictures(plot: Path | None, compare: Path | None) -> None:
+    if plot is None and compare is None:
+        return
+    try:
+        from cleanaudio.report.plots import check_suffix
+    except ImportError:
+        raise BackendUnavailable("--compare" if plot is None else "--plot", "plots") from None
+    if compare is not None:
+        check_suffix(compare)
+
+
+def _comparable(steps: list[Job | Skipped | Failed]) -> list[Job | Skipped | Failed]:
+    if not 2 <= len(steps) <= _MOST_COMPARED:
+        raise RecipeError(
+            f"--compare takes 2 to {_MOST_COMPARED} recordings, not {len(steps)}", remedy="name those to compare"
+        )
+    return steps
+
+
+def _titles(labels: list[str]) -> list[str]:
+    """Return the ends of paths, as short as tells them apart."""
+    parts = [Path(label).parts for label in labels]
+    for count in range(1, max(map(len, parts)) + 1):
+        titles = [str(Path(*one[-count:])) for one in parts]
+        if len(set(titles)) == len(titles):
+            return titles
+    return labels
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return open(path, "wb", buffering=0)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+
+
+def _write(file: BinaryIO, path: Path | None, outcome: Outcome) -> None:
+    try:
+        file.write(line_of(_cells(outcome)))
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+
+
+def _cells(outcome: Outcome) -> list[str]:
+    if not isinstance(outcome, Inspected):
+        error = outcome.error.describe() if isinstance(outcome, Failed) else ""
+        return [outcome.job.label, "failed", *[""] * (len(_HEAD) - 2 + len(ITEMS) + len(_TAIL) - 1), error]
+    found, info = outcome.found, outcome.found.info
+    return [
+        *(outcome.job.label, "done", info.format, info.subtype, str(info.rate), str(info.channels), str(info.frames)),
+        f"{info.seconds:.6f}",
+        *(text(found.measured[item.key], 6) for item in ITEMS),
+        "" if found.hum is None else str(found.hum.base_hz),
+        "; ".join(map(str, found.wiring)),
+        str(found.not_numbers),
+        f"{found.excerpts_s:.3f}",
+        "; ".join(map(str, outcome.advice)),
+        "; ".join(outcome.notes),
+    ]
+
+
+def _json_of(outcome: Outcome) -> dict[str, Any]:
+    if not isinstance(outcome, Inspected):
+        error = outcome.error.describe() if isinstance(outcome, Failed) else None
+        return {"input": outcome.job.label, "status": "failed", "error": error}
+    advice = [{"kind": one.kind, "finding": one.finding, "advice": one.advice} for one in outcome.advice]
+    return {
+        "input": outcome.job.label,
+        "status": "done",
+        **outcome.found.as_dict(),
+        "recommendations": advice,
+        "notes": list(outcome.notes),
+    }
+
+
+def _show(done: list[Inspected]) -> None:
+    """Print the table: one recording from top to bottom, or a row for each of several."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if len(done) == 1:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for label, value in _rows(done[0]):
+            table.add_row(Text(label, style="bold"), Text(value))
+        stdout().print(table)
+        for advice in done[0].advice:
+            stdout().print(Text.assemble("\n• ", (advice.finding, "bold"), f": {advice.advice}"))
+        return
+    items = [item for item in ITEMS if item.key in _SHORT]
+    table = Table("recording", "duration", "rate", "channels", box=None, header_style="bold")
+    for item in items:
+        table.add_column(Text(f"{item.label}\n{item.unit}"), justify="right")
+    table.add_column("findings")
+    for one in done:
+        found, info = one.found, one.found.info
+        values = [(item, found.value(item.key)) for item in items]
+        cells = ["–" if value is None else item.figure(value) for item, value in values]
+        findings = "\n".join(each.finding for each in one.advice)
+        first = (one.job.label, _clock(info.seconds), str(info.rate), str(info.channels))
+        table.add_row(*map(Text, (*first, *cells, findings)))
+    stdout().print(table)
+
+
+def _rows(one: Inspected) -> Iterator[tuple[str, str]]:
+    found, info = one.found, one.found.info
+    yield "recording", one.job.label
+    kind = f"{info.format}, {info.subtype}"
+    yield "format", kind if info.bit_rate is None else f"{kind}, {info.bit_rate / 1000:.0f} kbit/s"
+    yield "duration", _clock(info.seconds)
+    yield "rate", f"{info.rate} Hz"
+    yield "channels", str(info.channels) + "".join(f"; {fault}" for fault in found.wiring)
+    for item in ITEMS:
+        shown = item.show(found.measured[item.key])
+        if item.key == "hum" and found.hum is not None:
+            lines = ", ".join(map(str, found.hum.lines_hz))
+            shown += f", {found.hum.above_db:.0f} dB above the noise, at {lines} Hz"
+        yield item.label, shown
+    if found.excerpts_s < info.seconds:
+        yield "listened to", f"all for levels and wiring, {found.excerpts_s:.0f} s spread over it for the rest"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds, 3), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"
