@@ -26,9 +26,9 @@ class Presence:
 
     SMOOTH = 0.7
     """β of the recursive average ζ of ξ (eq. 23), for a hop of 8 ms."""
-    ZETA_MIN, ZETA_MAX = 10**-1.5, 10**-1.0
-    """-15 and -10 dB: below, there is no speech, above, there is (eq. 25). The paper's -10 and -5 dB go with a causal
-    prior; the noncausal one wavers less in noise, and the lower marks keep more of weak speech (measured)."""
+    ZETA_MIN, ZETA_MAX = 10**-1.2, 10**-0.7
+    """-12 and -7 dB: below, there is no speech, above, there is (eq. 25). The paper's -10 and -5 dB go with a causal
+    prior; the noncausal one wavers less in noise, and lower marks keep more of weak speech (measured)."""
     PEAK_MIN, PEAK_MAX = 1.0, 10.0
     """0 and 10 dB: the confined peak of the frame's mean (eq. 27)."""
     GLOBAL_HZ = 470.0

@@ -40,7 +40,7 @@ _QUALITY = Option(
 _TRACKER = Option(
     "tracker",
     "auto",
-    "where the noise is known from; auto: a print if there is one, else two-sided, live mmse-spp",
+    "where the noise is known from; auto: a print if there is one, else two-sided, live imcra",
     choices=("auto", "profile", "two-sided", *trackers.RECURSIONS),
 )
 _WINDOW = Option("window_s", 0.032, "analysis window", "s", 0.004, 0.2)
@@ -161,13 +161,13 @@ class Spectral(Backend):
         if live:
             full |= {"quality": "live"} | {name: options.get(name, value) for name, value in _LIVE.items()}
         if full["tracker"] == "auto":
-            full["tracker"] = "profile" if setup.profile is not None else "mmse-spp" if live else "two-sided"
+            full["tracker"] = "profile" if setup.profile is not None else "imcra" if live else "two-sided"
         if live and full.get("prior") == "noncausal":
             if "prior" in options:
                 raise RecipeError("a noncausal prior hears ahead and cannot run live", remedy="drop it")
             full["prior"] = "decision-directed"
         if live and full["tracker"] == "two-sided":
-            raise RecipeError("the two-sided tracker hears ahead and cannot run live", remedy="use tracker=mmse-spp")
+            raise RecipeError("the two-sided tracker hears ahead and cannot run live", remedy="use tracker=imcra")
         needs_analysis = full["tracker"] == "profile" and setup.profile is None
         if setup.live and needs_analysis:
             raise RecipeError("tracker=profile needs a noise print when live", remedy="measure one with profile-noise")

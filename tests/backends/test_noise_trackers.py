@@ -112,6 +112,16 @@ def test_very_short_and_silent(name, count):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("ahead", [True, False])
+def test_levels_that_jump_by_100_db_leave_numbers(name, ahead):
+    steps = np.repeat(10.0 ** np.random.default_rng(3).uniform(-5, 0, 40), RATE // 5)
+    tones = np.sin(np.arange(len(steps)) * 0.3) * (np.arange(len(steps)) % 9000 < 4000)
+    audio = (steps * (white(8, 0.3) + tones)).astype(np.float32)
+    noise = track(name, powers_of(audio), ahead=ahead)
+    assert np.isfinite(noise).all() and noise.min() > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_reset_forgets(name):
     powers = powers_of(white(3))
     tracker = make(name)

@@ -98,7 +98,7 @@ def test_live_is_quick_and_hears_nothing_ahead(voice_and_noise):
         for rate in (8000, 16000, 44100, 48000):
             resolved = registry.get(name).resolve(Setup(rate, 1, live=True), {})
             assert resolved.latency <= 0.02 * rate
-            assert resolved.options["tracker"] == "mmse-spp"
+            assert resolved.options["tracker"] == "imcra"
     noisy = (voice + noise)[None]
     whole = clean("omlsa", noisy, live=True)
     cut = clean("omlsa", noisy[:, :40000], live=True)

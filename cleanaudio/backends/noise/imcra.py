@@ -37,6 +37,8 @@ class Imcra:
     RATIO_FIRST, RATIO_SECOND, RATIO_LOCAL = 4.6, 3.0, 1.67
     """γ₀ and ζ₀ of the rough decision (eq. 21), γ₁ of the a priori absence (eq. 29)."""
     XI_MIN = 10**-1.8
+    ABSENCE_MAX = 0.999
+    """Below one, so that a bin far above the noise counts as speech whatever the minima say."""
 
     def __init__(self, hop_s: float, tiny: float) -> None:
         self._smooth = per_frame(self.SMOOTH, hop_s)
@@ -117,7 +119,7 @@ class Imcra:
         ratio = powers * scale
         ratio -= np.float32(self.RATIO_SECOND)
         ratio /= np.float32(1 - self.RATIO_SECOND)
-        np.clip(ratio, 0, 1, out=ratio)
+        np.clip(ratio, 0, self.ABSENCE_MAX, out=ratio)
         ratio *= energy * scale < self.RATIO_LOCAL
         return ratio
 
