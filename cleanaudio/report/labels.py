@@ -106,6 +106,8 @@ def figure(key: str, value: Measured | None, signed: bool = False) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
+    if not value and key == "clipping_ratio":
+        return "0"
     digits = _digits(key)
     value = round(value, digits) + 0.0  # no minus before a zero
     return f"{value:{'+' if signed and value else ''}.{digits}f}".replace("-", "−")

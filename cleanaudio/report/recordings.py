@@ -73,11 +73,11 @@ def value_of(score: Score, key: str) -> Measured:
 def worst_first(found: Sequence[Recording], key: str | None) -> list[Recording]:
     """Order recordings: those that fail the gate, those without the number, then from bad to good.
 
-    The worst system's result counts.
+    The worst system's result counts; where that is the same, the next one's.
     """
 
-    def badness(recording: Recording) -> tuple[bool, float]:
-        return (recording.passed is not False, min((_rank(score, key) for score in recording.scores), default=0.0))
+    def badness(recording: Recording) -> tuple[bool, list[float]]:
+        return recording.passed is not False, sorted(_rank(score, key) for score in recording.scores)
 
     return sorted(found, key=badness)
 

@@ -9,7 +9,7 @@ from cleanaudio.metrics.interface import NotMeasurable
 from cleanaudio.report.gate import Criterion, Gate
 from cleanaudio.report.labels import before, direction, figure, hint, label, unit
 from cleanaudio.report.markup import esc, name, row, table, verdict, words
-from cleanaudio.report.recordings import Recording, value_of
+from cleanaudio.report.recordings import QUALITY, Recording, value_of
 from cleanaudio.report.scores import Aggregate, Score
 
 MOST_ROWS = 500
@@ -168,13 +168,13 @@ def all_recordings(found: Sequence[Recording], systems: Sequence[str], keys: Seq
         for score in recording.scores:
             cells = [words(name(recording.group or ""))] if grouped else []
             cells += [words(name(score.system))] if len(systems) > 1 else []
-            cells += [cell(score, key) for key in keys]
             if gate:
                 cells.append("–" if score.result is None else verdict(score.result.passed))
-                cells.append(figure("quality", value_of(score, "quality")))
+                cells.append(figure(QUALITY, value_of(score, QUALITY)))
+            cells += [cell(score, key) for key in keys]
             rows.append(row(name(recording.name), cells))
     head = ["Recording", *([words("Group")] if grouped else []), *([words("System")] if len(systems) > 1 else [])]
-    head += [metric_name(key) for key in keys] + (["Gate", "Quality"] if gate else [])
+    head += [*(["Gate", "Quality"] if gate else []), *(metric_name(key) for key in keys)]
     out = table("All recordings, the worst first", head, [f"<tbody>{''.join(rows)}</tbody>"], hidden=True)
     left = len(found) - MOST_ROWS
     return out if left <= 0 else f"{out}<p>… and {count_of(left, 'recording')} more, which are in the CSV file.</p>"
