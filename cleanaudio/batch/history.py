@@ -116,7 +116,8 @@ def check_log(path: Path) -> None:
 
 def _columns(path: Path) -> list[str]:
     columns = columns_of(path)
-    if columns and not {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"} <= set(columns):
+    needed = {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"}
+    if os.path.getsize(path) and not needed <= set(columns):
         raise OutputError(
             "this file is not a log of earlier runs", path=path, remedy="choose another file with --metrics"
         )

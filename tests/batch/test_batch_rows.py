@@ -287,7 +287,11 @@ class TestIndex:
     def test_no_log_no_knowledge(self, tmp_path):
         assert len(RowIndex.read(tmp_path / "nix.csv")) == 0
 
-    @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"", bytes(1000)])
+    def test_an_empty_file_is_an_empty_log(self, tmp_path):
+        (tmp_path / "m.csv").touch()  # as mktemp leaves it
+        assert len(RowIndex.read(tmp_path / "m.csv")) == 0
+
+    @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"\n", bytes(1000)])
     def test_not_a_log(self, tmp_path, content):
         path = tmp_path / "m.csv"
         path.write_bytes(content)
