@@ -1,11 +1,15 @@
 """Against the package itself, over whole signals."""
 
+import subprocess
+import sys
+
 import noisereduce
 import numpy as np
 import pytest
 
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.noisereduce import CHUNK, NOISEREDUCE
+from cleanaudio.backends.profile import measure
 
 RATE = 48000
 
@@ -55,3 +59,43 @@ def test_stretches_of_digital_silence_stay_silent_and_hurt_nobody():
 def test_almost_nothing(frames):
     for stationary in (False, True):
         assert run(recording(frames), stationary).shape == (1, frames)
+
+
+def test_a_print_gives_the_threshold_that_its_noise_would():
+    noise = (0.02 * np.random.default_rng(1).standard_normal((1, 300_000))).astype(np.float32)
+    setup = Setup(RATE, 1)
+    measured = NOISEREDUCE.analyse([noise], setup, NOISEREDUCE.resolve(setup, {"stationary": True}))
+    by_print = Setup(RATE, 1, profile=measure([noise], RATE))
+    resolved = NOISEREDUCE.resolve(by_print, {"stationary": True})
+    assert not resolved.needs_analysis and resolved.hashes
+    audio = recording(100_000)
+    outputs = [
+        NOISEREDUCE.open(setup, resolved, measured),
+        NOISEREDUCE.open(by_print, resolved),
+    ]
+    ours, theirs = (np.concatenate([p.process(audio), p.flush()], axis=1) for p in outputs)
+    assert np.mean((ours - theirs) ** 2) < 0.02 * np.mean(theirs**2)
+
+
+def test_channels_that_cancel_have_a_threshold():
+    side = recording(60_000)
+    thresholds = []
+    for audio in (np.vstack([side, -side]), side):
+        setup = Setup(RATE, len(audio))
+        resolved = NOISEREDUCE.resolve(setup, {"stationary": True})
+        thresholds.append(NOISEREDUCE.analyse([audio], setup, resolved)["threshold_db"])
+    np.testing.assert_allclose(*thresholds)
+
+
+def test_a_fresh_process_loads_no_torch_and_leaves_the_package_whole():
+    code = (
+        "import sys, numpy as np\n"
+        "from cleanaudio.backends.interface import Setup\n"
+        "from cleanaudio.backends.noisereduce import NOISEREDUCE as n\n"
+        "p = n.open(Setup(16000, 1), n.resolve(Setup(16000, 1), {}))\n"
+        "p.process(np.ones((1, 99), np.float32)), p.flush()\n"
+        "assert 'torch' not in sys.modules, 'torch'\n"
+        "import noisereduce\n"
+        "assert noisereduce.reduce_noise\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
