@@ -20,6 +20,8 @@ Recogniser = Callable[[Vector], str]
 """Takes mono speech at :data:`RATE`, gives its words."""
 
 RATE = 16000
+LONGEST_S = 40
+"""The recogniser of the extra gets longer recordings in equal pieces."""
 COMMAND_LIMIT_S = 600
 _PLACE = "{wav}"
 
@@ -61,11 +63,13 @@ def _moonshine() -> Recogniser:
             "impact",
             "this moonshine-voice brings no weights, as 0.1.0 does; or use --asr-command",
         )
-    transcriber = Transcriber(str(folder), ModelArch.TINY)
+    # Its voice detector remembers earlier recordings, so that one recording got several answers: it is switched off.
+    transcriber = Transcriber(str(folder), ModelArch.TINY, options={"vad_threshold": 0.0})
 
     def recognise(speech: Vector) -> str:
-        lines = transcriber.transcribe_without_streaming(speech.tolist(), RATE).lines
-        return " ".join(line.text.strip() for line in lines)
+        pieces = np.array_split(speech, max(1, -(-len(speech) // (LONGEST_S * RATE))))
+        found = [transcriber.transcribe_without_streaming(piece.tolist(), RATE).lines for piece in pieces]
+        return " ".join(line.text.strip() for lines in found for line in lines)
 
     return recognise
 
