@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from cleanaudio.report.excerpts import Audio, mono
@@ -168,6 +169,7 @@ def draw_distribution(sides: Sequence[Spread], order: Sequence[str], axis: str, 
         axes.tick_params(axis="y", length=0, labelcolor=theme.ink)
         axes.grid(False, axis="y")
         axes.spines["left"].set_visible(False)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.set_xlabel(axis, color=theme.faint)
         axes.margins(x=0.04)
 
@@ -215,8 +217,6 @@ def drawing() -> Iterator[None]:
 
 def time_axis(axes: Any, end_s: float, colour: str) -> None:
     """Give axes a horizontal time in seconds, or as on a clock from a minute on."""
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     if end_s >= 60:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: clock(second)))

@@ -58,6 +58,7 @@ _HINTS = {
     "dnsmos_ovrl": "how a listener would rate it, 1 … 5",
     "dnsmos_sig": "how natural the voice sounds, 1 … 5",
     "dnsmos_bak": "how little the background disturbs, 1 … 5",
+    "dnsmos_p808": "how a listener would rate it, 1 … 5, by another model",
     "artifacts": "musical noise that cleaning adds, 0 … 1",
     "lag_ms": "how much later than its partner it came",
 }
@@ -122,7 +123,7 @@ def _digits(key: str) -> int:
         return 1 if unit(key) else 2
     if metric.unit == "MOS" or key in ("artifacts", "kurtosis_ratio", "llr"):
         return 2
-    return 1 if metric.unit else 3
+    return 1 if metric.unit or key == "wss" else 3
 
 
 def headlines(scores: Sequence[Score]) -> list[str]:

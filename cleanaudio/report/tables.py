@@ -46,7 +46,8 @@ def side_by_side(sums: Sums, systems: Sequence[str], keys: Sequence[str], scores
         cells += [_mean_cell(sums.get((system, key, None)), key) for system in systems]
         about = hint(key)
         rows.append(row(metric_name(key) + (f"<small class=hint>{esc(about)}</small>" if about else ""), cells))
-    head = ["Figure", *(["Before"] if with_before else []), *(name(system) for system in systems)]
+    after = [name(system) for system in systems] if len(systems) > 1 else ["After" if with_before else "Mean"]
+    head = ["Figure", *(["Before"] if with_before else []), *after]
     return table("Means over all recordings, each with its 95 % interval", head, [f"<tbody>{''.join(rows)}</tbody>"])
 
 
