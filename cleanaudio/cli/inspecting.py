@@ -235,8 +235,9 @@ def _show(done: list[Inspected]) -> None:
         for label, value in _rows(done[0]):
             table.add_row(Text(label, style="bold"), Text(value))
         stdout().print(table)
+        stdout().print()
         for advice in done[0].advice:
-            stdout().print(Text.assemble("\n• ", (advice.finding, "bold"), f": {advice.advice}"))
+            stdout().print(Text.assemble("• ", (advice.finding, "bold"), f": {advice.advice}"))
         return
     items = [item for item in ITEMS if item.key in _SHORT]
     table = Table("recording", "duration", "rate", "channels", box=None, header_style="bold")

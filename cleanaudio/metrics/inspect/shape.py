@@ -9,6 +9,8 @@ from cleanaudio.metrics.levels import SILENCE
 
 SIZE = 2048
 ROLL_OFF = 0.95
+_CHUNK = 512
+"""Frames at once: librosa makes many copies."""
 KEYS = ("spectral_centroid_hz", "spectral_bandwidth_hz", "spectral_flatness", "spectral_rolloff_hz")
 
 
@@ -30,10 +32,16 @@ def spectral_shape(signal: Vector, rate: int) -> dict[str, Measured]:
     spectra = spectra[:, spectra.any(axis=0)]
     if not spectra.size:
         return dict.fromkeys(KEYS, SILENCE)
-    features = (
-        librosa.feature.spectral_centroid(S=spectra, sr=rate),
-        librosa.feature.spectral_bandwidth(S=spectra, sr=rate),
-        librosa.feature.spectral_flatness(S=spectra),
-        librosa.feature.spectral_rolloff(S=spectra, sr=rate, roll_percent=ROLL_OFF),
-    )
-    return {key: float(np.mean(values)) for key, values in zip(KEYS, features, strict=True)}
+    found: list[list[np.ndarray]] = []
+    for start in range(0, spectra.shape[1], _CHUNK):
+        part = spectra[:, start : start + _CHUNK]
+        found.append(
+            [
+                librosa.feature.spectral_centroid(S=part, sr=rate)[0],
+                librosa.feature.spectral_bandwidth(S=part, sr=rate)[0],
+                librosa.feature.spectral_flatness(S=part)[0],
+                librosa.feature.spectral_rolloff(S=part, sr=rate, roll_percent=ROLL_OFF)[0],
+            ]
+        )
+    means = [np.concatenate(values).mean() for values in zip(*found, strict=True)]
+    return {key: float(value) for key, value in zip(KEYS, means, strict=True)}
