@@ -96,7 +96,7 @@ def impact(
         asr_command=asr_command,
     )
     look_ahead(study)
-    studying = Studying(study, manifest, csv=output, table=table, plot=plot, json=json_, quiet=quiet)
+    studying = Studying(study, manifest, csv=output, table=table, plot=plot, json=json_, quiet=quiet, debug=debug)
     code = studying.run(jobs, allow_empty)
     if code:
         raise typer.Exit(code)

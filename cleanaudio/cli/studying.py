@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -60,7 +62,7 @@ class Studying:
     manifest : Path
     csv, table, plot : Path or None
         Where findings, table and picture go.
-    json, quiet : bool
+    json, quiet, debug : bool
     """
 
     def __init__(
@@ -73,10 +75,11 @@ class Studying:
         plot: Path | None,
         json: bool,
         quiet: bool,
+        debug: bool = False,
     ) -> None:
         self._study, self._manifest = study, manifest
         self._csv, self._table, self._plot = csv, table, plot
-        self._json, self._quiet = json, quiet
+        self._json, self._quiet, self._debug = json, quiet, debug
 
     def run(self, jobs: int | None, allow_empty: bool) -> int:
         """Study everything; return the exit code."""
@@ -93,6 +96,8 @@ class Studying:
                     if rows is not None:
                         rows.write(finding)
                     self._tell(finding)
+                if self._debug and isinstance(outcome, Failed) and outcome.error.__cause__ is not None:
+                    say("".join(traceback.format_exception(outcome.error.__cause__)))
                 findings.extend(found)
                 progress.advance(summary)
 
@@ -113,8 +118,6 @@ class Studying:
         return exit_code(summary, allow_empty)
 
     def _steps(self) -> Iterator[StudyJob | Failed]:
-        import sys
-
         stdin = None if sys.stdin is None else sys.stdin.buffer
         for number, item in enumerate(expand([], suffixes=AUDIO_SUFFIXES, manifest=str(self._manifest), stdin=stdin)):
             job = Job(number, (), Path(), item.label)
