@@ -20,6 +20,7 @@ from cleanaudio.spatial.clustering import cacgmm
 from cleanaudio.spatial.covariance import Covariance, Recursive, condition, less_noise, loaded, rank_one, weighted_sum
 from cleanaudio.spatial.masks import Mask, MaskEstimator
 from cleanaudio.spatial.stream import Audio, Log, Spectra, SpectralStream, check_block, stft_sizes
+from cleanaudio.spatial.threads import one_thread
 
 Method = Literal["mvdr", "gev", "mwf"]
 METHODS: tuple[Method, ...] = ("mvdr", "gev", "mwf")
@@ -54,11 +55,11 @@ class NoiseStretch:
 
     def __init__(self, rate: int, channels: int, start_s: float, end_s: float, seconds: float) -> None:
         if not 0 <= start_s < end_s:
-            raise InputError(f"the noise stretch {start_s:g} … {end_s:g} s is empty", remedy="give START-END in seconds")
-        if end_s > seconds + 1e-6:
             raise InputError(
-                f"the noise stretch {start_s:g} … {end_s:g} s ends after the recording of {seconds:.3f} s"
+                f"the noise stretch {start_s:g} … {end_s:g} s is empty", remedy="give START-END in seconds"
             )
+        if end_s > seconds + 1e-6:
+            raise InputError(f"the noise stretch {start_s:g} … {end_s:g} s ends after the recording of {seconds:.3f} s")
         size, hop = beamforming_stft(rate)
         self.first, self.last = round(start_s * rate), round(end_s * rate)
         if self.last - self.first < size:
@@ -137,7 +138,7 @@ class MaskBeamformer(SpectralStream):
         noise: Covariance | None = None,
         method: Method = "mvdr",
         reference: int | None = 0,
-        steering: NDArray[np.complexfloating] | None = None,
+        steering: NDArray[np.complex128] | None = None,
         clustering: int = 3,
         block_s: float = 10.0,
         memory_s: float = 20.0,
@@ -192,7 +193,7 @@ class MaskBeamformer(SpectralStream):
 class _Blocks:
     method: Method
     noise: Covariance | None
-    steering: NDArray[np.complexfloating] | None
+    steering: NDArray[np.complex128] | None
     mu: float
     rank1: bool
     clustering: int
@@ -242,7 +243,8 @@ class _Blocks:
             if self.noise is None:
                 masks = np.concatenate(self._masks)
                 mask, self._masks = masks[:count], [masks[count:]]
-            out.append(self._filter(spectra[:, :count], mask))
+            with one_thread():
+                out.append(self._filter(spectra[:, :count], mask))
         return np.concatenate(out, axis=1)
 
     def _ready(self) -> int:

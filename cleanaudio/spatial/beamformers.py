@@ -52,10 +52,10 @@ def delay_and_sum(steering: NDArray[np.complex128], shares: NDArray[np.float64] 
     return steering * (g / g.sum())
 
 
-def capon(noise: Covariance, steering: NDArray[np.complex128], loading: float = 1e-3) -> Weights:
+def capon(noise: Covariance, steering: Weights, loading: float = 1e-3) -> Weights:
     """Return the minimum-variance distortionless-response beamformer, w = Φ_n⁻¹ a / (aᴴ Φ_n⁻¹ a).
 
-    Capon, Proc. IEEE 57(8), 1969, eq. 36; diagonal loading after Cox, Zeskind & Owen, TASSP 35(10), 1987.
+    Capon, Proc. IEEE 57(8), 1969; diagonal loading after Cox, Zeskind & Owen, TASSP 35(10), 1987.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def capon(noise: Covariance, steering: NDArray[np.complex128], loading: float = 
 def souden(speech: Covariance, noise: Covariance, reference: int = 0, loading: float = 1e-3) -> Weights:
     """Return the MVDR beamformer without a steering vector, w = Φ_n⁻¹ Φ_s u / tr(Φ_n⁻¹ Φ_s).
 
-    Souden, Benesty & Affes, TASLP 18(2), 2010, eq. 24 with β = 0; u picks the reference microphone.
+    Souden, Benesty & Affes, TASLP 18(2), 2010; u picks the reference microphone.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def souden(speech: Covariance, noise: Covariance, reference: int = 0, loading: f
 def gev(speech: Covariance, noise: Covariance, reference: int = 0, loading: float = 1e-3) -> Weights:
     """Return the maximum-SNR beamformer, normalised and projected onto the reference microphone.
 
-    The principal vector w of Φ_s w = λ Φ_n w (Warsitz & Haeb-Umbach, TASLP 15(5), 2007, eq. 6) has neither scale nor
-    phase. Blind analytic normalisation (their eq. 24) multiplies by √(wᴴ Φ_n Φ_n w / M) / (wᴴ Φ_n w): since Φ_n w is
+    The principal vector w of Φ_s w = λ Φ_n w (Warsitz & Haeb-Umbach, TASLP 15(5), 2007) has neither scale nor
+    phase. Their blind analytic normalisation multiplies by √(wᴴ Φ_n Φ_n w / M) / (wᴴ Φ_n w): since Φ_n w is
     the transfer function of a single source, that sets the mean level over the microphones. Here the reference
     microphone's element of Φ_n w takes the place of that mean, which also sets the phase.
     """
@@ -108,7 +108,7 @@ def multichannel_wiener(
 ) -> Weights:
     """Return the speech-distortion-weighted multichannel Wiener filter, w = (Φ_s + μ Φ_n)⁻¹ Φ_s u.
 
-    Spriet, Moonen & Wouters, Signal Processing 84(12), 2004, eq. 18.
+    Spriet, Moonen & Wouters, Signal Processing 84(12), 2004.
 
     Parameters
     ----------
@@ -126,16 +126,14 @@ def multichannel_wiener(
     if not mu >= 0:
         raise RecipeError(f"μ = {mu:g} is negative")
     noise = _invertible(speech, noise, loading)
-    solved = np.linalg.solve(loaded(speech + mu * noise, 1e-9), speech[..., reference, None])[..., 0]
-    return _where_heard(speech, solved, reference)
+    column = speech[..., reference, None]
+    return _where_heard(speech, np.linalg.solve(loaded(speech + mu * noise, 1e-9), column)[..., 0], reference)
 
 
-def diffuse_coherence(
-    geometry: Geometry, frequencies_hz: NDArray[np.float64], speed: float
-) -> NDArray[np.float64]:
+def diffuse_coherence(geometry: Geometry, frequencies_hz: NDArray[np.float64], speed: float) -> NDArray[np.float64]:
     """Return the coherence of a spherically diffuse field, sin(kd) / kd, shape (bins, channels, channels).
 
-    Cook et al., JASA 27(6), 1955, eq. 8.
+    Cook et al., JASA 27(6), 1955.
     """
     apart = np.linalg.norm(geometry.positions[:, None] - geometry.positions[None], axis=-1)
     return np.sinc(2 * frequencies_hz[:, None, None] * apart / speed)
@@ -150,7 +148,7 @@ def superdirective(
 ) -> Weights:
     """Return the beamformer of the highest directivity: MVDR against a diffuse field.
 
-    Bitzer & Simmer, in Brandstein & Ward (eds.), Microphone Arrays, 2001, eq. 2.25 and 2.31.
+    Bitzer & Simmer, in Brandstein & Ward (eds.), Microphone Arrays, 2001, chapter 2.
 
     Parameters
     ----------
@@ -170,16 +168,14 @@ def superdirective(
 def best_reference(speech: Covariance, noise: Covariance, loading: float = 1e-3) -> int:
     """Return the microphone for which the MVDR output has the highest SNR summed over frequency.
 
-    Erdogan, Hershey, Watanabe, Mandel & Le Roux, Interspeech 2016, eq. 13 in spirit: the sum of speech powers over
-    the sum of noise powers after Souden's filter for that reference.
+    Erdogan, Hershey, Watanabe, Mandel & Le Roux, Interspeech 2016: the sum of speech powers over the sum of
+    noise powers after Souden's filter for that reference.
     """
     channels = speech.shape[-1]
     ratios = []
     for reference in range(channels):
         weights = souden(speech, noise, reference, loading)
-        heard, left = (
-            np.einsum("fc,fcd,fd->", weights.conj(), matrix, weights).real for matrix in (speech, noise)
-        )
+        heard, left = (np.einsum("fc,fcd,fd->", weights.conj(), matrix, weights).real for matrix in (speech, noise))
         ratios.append(heard / max(left, TINY))
     return int(np.argmax(ratios))
 
@@ -189,6 +185,6 @@ def _invertible(speech: Covariance, noise: Covariance, loading: float) -> Covari
     return loaded(noise, loading, 1e-8 * power(speech))
 
 
-def _where_heard(speech: Covariance, weights: Weights, reference: int) -> Weights:
+def _where_heard(speech: Covariance, weights: NDArray[np.complexfloating], reference: int) -> Weights:
     silent = power(speech) <= TINY
     return np.where(silent[:, None], pick(1, weights.shape[1], reference), weights)

@@ -4,7 +4,8 @@ After BeamformIt (Anguera, Wooters & Hernando, TASLP 15(7), 2007): windows of ha
 delays of each channel to the reference, a Viterbi search over the windows, weights by the correlation of each channel
 with the others, overlap-add under triangular windows. Beyond it: what stands out from the steady noise, in time and
 frequency, decides on the delays, which are applied as fractions of a sample; the search follows a channel whose clock
-drifts; every channel is brought to the level of the reference; and the beam has to prove itself: where its estimated SNR is lower than the reference microphone's, that microphone is what comes out.
+drifts; every channel is brought to the level of the reference; and the beam has to prove itself: where its estimated
+SNR is lower than the reference microphone's, that microphone is what comes out.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.spatial.masks import MaskEstimator
+from cleanaudio.spatial.quality import BeamJudge
 from cleanaudio.spatial.stream import Audio, Log, check_block
 from cleanaudio.spatial.tdoa import DelayTrack, band, best_peaks, correlation, phat
 
@@ -26,8 +28,6 @@ _LOOK_AHEAD = 8  # windows
 _ADAPT = 0.1  # share of the newest window in weights and levels
 _OUTSIDE = 0.25  # a channel less correlated than this share of the best is left out
 _FLOOR_S, _FLOOR_BIAS = 3.0, 4.0  # the least of many frames lies well below their mean
-_FRAME_S, _JUDGED_S = 0.02, 30.0
-_ENOUGH = 40  # frames before the beam is judged
 # Estimated gains from which the beam is taken, and below which it is left; without masks the estimate is rough.
 _WORTH_DB, _WORTH_DB_MASKED, _HYSTERESIS_DB = 1.0, 0.2, 0.5
 
@@ -105,7 +105,7 @@ class BlindDelayAndSum:
         )
         self._floors: deque[NDArray[np.float64]] = deque(maxlen=max(2, round(_FLOOR_S * rate / self._hop)))
         self._track = DelayTrack(channels, 4, rate, _LOOK_AHEAD)
-        self._judge = _Judge(rate)
+        self._judge = BeamJudge(rate)
         self._fall_back, self._log = fall_back, log
         self.latency = (2 * _LOOK_AHEAD + 3) * self._hop + self._farthest
         self.reset()
@@ -248,7 +248,11 @@ class BlindDelayAndSum:
             over = start // self._step - self._mask_first
             if over > 0:
                 self._mask, self._mask_first = self._mask[over:], self._mask_first + over
-        entry = {"time_s": self._formed * self._hop / self._rate, "delays": delays.tolist(), "weights": weights.tolist()}
+        entry = {
+            "time_s": self._formed * self._hop / self._rate,
+            "delays": delays.tolist(),
+            "weights": weights.tolist(),
+        }
         self._waiting.append((beam, reference, entry))
         self._formed += 1
         drifted = np.abs(delays - self._centres) > self._reach / 2
@@ -306,51 +310,3 @@ class BlindDelayAndSum:
         self._overlap = rise[::-1] * chosen[self._hop :]
         # The first window's first half lies before the signal.
         return out if self._mixed > 1 else np.zeros(0, np.float32)
-
-
-class _Judge:
-    """Whether the beam stands out from its noise more than the microphone does, over the last half minute.
-
-    With masks the powers of voice and noise are what the masks say. Without, powers of 20 ms frames of both are ranked
-    by the product of the two: the loudest 30 % are taken for voice and noise, the quietest 30 % for noise.
-    """
-
-    def __init__(self, rate: int) -> None:
-        self._rate = rate
-        self._frame = max(1, round(_FRAME_S * rate))
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._powers: deque[tuple[float, float]] = deque(maxlen=round(_JUDGED_S / _FRAME_S))
-        self._shares: deque[NDArray[np.float64]] = deque(maxlen=round(_JUDGED_S / 0.25))
-
-    def push(self, beam: Audio, reference: Audio) -> None:
-        """Take a stretch of both, (n,)."""
-        count = len(beam) // self._frame * self._frame
-        both = np.stack([beam[:count], reference[:count]]).astype(np.float64).reshape(2, -1, self._frame)
-        self._powers.extend((float(a), float(b)) for a, b in np.mean(both**2, axis=-1).T if a > 0 and b > 0)
-
-    def push_masked(self, powers: NDArray[np.floating], mask: NDArray[np.float64]) -> None:
-        """Take power spectra of beam and reference, (2, frames, bins), and the mask (frames, bins)."""
-        sums = np.stack([np.sum(powers * share, axis=(1, 2), dtype=np.float64) for share in (mask, 1 - mask)])
-        if sums.any():
-            self._shares.append(sums)
-
-    def gain_db(self) -> float | None:
-        """Return the beam's estimated gain in SNR; None while too little was heard or there is no noise to speak of."""
-        if len(self._shares) >= 2:
-            loud, quiet = np.sum(np.stack(list(self._shares)), axis=0)
-            if not (loud > 0).all():
-                return None
-        elif len(self._powers) >= _ENOUGH:
-            powers = np.array(self._powers)
-            powers = powers[np.argsort(powers[:, 0] * powers[:, 1])]
-            some = round(0.3 * len(powers))
-            quiet = powers[:some].mean(axis=0)
-            loud = np.maximum(powers[-some:].mean(axis=0) - quiet, 1e-3 * quiet)
-        else:
-            return None
-        if quiet[1] < 1e-5 * loud[1]:
-            return None
-        return float(10 * np.log10(loud[0] / max(quiet[0], 1e-30) * quiet[1] / loud[1]))

@@ -1,8 +1,8 @@
 """Masks from where sound comes from: a mixture of complex angular central Gaussians, guided by a first mask.
 
 Each frame's direction in the space of the channels, z = x / ‖x‖, belongs to one of K classes with the density
-p(z) ∝ det(B)⁻¹ (zᴴ B⁻¹ z)⁻ᴹ (Ito, Araki & Nakatani, EUSIPCO 2016, eq. 3). Expectation-maximisation finds the B and
-the probabilities (eq. 12 to 14). A guide says beforehand how probable each class is in each frame, or frame and bin,
+p(z) ∝ det(B)⁻¹ (zᴴ B⁻¹ z)⁻ᴹ (Ito, Araki & Nakatani, EUSIPCO 2016). Expectation-maximisation finds the B and the
+probabilities. A guide says beforehand how probable each class is in each frame, or frame and bin,
 as in guided source separation (Boeddeker, Heitkaemper, Schmalenstroeer, Drude, Heymann & Haeb-Umbach, CHiME 2018):
 with it the classes keep their meaning in every bin. Without one :func:`align_permutations` sorts them.
 
@@ -128,7 +128,7 @@ class _Mixture:
     def _shape(self, weights: NDArray[np.float32]) -> NDArray[np.complex128]:
         sums = np.matmul(weights, self._features).astype(np.float64)
         pairs = len(self._upper[0])
-        shape = np.zeros((*sums.shape[:2], self._channels, self._channels), np.complex128)
+        shape: NDArray[np.complex128] = np.zeros((*sums.shape[:2], self._channels, self._channels), np.complex128)
         upper = sums[..., self._channels : self._channels + pairs] - 1j * sums[..., self._channels + pairs :]
         shape[..., self._upper[0], self._upper[1]] = upper
         shape[..., self._upper[1], self._upper[0]] = upper.conj()
@@ -136,14 +136,15 @@ class _Mixture:
         shape[..., every, every] = sums[..., : self._channels]
         mean = sums[..., : self._channels].mean(axis=-1)
         shape /= np.maximum(mean, _LEAST)[..., None, None]
-        return shape + self._loading * np.eye(self._channels)
+        shape[..., every, every] += self._loading
+        return shape
 
 
 def align_permutations(masks: NDArray[np.floating], sweeps: int = 20) -> NDArray[np.intp]:
     """Return the order that gives the classes of every bin the same meaning.
 
     A source is loud in many bins at once, so that the masks of one source go up and down together: each bin takes
-    the order that correlates best with the mean over all bins (Sawada, Araki & Makino, TASLP 19(3), 2011, eq. 22),
+    the order that correlates best with the mean over all bins (Sawada, Araki & Makino, TASLP 19(3), 2011),
     swept until nothing changes.
 
     Parameters

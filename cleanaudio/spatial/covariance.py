@@ -91,9 +91,7 @@ def condition(covariance: Covariance) -> NDArray[np.float64]:
     return values[..., -1] / np.maximum(values[..., 0], np.maximum(values[..., -1], TINY) * 1e-15)
 
 
-def generalised_eigen(
-    first: Covariance, second: Covariance
-) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+def generalised_eigen(first: Covariance, second: Covariance) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     """Solve A v = λ B v for Hermitian A and positive definite B, for all bins at once.
 
     Returns

@@ -124,9 +124,12 @@ class FrameWpe:
         return np.zeros(self._shape, np.complex64)
 
 
-def default_taps(channels: int) -> int:
-    """Return the length of the prediction filter, in frames: one channel wants more past than many."""
-    return {1: 30, 2: 20, 3: 14}.get(channels, 10)
+def default_taps(channels: int, online: bool = False) -> int:
+    """Return the length of the prediction filter, in frames.
+
+    One channel wants more past than many; frame by frame a short filter learns faster and does as well.
+    """
+    return 5 if online else {1: 30, 2: 20, 3: 14}.get(channels, 10)
 
 
 def dereverb(
@@ -138,7 +141,7 @@ def dereverb(
     taps: int | None = None,
     delay: int = 3,
     iterations: int = 3,
-    alpha: float = 0.9999,
+    alpha: float = 0.999,
     t60_s: float | None = None,
     block_s: float = 15.0,
 ) -> Stream:
@@ -168,7 +171,7 @@ def dereverb(
     if not 0 <= strength <= 1:
         raise RecipeError(f"a dereverberation strength of {strength:g} is outside 0 … 1")
     size, hop = stft_sizes(rate, WINDOW_S)
-    bins, taps = size // 2 + 1, default_taps(channels) if taps is None else taps
+    bins, taps = size // 2 + 1, default_taps(channels, method == "online") if taps is None else taps
 
     def suppressor() -> Stream:
         return SpectralStream(LateReverb(rate, channels, size, hop, strength, t60_s), channels, channels, size, hop)

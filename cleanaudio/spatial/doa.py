@@ -40,7 +40,7 @@ class Grid:
 def srp_phat(covariance: Covariance, steering: NDArray[np.complexfloating]) -> NDArray[np.float64]:
     """Return the steered response power of each direction, 1 for a lone plane wave from there.
 
-    DiBiase, Silverman & Brandstein, in Microphone Arrays, 2001, eq. 8.20: the sum of GCC-PHAT over all pairs.
+    DiBiase, Silverman & Brandstein, in Microphone Arrays, 2001, chapter 8: the sum of GCC-PHAT over all pairs.
 
     Parameters
     ----------
@@ -62,12 +62,10 @@ def srp_phat(covariance: Covariance, steering: NDArray[np.complexfloating]) -> N
     return np.sum(seen * by_bin, axis=(0, 2)).real / (len(covariance) * channels * (channels - 1))
 
 
-def music(
-    covariance: Covariance, steering: NDArray[np.complexfloating], sources: int = 1
-) -> NDArray[np.float64]:
+def music(covariance: Covariance, steering: NDArray[np.complexfloating], sources: int = 1) -> NDArray[np.float64]:
     """Return the MUSIC pseudo-spectrum, the mean over the bins, each scaled to a peak of 1.
 
-    Schmidt, IEEE TAP 34(3), 1986, eq. 6; normalised by bin after Salvati, Drioli & Foresti, IEEE SPL 21(5), 2014.
+    Schmidt, IEEE TAP 34(3), 1986; normalised by bin after Salvati, Drioli & Foresti, IEEE SPL 21(5), 2014.
 
     Parameters
     ----------

@@ -266,17 +266,22 @@ class HealthCheck:
         unswapped = self._misfit(list(range(self._channels)), lags)
         if unswapped < _SWAP_SAMPLES:
             return
-        best, found = unswapped, None
+        misfits = []
         for a, b in combinations(range(self._channels), 2):
             order = list(range(self._channels))
             order[a], order[b] = b, a
-            misfit = self._misfit(order, lags)
-            if misfit < best:
-                best, found = misfit, (a, b)
-        if found is not None and best * 3 < unswapped:
-            a, b = found
-            findings.append(Finding(a, "swapped", f"is swapped with microphone {b + 1}", True))
-            findings.append(Finding(b, "swapped", f"is swapped with microphone {a + 1}", True))
+            misfits.append((self._misfit(order, lags), a, b))
+        misfits.sort()
+        best = misfits[0][0]
+        if best * 3 > unswapped:
+            return
+        _, a, b = misfits[0]
+        rivals = [f"{c + 1} and {d + 1}" for misfit, c, d in misfits[1:] if misfit < 2 * best + 0.2]
+        # A regular array looks alike from several sides, so that two swaps may explain the same delays.
+        doubt = f", or {' or '.join(rivals)} are: not put right" if rivals else ""
+        findings.append(Finding(a, "swapped", f"is swapped with microphone {b + 1}{doubt}", True))
+        findings.append(Finding(b, "swapped", f"is swapped with microphone {a + 1}{doubt}", True))
+        if not rivals:
             use[use.index(a)], use[use.index(b)] = b, a
 
     def _misfit(self, order: list[int], lags: NDArray[np.float64]) -> float:
@@ -330,9 +335,7 @@ class Repair:
         self._held = np.concatenate([self._held, block], axis=1)
         count = max(0, ready - self._given)
         at = self._given - self._start
-        out = np.stack(
-            [self._held[m, at + s : at + s + count] for m, s in zip(self._use, self._shifts, strict=True)]
-        )
+        out = np.stack([self._held[m, at + s : at + s + count] for m, s in zip(self._use, self._shifts, strict=True)])
         self._given += count
         keep = self._given + min(0, *self._shifts) - self._start
         self._held, self._start = self._held[:, keep:], self._start + keep

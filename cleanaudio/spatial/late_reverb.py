@@ -2,12 +2,13 @@
 
 Lebart, Boucher & Denbigh (Acta Acustica 87(3), 2001): energy that was in a bin T_l seconds ago has decayed by
 exp(−2 Δ T_l), Δ = 3 ln 10 / T60, and what is left of it is late reverberation. Habets, Gannot & Cohen (IEEE SPL
-16(9), 2009, eq. 16) let only a share κ of the direct sound's energy take part.
+16(9), 2009) let only a share κ of the direct sound's energy take part.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class DecayTime:
 
     def __init__(self, rate: int, size: int, hop: int, start_s: float = 0.5) -> None:
         hertz = np.arange(size // 2 + 1) * rate / size
-        inside = [(hertz >= low) & (hertz < high) for low, high in zip(_EDGES_HZ[:-1], _EDGES_HZ[1:], strict=True)]
+        inside = [(hertz >= low) & (hertz < high) for low, high in pairwise(_EDGES_HZ)]
         self._bands = np.stack([band for band in inside if band.any()]).astype(np.float64)
         self._hop_s, self._start_s = hop / rate, start_s
         self._least = max(3, round(_DECAY_S * rate / hop))

@@ -122,6 +122,7 @@ class ActivityMask:
     def _clear(self) -> None:
         self._taken = 0
         self._smooth = -1.0
+        self._warm_up = self._size // self._hop - 1  # frames that reach back before the signal
         self._past: list[float] = []
 
     def reset(self) -> None:
@@ -142,7 +143,11 @@ class ActivityMask:
     def _judge(self, block: Audio) -> Mask:
         spectra = self._stft.push(block)[:, :, self._voiced]
         masks = np.zeros((spectra.shape[1], len(self._voiced)), np.float32)
-        for t, level in enumerate(np.mean(np.abs(spectra) ** 2, axis=(0, 2), dtype=np.float64)):
+        levels: NDArray[np.float64] = np.asarray(np.mean(np.abs(spectra) ** 2, axis=(0, 2), dtype=np.float64))
+        for t, level in enumerate(levels.tolist()):
+            if self._warm_up:
+                self._warm_up -= 1
+                continue
             self._smooth = level if self._smooth < 0 else 0.7 * self._smooth + 0.3 * level
             if self._smooth > 0:  # digital silence is no floor
                 self._past = [*self._past[-self._memory + 1 :], self._smooth]

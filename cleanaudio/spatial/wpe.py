@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.errors import RecipeError
+from cleanaudio.spatial.threads import one_thread
 
 Spectra = NDArray[np.complexfloating]
 
@@ -59,13 +60,16 @@ def wpe(
     RecipeError
         Parameters that make no sense.
     """
+    import scipy.linalg  # noqa: F401 - its BLAS has to be there to be limited
+
     check(taps, delay, iterations)
     observed = np.ascontiguousarray(spectra.transpose(2, 0, 1), np.complex128)
     predicted = np.zeros_like(observed)
-    for _ in range(iterations):
-        roots = np.sqrt(_inverse_power(observed - predicted, context))
-        for f, root in enumerate(roots):
-            predicted[f] = _predict(observed[f], root, taps, delay)
+    with one_thread():
+        for _ in range(iterations):
+            roots = np.sqrt(_inverse_power(observed - predicted, context))
+            for f, root in enumerate(roots):
+                predicted[f] = _predict(observed[f], root, taps, delay)
     return predicted.transpose(1, 2, 0)
 
 
@@ -81,11 +85,11 @@ def _predict(
         shift = delay + k
         if shift < frames:
             past[k, :, shift:] = observed[:, : frames - shift]
-    past = past.reshape(taps * channels, frames)
-    weighted = past * root
+    rows = past.reshape(taps * channels, frames)
+    weighted = rows * root
     # zherk fills the upper triangle of conj(past pastᴴ) at half the work of a product; it wants Fortran order.
     upper = zherk(1.0, weighted.T, trans=2).conj()
-    return _solve(upper, weighted @ (observed * root).conj().T).conj().T @ past
+    return _solve(upper, weighted @ (observed * root).conj().T).conj().T @ rows
 
 
 def _solve(upper: NDArray[np.complex128], right: NDArray[np.complex128]) -> NDArray[np.complex128]:

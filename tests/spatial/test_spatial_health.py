@@ -1,0 +1,121 @@
+import json
+
+import numpy as np
+import pytest
+
+from cleanaudio.errors import InputError
+from cleanaudio.spatial.geometry import Geometry, circular, linear
+from cleanaudio.spatial.health import HealthCheck, Repair
+
+
+@pytest.fixture(scope="module")
+def recording(wave, speech_like):
+    """A voice and some noise at six microphones, (6, 4 s)."""
+    rng = np.random.default_rng(0)
+    signal = wave(circular(6, 0.0463), 40, speech_like(4.0, 16000, 2))
+    return signal + 0.003 * rng.standard_normal(signal.shape).astype(np.float32)
+
+
+def _check(signal, geometry=None, block=5000):
+    check = HealthCheck(16000, len(signal), geometry, 343.0)
+    for k in range(0, signal.shape[1], block):
+        check.push(signal[:, k : k + block])
+    return check.report()
+
+
+def _kinds(report):
+    return [(f.channel, f.kind) for f in report.findings]
+
+
+def test_a_healthy_array(recording):
+    report = _check(recording, circular(6, 0.0463))
+    assert report.healthy and report.use == (0, 1, 2, 3, 4, 5)
+    assert report.describe() == []
+
+
+def test_dead_quiet_and_clipped(recording):
+    broken = recording.copy()
+    broken[1] = 0
+    broken[2] *= 0.01
+    broken[4] = np.clip(20 * broken[4], -1, 1)
+    report = _check(broken)
+    assert _kinds(report) == [(1, "dead"), (2, "quiet"), (4, "clipped")]
+    assert report.use == (0, 3, 5)
+    assert report.reference in report.use
+    assert report.describe()[0] == "microphone 2 is silent: left out"
+    json.dumps(report.as_dict(), allow_nan=False)
+    assert report.keep_all().use == (0, 1, 2, 3, 4, 5)
+
+
+def test_an_inverted_channel_is_turned_over(recording, run):
+    broken = recording.copy()
+    broken[3] *= -1
+    report = _check(broken)
+    assert _kinds(report) == [(3, "inverted")]
+    np.testing.assert_array_equal(run(Repair(report), broken), recording)
+
+
+@pytest.mark.parametrize("samples", [3200, -3200])
+def test_a_channel_that_is_200_ms_off_is_shifted(recording, run, samples):
+    broken = recording.copy()
+    broken[2] = np.roll(broken[2], samples)
+    report = _check(broken)
+    assert _kinds(report) == [(2, "late")]
+    assert f"{'late' if samples > 0 else 'early'}" in report.describe()[0] and report.late[2] == pytest.approx(
+        samples, abs=6
+    )
+    repaired = run(Repair(report), broken, 700)
+    assert repaired.shape == recording.shape
+    np.testing.assert_array_equal(repaired[[0, 1, 3, 4, 5]], recording[[0, 1, 3, 4, 5]])
+
+
+def test_swapped_channels_are_put_right(wave, noise_like, run):
+    rng = np.random.default_rng(5)
+    geometry = Geometry(np.c_[rng.uniform(-0.1, 0.1, (6, 2)), np.zeros(6)])
+    rng = np.random.default_rng(1)
+    signal = wave(geometry, 43, noise_like(3.0, 16000, "white", 2) * 0.1)
+    signal += 0.01 * rng.standard_normal(signal.shape).astype(np.float32)
+    assert _check(signal, geometry).healthy
+    swapped = signal[[0, 3, 2, 1, 4, 5]]
+    report = _check(swapped, geometry)
+    assert _kinds(report) == [(1, "swapped"), (3, "swapped")]
+    np.testing.assert_array_equal(run(Repair(report), swapped), signal)
+
+
+def test_a_swap_that_could_be_another_is_left_alone(wave, noise_like):
+    geometry = linear(5, 0.06)
+    signal = wave(geometry, 30, noise_like(3.0, 16000, "white", 2) * 0.1)
+    assert _check(signal, geometry).healthy
+    report = _check(signal[[0, 3, 2, 1, 4]], geometry)
+    assert report.use == (0, 1, 2, 3, 4)
+    assert "not put right" in report.describe()[0]  # 1 and 5 might be: the source would be on the other side
+
+
+def test_a_moving_source_is_no_swap(wave, noise_like):
+    geometry = circular(6, 0.0463)
+    parts = [wave(geometry, az, noise_like(1.0, 16000, "white", k) * 0.1) for k, az in enumerate((0, 120, -90))]
+    assert _check(np.concatenate(parts, axis=1), geometry).healthy
+
+
+def test_silence_is_healthy():
+    report = _check(np.zeros((4, 40000), np.float32))
+    assert report.healthy and report.use == (0, 1, 2, 3)
+
+
+def test_identical_channels_and_short_clips(recording):
+    assert _check(np.tile(recording[:1], (3, 1))).healthy
+    assert _check(recording[:, 12000:13000]).use == (0, 1, 2, 3, 4, 5)
+    assert _check(recording[:, :0]).healthy
+
+
+def test_all_channels_clipped_are_used(recording):
+    assert _check(np.clip(30 * recording, -1, 1)).use == (0, 1, 2, 3, 4, 5)
+
+
+def test_bad_input(recording):
+    with pytest.raises(InputError, match="1 channel"):
+        HealthCheck(16000, 1)
+    with pytest.raises(InputError, match="6 channels"):
+        HealthCheck(16000, 6, linear(4, 0.05))
+    with pytest.raises(InputError, match="only 1"):
+        _check(np.concatenate([recording[:1], np.zeros_like(recording[:2])]))
