@@ -282,7 +282,8 @@ class HealthCheck:
         findings.append(Finding(a, "swapped", f"is swapped with microphone {b + 1}{doubt}", True))
         findings.append(Finding(b, "swapped", f"is swapped with microphone {a + 1}{doubt}", True))
         if not rivals:
-            use[use.index(a)], use[use.index(b)] = b, a
+            first, second = use.index(a), use.index(b)
+            use[first], use[second] = b, a
 
     def _misfit(self, order: list[int], lags: NDArray[np.float64]) -> float:
         """Median misfit, in samples, of the best plane wave to the delays, were channel m microphone order[m]."""
