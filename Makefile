@@ -12,7 +12,8 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -c constraints.txt
 # Threads of BLAS and of torch: small matrices, and several test processes on a small machine.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
-PYTEST := $(THREADS) $(BIN)/python -m pytest
+# Files of tests side by side, one process a core.
+PYTEST := $(THREADS) $(BIN)/python -m pytest -n auto --dist loadfile
 CODE := cleanaudio tests fixtures benchmarks
 
 .PHONY: help setup demo test test-data test-slow test-browser lint format type bench fixtures build clean
