@@ -17,6 +17,7 @@ from cleanaudio.errors import OutputError, RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.interface import Value
+    from cleanaudio.live.timing import Timing
 
 _PIPE, _DEVICE = "Pipes", "Devices"
 
@@ -103,10 +104,13 @@ class _Chosen:
         self._spec, self._settings, self._profile = spec, settings, profile
         self._strength, self._limit_db = strength, limit_db
 
-    def open(self, rate: int, channels: int) -> Any:
+    def open(self, rate: int, channels: int, block_ms: float) -> tuple[Any, Timing]:
+        """Return the processor, warm, and the timing of a run with it."""
         from cleanaudio import open_chain
+        from cleanaudio.live.engine import warm_up
+        from cleanaudio.live.timing import Timing
 
-        return open_chain(
+        processor = open_chain(
             self._spec,
             rate=rate,
             channels=channels,
@@ -115,12 +119,14 @@ class _Chosen:
             limit_db=self._limit_db,
             profile=options.load_profile(self._profile),
         )
+        block = max(1, round(block_ms / 1000 * rate))
+        warm_up(processor, rate, channels, block)
+        return processor, Timing(rate, processor.latency, block)
 
 
 def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float) -> tuple[Any, int]:
     from cleanaudio.live.engine import pump
     from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
-    from cleanaudio.live.timing import Timing
 
     if sys.stdin.isatty():
         raise RecipeError("stdin is a terminal", remedy="pipe audio into it, or use --input-device or --simulate")
@@ -132,9 +138,7 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
     else:
         pcm, length = PcmFormat(rate, channels, encoding), None
     source = PcmSource(stdin, pcm, length)
-    processor = chosen.open(pcm.rate, pcm.channels)
-    block = max(1, round(block_ms / 1000 * pcm.rate))
-    timing = Timing(pcm.rate, processor.latency, block)
+    processor, timing = chosen.open(pcm.rate, pcm.channels, block_ms)
 
     def sink(audio: Any) -> None:
         out.write(pcm.encode(audio))
@@ -144,7 +148,7 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
     try:
         if pcm.wav:
             out.write(pcm.header())
-        pump(source.blocks(block), processor, sink, timing)
+        pump(source.blocks(timing.block), processor, sink, timing)
         out.flush()
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
@@ -163,14 +167,11 @@ def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float)
     from cleanaudio.audio.files import open_reader
     from cleanaudio.audio.writer import AtomicWriter, output_format
     from cleanaudio.live.engine import in_real_time, pump
-    from cleanaudio.live.timing import Timing
 
     with ExitStack() as stack:
         reader = stack.enter_context(open_reader(path))
         info = reader.info
-        processor = chosen.open(info.rate, info.channels)
-        block = max(1, round(block_ms / 1000 * info.rate))
-        timing = Timing(info.rate, processor.latency, block)
+        processor, timing = chosen.open(info.rate, info.channels, block_ms)
         sink = (
             (lambda audio: None)
             if output is None
@@ -178,7 +179,7 @@ def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float)
         )
         code = Exit.DONE
         try:
-            pump(in_real_time(reader.blocks(block), info.rate, timing), processor, sink, timing)
+            pump(in_real_time(reader.blocks(timing.block), info.rate, timing), processor, sink, timing)
         except KeyboardInterrupt:
             code = Exit.INTERRUPTED
     return timing.report(), code
@@ -188,14 +189,11 @@ def _devices(
     chosen: _Chosen, source: str | None, sink: str | None, rate: int, channels: int, block_ms: float
 ) -> tuple[Any, int]:
     from cleanaudio.live.devices import run_devices
-    from cleanaudio.live.timing import Timing
 
-    processor = chosen.open(rate, channels)
-    block = max(1, round(block_ms / 1000 * rate))
-    timing = Timing(rate, processor.latency, block)
+    processor, timing = chosen.open(rate, channels, block_ms)
     code = Exit.DONE
     try:
-        run_devices(_device(source), _device(sink), processor, rate, channels, block, timing)
+        run_devices(_device(source), _device(sink), processor, rate, channels, timing.block, timing)
     except KeyboardInterrupt:
         code = Exit.INTERRUPTED
     return timing.report(), code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,6 +13,26 @@ from cleanaudio.backends.interface import Processor
 from cleanaudio.live.timing import Timing
 
 Audio = NDArray[np.float32]
+
+
+_WARM_S = 0.5
+
+
+def warm_up(processor: Processor, rate: int, channels: int, block: int) -> None:
+    """Run silence through a processor before the first real block, which would otherwise pay for first uses.
+
+    Parameters
+    ----------
+    processor : Processor
+        Reset afterwards.
+    rate, channels, block : int
+    """
+    silence = np.zeros((channels, block), np.float32)
+    for _ in range(max(1, round(_WARM_S * rate / block))):
+        processor.process(silence)
+    processor.reset()
+    gc.collect()
+    gc.freeze()  # what is there now stays: no need to look at it again while every millisecond counts
 
 
 def pump(blocks: Iterable[Audio], processor: Processor, sink: Callable[[Audio], None], timing: Timing) -> None:

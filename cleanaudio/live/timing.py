@@ -63,7 +63,7 @@ class Timing:
     """
 
     def __init__(self, rate: int, latency: int, block: int) -> None:
-        self._rate, self._latency, self._block = rate, latency, block
+        self._rate, self._latency, self.block = rate, latency, block
         self._bins = [0] * (_BINS + 1)
         self._blocks = self._frames = 0
         self._total = self._max = 0.0
@@ -92,7 +92,7 @@ class Timing:
         return Report(
             latency_frames=self._latency,
             latency_ms=round(1000 * self._latency / self._rate, 2),
-            block_ms=round(1000 * self._block / self._rate, 2),
+            block_ms=round(1000 * self.block / self._rate, 2),
             blocks=self._blocks,
             seconds=round(seconds, 3),
             compute_p50_ms=self._percentile_ms(0.50),
