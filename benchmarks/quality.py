@@ -118,7 +118,7 @@ def main() -> None:
     if not root:
         print("quality: CLEANAUDIO_DATA names no recordings, left out")
         return
-    systems = ["noisy", *(asked.backend or backends_here())]
+    systems = list(dict.fromkeys(["noisy", *(asked.backend or backends_here())]))
     limit = 4 if asked.quick else asked.limit
     files = [path for name in SETS for path in sorted((Path(root) / "dev" / name / "noisy").iterdir())[:limit]]
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:

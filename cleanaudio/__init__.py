@@ -12,16 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from cleanaudio.backends.interface import ChannelMode, Processor, Value
     from cleanaudio.backends.profile import NoiseProfile
+    from cleanaudio.metrics.interface import Measured
 
 __version__ = "0.1.0"
-__all__ = ["clean", "open_chain"]
+__all__ = ["clean", "open_chain", "score"]
 
 
 def clean(
@@ -120,6 +121,45 @@ def open_chain(
     if chain.needs_analysis:
         raise RecipeError(f"backend {backend} must hear the whole recording first", remedy="use cleanaudio.clean")
     return chain.open()
+
+
+def score(
+    enhanced: NDArray[np.floating],
+    rate: int,
+    *,
+    reference: NDArray[np.floating] | None = None,
+    noisy: NDArray[np.floating] | None = None,
+    metrics: Sequence[str] | None = None,
+    align: bool = True,
+) -> dict[str, Measured]:
+    """Measure a cleaned recording that is in memory.
+
+    Parameters
+    ----------
+    enhanced, reference, noisy : ndarray, shape (frames,) or (channels, frames)
+        What came out, the clean signal and what went in, all at ``rate``.
+    rate : int
+        Hz.
+    metrics : sequence of str, optional
+        Default: all that the given signals allow.
+    align : bool
+        Take a constant delay out first.
+
+    Returns
+    -------
+    dict
+        Each number, or a ``NotMeasurable`` with the reason.
+
+    Raises
+    ------
+    InputError
+        A signal is empty, or lengths differ by more than 0.25 s.
+    RecipeError
+        There is no such metric.
+    """
+    from cleanaudio.metrics.score import score as measure
+
+    return measure(enhanced, rate, reference, noisy, metrics, align)
 
 
 def _chain(

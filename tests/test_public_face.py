@@ -1,0 +1,53 @@
+"""The functions of ``import cleanaudio``."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import cleanaudio
+from cleanaudio.errors import InputError, RecipeError
+
+
+@pytest.mark.parametrize("shape", [(16000,), (1, 16000), (2, 16000)])
+def test_clean_keeps_the_shape(shape):
+    noise = np.random.default_rng(0).standard_normal(shape) * 0.05
+    out = cleanaudio.clean(noise, 16000, "wiener")
+    assert out.shape == shape and out.dtype == np.float32
+    assert np.std(out[..., 4000:]) < 0.5 * np.std(noise)
+
+
+def test_a_chain_fed_in_blocks_equals_clean(noisy_speech):
+    audio = noisy_speech(2.0, 16000)
+    processor = cleanaudio.open_chain("wiener", rate=16000, live=False)
+    parts = [processor.process(audio[None, at : at + 1000]) for at in range(0, len(audio), 1000)]
+    out = np.concatenate([*parts, processor.flush()], axis=1)[0]
+    np.testing.assert_allclose(out, cleanaudio.clean(audio, 16000, "wiener"), atol=1e-6)
+
+
+def test_what_must_hear_all_first_has_no_open_chain():
+    with pytest.raises(RecipeError, match="whole recording"):
+        cleanaudio.open_chain("noisereduce", rate=16000)
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros((16000, 2)), np.zeros(100, np.int16), np.zeros((1, 2, 3)), np.full(100, np.nan)],
+)
+def test_what_is_no_audio_is_refused(samples):
+    with pytest.raises(InputError):
+        cleanaudio.clean(samples, 16000, "wiener")
+
+
+def test_score(speech_like):
+    voice = speech_like(2.0, 16000)
+    found = cleanaudio.score(0.5 * voice, 16000, reference=voice, metrics=["si_sdr", "snr"])
+    assert found["snr"] == pytest.approx(20 * np.log10(2), abs=0.01)
+    assert found["si_sdr"] > 60
+
+
+def test_importing_it_costs_nothing():
+    code = "import sys, cleanaudio; print([m for m in ('numpy', 'torch', 'soundfile') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
