@@ -130,7 +130,9 @@ class _Cleaning:
         if not request.guard or not self.take.frames:
             return path.open(analyses)
         from cleanaudio.batch import guard
+        from cleanaudio.metrics import dnsmos
 
+        dnsmos.use_threads(self.threads)
         decision = guard.decide(self.take.read, self.take.frames, info.rate, lambda: path.open(analyses))
         if decision.reason is not None:
             self.notes.append(f"guarded: {decision.share:.0%} of the cleaning: {decision.reason}")
@@ -153,7 +155,9 @@ class _Cleaning:
     def _judged(self, processor: Processor, scale: float, fields: dict, started: float) -> int:
         """Write the output and have it judged before it gets its name."""
         from cleanaudio.batch.judge import Judge, Rejected
+        from cleanaudio.metrics import dnsmos
 
+        dnsmos.use_threads(self.threads)
         assert self.request.judging is not None
         seconds = max(self.take.frames / self.info.rate, 1e-9)
         judge = Judge(self.request.judging, self.take, self.job.output, {"latency_ms": float(fields["latency_ms"])})

@@ -191,8 +191,9 @@ def _work(request, overwrite: bool, threads: int):
 def _guards(spec: str, why: str | None) -> bool:
     """Return whether the guard is on by itself: where ``auto`` chose a neural backend."""
     from cleanaudio.backends import registry
+    from cleanaudio.backends.spec import parse
 
-    return why is not None and registry.get(spec).kind == "neural"
+    return why is not None and any(registry.get(term.name).kind == "neural" for term in parse(spec))
 
 
 def _judging(score: bool, gate: Gate | None, if_fails: IfFails) -> Judging | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from cli_helpers import audio, hidden, read, rows, shape, write
 
 from cleanaudio.batch.rows import COLUMNS
@@ -544,3 +546,35 @@ def test_one_in_this_process_is_one_in_a_worker(denoise, tmp_path, clip):
     denoise(tmp_path / "in", "-o", tmp_path / "out")
     denoise(tmp_path / "in/a.wav", "-o", tmp_path / "alone")
     assert (tmp_path / "out/a.wav").read_bytes() == (tmp_path / "alone/a.wav").read_bytes()
+
+
+def test_a_blend_with_auto_in_it(cli, tmp_path, speech_like):
+    soundfile.write(tmp_path / "a.wav", speech_like(1.0, 16000), 16000)
+    ran = cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "auto+wiener")
+    assert ran.code == 0 and (tmp_path / "out" / "a.wav").exists()
+
+
+def test_gate_and_what_becomes_of_what_fails(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(2.0, 16000), 16000, subtype="PCM_16")
+    before, _ = soundfile.read(tmp_path / "a.wav", dtype="int16")
+    arguments = ("denoise", tmp_path / "a.wav", "-b", "wiener", "--gate", "noise_floor<-200")
+    kept = cli(*arguments, "-o", tmp_path / "keep")
+    assert kept.code == 3 and "FAIL noise_floor<-200" in kept.stderr
+    assert cli(*arguments, "-o", tmp_path / "original", "--if-fails", "original").code == 3
+    after, _ = soundfile.read(tmp_path / "original" / "a.wav", dtype="int16")
+    assert (after == before).all()
+    assert cli(*arguments, "-o", tmp_path / "apart", "--if-fails", "quarantine").code == 3
+    assert not (tmp_path / "apart" / "a.wav").exists() and (tmp_path / "apart" / "quarantine" / "a.wav").exists()
+    passed = cli(
+        "denoise", tmp_path / "a.wav", "-b", "wiener", "--gate", "noise_floor<0,rtf<1000", "-o", tmp_path / "p"
+    )
+    assert passed.code == 0
+    with open(tmp_path / "p" / "metrics.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["gate"] == "pass" and float(row["noise_floor"]) < 0
+
+
+def test_gates_that_make_no_sense_here(cli, tmp_path, speech_like):
+    soundfile.write(tmp_path / "a.wav", speech_like(1.0, 16000), 16000)
+    for extra in (("--gate", "reference"), ("--if-fails", "original"), ("--gate", "nonsense")):
+        assert cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "o", "-b", "wiener", *extra).code == 2
