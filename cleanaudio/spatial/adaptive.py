@@ -259,7 +259,8 @@ class _Blocks:
         count = spectra.shape[1]
         if old is not None and self._fade:
             fade = min(self._fade, count)
-            slide = ((np.arange(fade) + 0.5) / fade).astype(np.float32)[:, None]
+            # Raised cosine: it starts so gently that even what the old filter had cancelled does not step up.
+            slide = (0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)).astype(np.float32)[:, None]
             out[:fade] = slide * out[:fade] + (1 - slide) * beamformers.apply(old, spectra[:, :fade])
         if self.log is not None:
             entry = {
