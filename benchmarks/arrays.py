@@ -36,13 +36,13 @@ def spread(channels: int) -> list[int]:
     return sorted({round(k * (channels - 1) / 3) for k in range(4)})
 
 
-def cleaner(channels: int, name: str = ""):
+def cleaner(channels: int, strength: float = 1.0):
     """Return a single-channel backend as a stream for so many independent channels."""
     import cleanaudio
     from cleanaudio.backends import registry
 
-    name = name or ("deepfilternet" if registry.available("deepfilternet") else "log-mmse")
-    return cleanaudio.open_chain(name, rate=RATE, channels=channels, mode="independent", live=False)
+    name = "deepfilternet" if registry.available("deepfilternet") else "log-mmse"
+    return cleanaudio.open_chain(name, rate=RATE, channels=channels, strength=strength, mode="independent", live=False)
 
 
 def mask(channels: int, sizes: tuple[int, int]):
@@ -140,6 +140,7 @@ def measured(data: Path) -> None:
         "single channel backend": lambda x, c: drive(cleaner(1), x[:1]),
         **{name: (lambda x, c, make=make: drive(make(len(x)), x)) for name, make in BLIND.items()},
         "mvdr + post-filter": lambda x, c: drive(cleaner(1), drive(learning(len(x)), x)),
+        "mvdr + post-filter, strength 0.7": lambda x, c: drive(cleaner(1, 0.7), drive(learning(len(x)), x)),
         "mwf, μ = 5 + post-filter": lambda x, c: drive(cleaner(1), drive(learning(len(x), method="mwf", mu=5.0), x)),
         "mvdr, ideal mask": oracle_mvdr,
     }
