@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import subprocess
@@ -37,6 +38,16 @@ def _voice(seconds: float, rate: int, seed: int) -> np.ndarray:
     samples = _maker().speech(seed, seconds, rate)
     samples.flags.writeable = False
     return samples
+
+
+@pytest.fixture(autouse=True)
+def ordinary_floating_point() -> None:
+    """Undo what libraries built with -ffast-math do to the whole process when they are loaded: subnormals vanish.
+
+    pyroomacoustics, which some tests compare with, is such a library.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL("libm.so.6").fesetenv(ctypes.c_void_p(-1))  # FE_DFL_ENV
 
 
 @pytest.fixture(scope="session")
