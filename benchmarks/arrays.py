@@ -45,12 +45,12 @@ def cleaner(channels: int, strength: float = 1.0):
     return cleanaudio.open_chain(name, rate=RATE, channels=channels, strength=strength, mode="independent", live=False)
 
 
-def mask(channels: int, sizes: tuple[int, int]):
+def mask(channels: int, sizes: tuple[int, int], exponent: float = 1.0):
     """Return the mask estimator of the product for an STFT."""
     from cleanaudio.spatial.masks import EnhancerMask
 
     heard = spread(channels)
-    return EnhancerMask(cleaner(len(heard)), *sizes, heard)
+    return EnhancerMask(cleaner(len(heard)), *sizes, heard, exponent)
 
 
 def learning(channels: int, **options):
@@ -64,7 +64,7 @@ def blind(channels: int, masked: bool):
     """Return delay-and-sum that finds its delays."""
     from cleanaudio.spatial.blind import BlindDelayAndSum, delay_stft
 
-    return BlindDelayAndSum(RATE, channels, 0, mask(channels, delay_stft(RATE)) if masked else None)
+    return BlindDelayAndSum(RATE, channels, 0, mask(channels, delay_stft(RATE), 2.0) if masked else None)
 
 
 BLIND = {
@@ -247,7 +247,8 @@ def rooms(count: int) -> None:
             """They know where voice and noises are, to the centimetre; any lag of theirs is taken out."""
             import pyroomacoustics as pra
 
-            beam = pra.Beamformer(scene.microphones.T, RATE, N=1024, Lg=400)
+            taps = 1024 if kind == "delay-and-sum" else 400  # theirs is a matrix of microphones × taps
+            beam = pra.Beamformer(scene.microphones.T, RATE, N=1024, Lg=taps)
             beam.signals = scene.mixture.astype(np.float64)
             voice = pra.SoundSource(scene.places[0])
             if kind == "delay-and-sum":

@@ -25,6 +25,7 @@ from cleanaudio.spatial.tdoa import DelayTrack, band, best_peaks, correlation, p
 _UPSAMPLING = 4
 _TAPER = 64  # samples on each side of a piece that is shifted by a fraction of a sample
 _LOOK_AHEAD = 8  # windows
+_REMEMBER = 0.7  # of the correlations, from window to window
 _ADAPT = 0.1  # share of the newest window in weights and levels
 _OUTSIDE = 0.25  # a channel less correlated than this share of the best is left out
 _FLOOR_S, _FLOOR_BIAS = 3.0, 4.0  # the least of many frames lies well below their mean
@@ -117,6 +118,8 @@ class BlindDelayAndSum:
         if self._masks is not None:
             self._masks.reset()
         self._floors.clear()
+        self._cross: NDArray[np.complexfloating] | None = None
+        self._sum = 0.0
         self._mask = np.zeros((0, self._size // 2 + 1), np.float32)
         self._mask_first = 1 - self._size // self._step  # frames, counted from the one that starts at sample 0
         self._held: list[Audio] = []
@@ -196,7 +199,9 @@ class BlindDelayAndSum:
         spectra = np.fft.rfft(frames * self._hann, axis=-1)
         salience = self._salience(start, np.mean(np.abs(spectra) ** 2, axis=0, dtype=np.float64))
         cross = np.mean(salience * phat(spectra * spectra[self._reference].conj()), axis=1)
-        curves = correlation(cross, self._size, self._band, _UPSAMPLING)
+        self._cross = cross if self._cross is None else _REMEMBER * self._cross + cross
+        self._sum = _REMEMBER * self._sum + 1
+        curves = correlation(self._cross / self._sum, self._size, self._band, _UPSAMPLING)
         # What the highest of many lags reaches by chance, in the sum of so many turned vectors.
         chance = 4 * np.sqrt(np.sum((salience * self._band) ** 2)) / (self._band.sum() * len(salience))
         lags, heights = (values.copy() for values in self._candidates)

@@ -8,6 +8,7 @@ package nara_wpe for the same spectra and parameters.
 from __future__ import annotations
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from cleanaudio.errors import RecipeError
@@ -80,12 +81,9 @@ def _predict(
     from scipy.linalg.blas import zherk
 
     channels, frames = observed.shape
-    past = np.zeros((taps, channels, frames), np.complex128)
-    for k in range(taps):
-        shift = delay + k
-        if shift < frames:
-            past[k, :, shift:] = observed[:, : frames - shift]
-    rows = past.reshape(taps * channels, frames)
+    before = np.zeros((channels, delay + taps - 1 + frames), np.complex128)
+    before[:, delay + taps - 1 :] = observed
+    rows = sliding_window_view(before, frames, axis=1)[:, :taps].reshape(channels * taps, frames)
     weighted = rows * root
     # zherk fills the upper triangle of conj(past pastᴴ) at half the work of a product; it wants Fortran order.
     upper = zherk(1.0, weighted.T, trans=2).conj()
