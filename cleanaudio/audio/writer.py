@@ -323,8 +323,8 @@ class AtomicWriter(_Writer):
         ending = f".{os.urandom(4).hex()}.part"
         name = os.fsencode(self.path.name)[: _LONGEST_NAME - len(ending) - 1]
         temporary = self.path.with_name("." + name.decode(errors="ignore") + ending)
+        self._temporaries.append(temporary)  # before it is there, so that no signal finds it unknown
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        self._temporaries.append(temporary)
         return os.fdopen(descriptor, "w+b", buffering=1 << 18)
 
     def _add_metadata(self, by_libsndfile: bool) -> None:

@@ -92,6 +92,7 @@ def run_here(jobs: Iterable[Job], work: Work, stop: Stop) -> Iterator[Outcome]:
             with stop.breaking():
                 outcome = work(job)
         except Stopped:
+            _remove_leftovers(job)  # the signal may have come between a file's making and its being known
             yield Failed(job, _interrupted(job))
             return
         except Exception as error:
