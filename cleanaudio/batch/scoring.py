@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import as_audio
-from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.resample import Resampler
+from cleanaudio.audio.whole import read_whole
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
 from cleanaudio.batch.pairs import Trial
-from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics import dnsmos
-from cleanaudio.metrics.interface import Measured, NotMeasurable
+from cleanaudio.metrics.interface import Measured
 from cleanaudio.metrics.score import score
 
 Audio = NDArray[np.float32]
@@ -66,7 +64,7 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
     dnsmos.use_threads(threads)
     trial, started = job.trial, time.perf_counter()
     try:
-        enhanced, rate = _read(trial.enhanced)
+        enhanced, rate = read_whole(trial.enhanced)
         notes: list[str] = []
         others = {
             what: _at_rate(what, path, rate, notes)
@@ -88,36 +86,10 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
     return Scored(job, fields, tuple(notes), measured=measured)
 
 
-def _read(path: Path) -> tuple[Audio, int]:
-    with open_reader(path) as reader:
-        blocks = list(reader.blocks())
-        if not blocks:
-            raise InputError("holds no samples", path=path)
-        if reader.repaired:
-            raise InputError(f"holds {reader.repaired} samples that are not numbers", path=path)
-        return as_audio(np.concatenate(blocks, axis=1)), reader.info.rate
-
-
 def _at_rate(what: str, path: Path, rate: int, notes: list[str]) -> Audio:
-    audio, own = _read(path)
+    audio, own = read_whole(path)
     if own == rate:
         return audio
     notes.append(f"{what} resampled from {own} to {rate} Hz")
     resampler = Resampler(own, rate, len(audio))
     return np.concatenate([resampler.process(audio), resampler.flush()], axis=1)
-
-
-def cell(value: Measured | None) -> float | None:
-    """Return a number for JSON: None where there is none, or where it is infinite."""
-    return value if isinstance(value, float | int) and math.isfinite(value) else None
-
-
-def reasons(measured: dict[str, Measured]) -> dict[str, str]:
-    """Return why numbers are missing: the reason, or ``inf`` and ``-inf``."""
-    found = {}
-    for key, value in measured.items():
-        if isinstance(value, NotMeasurable):
-            found[key] = value.reason
-        elif math.isinf(value):
-            found[key] = "inf" if value > 0 else "-inf"
-    return found
