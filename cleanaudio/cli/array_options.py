@@ -1,0 +1,42 @@
+"""Options of the commands for arrays of microphones, so that they are called and explained alike."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+ARRAY = "The array"
+
+Array = Annotated[
+    str | None,
+    typer.Option(
+        "--array",
+        help="linear:N:SPACING or circular:N:RADIUS in metres, or a .json or .csv file of positions.",
+        rich_help_panel=ARRAY,
+    ),
+]
+Mics = Annotated[
+    str | None,
+    typer.Option("--mics", help="Channels to use and their order, e.g. 1,3,4-6; default: all.", rich_help_panel=ARRAY),
+]
+Direction = Annotated[
+    str | None,
+    typer.Option(
+        "--direction",
+        help="Where the voice is: AZIMUTH or AZIMUTH,ELEVATION in degrees, as locate prints it.",
+        rich_help_panel=ARRAY,
+    ),
+]
+Temperature = Annotated[
+    float,
+    typer.Option("--temperature", help="Of the air in °C, which decides the speed of sound.", rich_help_panel=ARRAY),
+]
+Mask = Annotated[
+    str,
+    typer.Option(
+        "--mask",
+        help="What tells voice from noise: a backend, vad (by level), or none.",
+        rich_help_panel=ARRAY,
+    ),
+]
