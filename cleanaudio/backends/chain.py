@@ -1,24 +1,28 @@
 """The chain: from a spec and its options to one processor at the recording's own rate and channel count.
 
-Order of the walk: channel coding (mid-side) → the backends, each at its own rate, their outputs averaged → the share
-of the input that ``strength`` and ``limit_db`` leave in.
+Order of the walk: dereverberation of all channels together → channel coding (mid-side) → the backends, each at its
+own rate, their outputs averaged → the share of the input that ``strength`` and ``limit_db`` leave in, its
+reverberation taken away too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
-from cleanaudio.backends.blocks import Queue
+from cleanaudio.backends.blocks import Finite, Queue
 from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Processor, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
 from cleanaudio.backends.spec import Term
 from cleanaudio.errors import RecipeError
+from cleanaudio.spatial.dereverb import check_strength, dereverb
+from cleanaudio.spatial.stream import Series
 
 Audio = NDArray[np.float32]
 
@@ -39,6 +43,8 @@ class Settings:
         At most so much is taken away.
     channels : {"linked", "independent", "mid-side"}, optional
         Default: linked for two channels, independent for more.
+    dereverb : float
+        0 (leave the reverberation as it is) … 1 (all that can be predicted from the past), before the backends.
     """
 
     terms: tuple[Term, ...]
@@ -46,6 +52,7 @@ class Settings:
     strength: float = 1.0
     limit_db: float | None = None
     channels: ChannelMode | None = None
+    dereverb: float = 0.0
 
     def mode(self, channels: int) -> ChannelMode:
         """Return the channel mode for so many channels.
@@ -82,6 +89,8 @@ class Chain:
     mode: ChannelMode
     rate: int
     channels: int
+    dereverb: float = 0.0
+    live: bool = False
 
     @property
     def needs_analysis(self) -> bool:
@@ -97,11 +106,25 @@ class Chain:
             Starts the recording from its beginning: blocks of (channels, n).
         """
         return [
-            link.backend.analyse(self._at_rate_of(link, blocks()), link.setup, link.resolved)
+            link.backend.analyse(self._at_rate_of(link, self._dry(blocks())), link.setup, link.resolved)
             if link.resolved.needs_analysis
             else None
             for link in self.links
         ]
+
+    def _dereverberation(self) -> Processor:
+        method: Literal["online", "auto"] = "online" if self.live else "auto"
+        return Finite(dereverb(self.rate, self.channels, self.dereverb, method=method))
+
+    def _dry(self, blocks: Iterable[Audio]) -> Iterable[Audio]:
+        """Return what the backends hear of a recording."""
+        if not self.dereverb:
+            yield from blocks
+            return
+        processor = self._dereverberation()
+        for block in blocks:
+            yield processor.process(block)
+        yield processor.flush()
 
     def _at_rate_of(self, link: Link, blocks: Iterable[Audio]) -> Iterable[Audio]:
         if self.mode == "mid-side":
@@ -121,13 +144,15 @@ class Chain:
             processor = link.backend.open(link.setup, link.resolved, analysis)
             if link.resolved.rate != self.rate:
                 linked = self.mode == "linked"
-                processor = AtRate(processor, self.rate, link.resolved.rate, self.channels, linked)
+                processor = AtRate(processor, self.rate, link.resolved.rate, self.channels, linked, link.setup.live)
             if link.dry > 0:
                 processor = DryMix(processor, link.dry, self.channels)
             processors.append(processor)
         weights = [link.term.weight for link in self.links]
         chain = processors[0] if len(processors) == 1 else Blend(processors, weights, self.channels)
-        return MidSide(chain) if self.mode == "mid-side" else chain
+        if self.mode == "mid-side":
+            chain = MidSide(chain)
+        return Series([self._dereverberation(), chain]) if self.dereverb else chain
 
 
 def resolve(settings: Settings, setup: Setup) -> Chain:
@@ -143,6 +168,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
     ------
     RecipeError, BackendUnavailable, ModelError
     """
+    check_strength(settings.dereverb)
     mode = settings.mode(setup.channels)
     setup = replace(setup, linked=mode == "linked")
     options = _share_out(settings)
@@ -165,7 +191,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
         resolved = backend.resolve(setup, backend.validate(given), term.argument)
         wet = settings.strength * (1 - (0.0 if limit_db is None else 10 ** (-limit_db / 20)))
         links.append(Link(term, backend, setup, resolved, dry=1 - wet))
-    return Chain(tuple(links), mode, setup.rate, setup.channels)
+    return Chain(tuple(links), mode, setup.rate, setup.channels, settings.dereverb, setup.live)
 
 
 def _share_out(settings: Settings) -> list[dict[str, Value]]:

@@ -30,13 +30,23 @@ class AtRate:
     channels : int
     linked : bool
         One gain for all channels in the band above the processor's.
+    live : bool
+        Resample with the short filter.
     """
 
-    def __init__(self, processor: Processor, rate: int, native_rate: int, channels: int, linked: bool = True) -> None:
+    def __init__(
+        self,
+        processor: Processor,
+        rate: int,
+        native_rate: int,
+        channels: int,
+        linked: bool = True,
+        live: bool = False,
+    ) -> None:
         self._processor, self._channels = processor, channels
-        self._down = Resampler(rate, native_rate, channels)
-        self._up = Resampler(native_rate, rate, channels)
-        self._above = _Above(rate, native_rate, channels, linked)
+        self._down = Resampler(rate, native_rate, channels, live)
+        self._up = Resampler(native_rate, rate, channels, live)
+        self._above = _Above(rate, native_rate, channels, linked, live)
         own, back = (-(-frames * rate // native_rate) for frames in (processor.latency, self._up.latency))
         self.latency = self._down.latency + max(own + back, max(own, back) + self._above.window)
         self._clear()
@@ -89,12 +99,12 @@ class _Above:
     rate, native_rate : int
         Hz.
     channels : int
-    linked : bool
+    linked, live : bool
     """
 
-    def __init__(self, rate: int, native_rate: int, channels: int, linked: bool) -> None:
+    def __init__(self, rate: int, native_rate: int, channels: int, linked: bool, live: bool) -> None:
         self._channels = channels
-        self._up = Resampler(native_rate, rate, channels)
+        self._up = Resampler(native_rate, rate, channels, live)
         self._band = BandAbove(channels, rate, native_rate, linked)
         self._native_window = 2 * -(-self._band.window * native_rate // rate)
         self.window = self._band.window
