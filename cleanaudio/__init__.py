@@ -34,6 +34,7 @@ def clean(
     strength: float = 1.0,
     limit_db: float | None = None,
     channels: ChannelMode | None = None,
+    dereverb: float = 0.0,
     profile: NoiseProfile | None = None,
     threads: int = 1,
 ) -> NDArray[np.float32]:
@@ -55,6 +56,8 @@ def clean(
         Take away at most so many dB.
     channels : {"linked", "independent", "mid-side"}, optional
         Default: linked for two channels, independent for more.
+    dereverb : float
+        0 … 1: how much of the reverberation is taken away, all channels together, before the backend.
     profile : NoiseProfile, optional
         A measured noise print.
     threads : int
@@ -75,7 +78,9 @@ def clean(
     from cleanaudio.audio.array import as_audio
 
     audio = as_audio(samples)
-    chain = _chain(backend, rate, len(audio), options, strength, limit_db, channels, profile, threads, live=False)
+    chain = _chain(
+        backend, rate, len(audio), options, strength, limit_db, channels, dereverb, profile, threads, live=False
+    )
     processor = chain.open(chain.analyse(lambda: [audio]) if chain.needs_analysis else None)
     cleaned = np.concatenate([processor.process(audio), processor.flush()], axis=1)
     return cleaned.reshape(np.shape(samples))
@@ -90,6 +95,7 @@ def open_chain(
     strength: float = 1.0,
     limit_db: float | None = None,
     mode: ChannelMode | None = None,
+    dereverb: float = 0.0,
     profile: NoiseProfile | None = None,
     threads: int = 1,
     live: bool = True,
@@ -102,8 +108,8 @@ def open_chain(
     rate : int
         Hz.
     channels : int
-    options, strength, limit_db, profile, threads
-        As in :func:`clean`.
+    options, strength, limit_db, dereverb, profile, threads
+        As in :func:`clean`; reverberation is taken away frame by frame where ``live``.
     mode : {"linked", "independent", "mid-side"}, optional
         Channel mode.
     live : bool
@@ -117,7 +123,7 @@ def open_chain(
     """
     from cleanaudio.errors import RecipeError
 
-    chain = _chain(backend, rate, channels, options, strength, limit_db, mode, profile, threads, live)
+    chain = _chain(backend, rate, channels, options, strength, limit_db, mode, dereverb, profile, threads, live)
     if chain.needs_analysis:
         raise RecipeError(f"backend {backend} must hear the whole recording first", remedy="use cleanaudio.clean")
     return chain.open()
@@ -170,6 +176,7 @@ def _chain(
     strength: float,
     limit_db: float | None,
     mode: ChannelMode | None,
+    dereverb: float,
     profile: NoiseProfile | None,
     threads: int,
     live: bool,
@@ -179,5 +186,5 @@ def _chain(
     from cleanaudio.backends.spec import parse
 
     terms = registry.decide(parse(backend))[0]
-    settings = chain.Settings(terms, options or {}, strength, limit_db, mode)
+    settings = chain.Settings(terms, options or {}, strength, limit_db, mode, dereverb)
     return chain.resolve(settings, Setup(rate, channels, live=live, threads=threads, profile=profile))

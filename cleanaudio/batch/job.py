@@ -20,6 +20,7 @@ from cleanaudio.audio.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
 from cleanaudio.batch.recipe import Request
 from cleanaudio.batch.take import Stretch, Take
@@ -210,31 +211,6 @@ class _Cleaning:
             overwrite=self.overwrite,
             settle=settle,
         )
-
-
-class Untouched:
-    """A processor that gives back what it gets.
-
-    Parameters
-    ----------
-    channels : int
-    """
-
-    latency = 0
-
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
-
-    def process(self, block: Audio) -> Audio:
-        """Return the block."""
-        return block
-
-    def flush(self) -> Audio:
-        """Return nothing: nothing is owed."""
-        return np.zeros((self._channels, 0), np.float32)
-
-    def reset(self) -> None:
-        """Forget nothing: there is no state."""
 
 
 def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:

@@ -38,6 +38,8 @@ class Request:
     limit_db : float, optional
         At most so much is taken away, dB.
     channels : {"linked", "independent", "mid-side"}, optional
+    dereverb : float
+        0 … 1: how much of the reverberation is taken away before the backend.
     profile : NoiseProfile, optional
         A measured noise print.
     noise_from : (float, float or None), optional
@@ -63,6 +65,7 @@ class Request:
     strength: float = 1.0
     limit_db: float | None = None
     channels: ChannelMode | None = None
+    dereverb: float = 0.0
     profile: NoiseProfile | None = None
     noise_from: Stretch | None = None
     excerpt: Stretch | None = None
@@ -84,6 +87,7 @@ class Request:
             strength=self.strength,
             limit_db=self.limit_db,
             channels=self.channels,
+            dereverb=self.dereverb,
         )
 
 
@@ -103,6 +107,7 @@ def resolved(request: Request) -> dict[str, Any]:
     from cleanaudio.audio.formats import check_names
     from cleanaudio.backends import chain
     from cleanaudio.backends.interface import Setup
+    from cleanaudio.spatial.dereverb import REVISION
 
     check_names(request.format, request.subtype)
     setup = Setup(_NOMINAL_RATE, _NOMINAL_CHANNELS, device=request.device, profile=request.profile)
@@ -112,6 +117,7 @@ def resolved(request: Request) -> dict[str, Any]:
         "strength": request.strength,
         "limit_db": request.limit_db,
         "channels": request.channels,
+        "dereverb": {"strength": request.dereverb, "revision": REVISION} if request.dereverb else None,
         "profile": request.profile.hash if request.profile else None,
         "noise_from": request.noise_from,
         "excerpt": request.excerpt,

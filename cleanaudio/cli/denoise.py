@@ -53,6 +53,7 @@ def denoise(
     settings: options.Settings = None,
     strength: options.Strength = 1.0,
     limit_db: options.LimitDb = None,
+    dereverb: options.Dereverb = 0.0,
     channels: Annotated[
         Channels | None,
         typer.Option(
@@ -147,6 +148,7 @@ def denoise(
         strength=strength,
         limit_db=limit_db,
         channels=channels.value if channels else None,
+        dereverb=dereverb,
         profile=options.load_profile(profile),
         noise_from=None if noise_from is None else values.stretch(noise_from),
         excerpt=None if excerpt is None else values.stretch(excerpt),

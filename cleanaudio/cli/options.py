@@ -54,6 +54,12 @@ LimitDb = Annotated[
     float | None,
     typer.Option("--limit-db", "-l", min=0, max=120, help="Take away at most so many dB.", rich_help_panel=HOW),
 ]
+Dereverb = Annotated[
+    float,
+    typer.Option(
+        "--dereverb", min=0, max=1, help="Take reverberation away: 0 nothing, 1 all it can.", rich_help_panel=HOW
+    ),
+]
 Device = Annotated[
     str, typer.Option("--device", help="cpu, or cuda where onnxruntime-gpu is installed.", rich_help_panel=HOW)
 ]

@@ -30,6 +30,7 @@ def stream(
     settings: options.Settings = None,
     strength: options.Strength = 1.0,
     limit_db: options.LimitDb = None,
+    dereverb: options.Dereverb = 0.0,
     profile: options.Profile = None,
     rate: Annotated[
         int | None, typer.Option(help="Of raw samples; without it stdin is WAV.", rich_help_panel=_PIPE)
@@ -71,7 +72,7 @@ def stream(
     spec, why = decided(backend, None if model is None else str(model))
     if why is not None and not quiet:
         say(f"cleanaudio: auto is {spec}: {why}")
-    chosen = _Chosen(spec, options.settings_of(settings, contract, model_rate), strength, limit_db, profile)
+    chosen = _Chosen(spec, options.settings_of(settings, contract, model_rate), strength, limit_db, dereverb, profile)
     if simulate is not None:
         report, code = _simulate(chosen, simulate, output, block_ms)
     elif with_devices:
@@ -99,10 +100,16 @@ class _Chosen:
     """The signal path that was asked for."""
 
     def __init__(
-        self, spec: str, settings: dict[str, Value], strength: float, limit_db: float | None, profile: Path | None
+        self,
+        spec: str,
+        settings: dict[str, Value],
+        strength: float,
+        limit_db: float | None,
+        dereverb: float,
+        profile: Path | None,
     ) -> None:
         self._spec, self._settings, self._profile = spec, settings, profile
-        self._strength, self._limit_db = strength, limit_db
+        self._strength, self._limit_db, self._dereverb = strength, limit_db, dereverb
 
     def open(self, rate: int, channels: int, block_ms: float) -> tuple[Any, Timing]:
         """Return the processor, warm, and the timing of a run with it."""
@@ -117,6 +124,7 @@ class _Chosen:
             options=self._settings,
             strength=self._strength,
             limit_db=self._limit_db,
+            dereverb=self._dereverb,
             profile=options.load_profile(self._profile),
         )
         block = max(1, round(block_ms / 1000 * rate))

@@ -16,6 +16,8 @@ from cleanaudio.spatial.stream import Series, Spectra, SpectralStream, Stream, s
 from cleanaudio.spatial.wpe import FRAMES_PER_TAP, OnlineWpe, affordable_taps, check, wpe
 
 WINDOW_S = 0.032
+REVISION = 1
+"""Raised whenever the samples that come out change; part of the recipe's hash."""
 _OVERLAP_S = 1.0  # of two blocks, over which one filter gives way to the next
 
 
@@ -124,6 +126,12 @@ class FrameWpe:
         return np.zeros(self._shape, np.complex64)
 
 
+def check_strength(strength: float) -> None:
+    """Raise RecipeError unless the strength is 0 … 1."""
+    if not 0 <= strength <= 1:
+        raise RecipeError(f"a dereverberation strength of {strength:g} is outside 0 … 1")
+
+
 def default_taps(channels: int, online: bool = False) -> int:
     """Return the length of the prediction filter, in frames.
 
@@ -168,8 +176,7 @@ def dereverb(
     RecipeError
         Parameters out of range, or another method.
     """
-    if not 0 <= strength <= 1:
-        raise RecipeError(f"a dereverberation strength of {strength:g} is outside 0 … 1")
+    check_strength(strength)
     size, hop = stft_sizes(rate, WINDOW_S)
     bins, taps = size // 2 + 1, default_taps(channels, method == "online") if taps is None else taps
 
