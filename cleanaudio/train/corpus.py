@@ -35,11 +35,15 @@ class Clip:
         Speaker of a voice, type of a noise.
     bandwidth_hz : float
         How far the recording reaches; infinite where nobody measured it.
+    source, licence : str
+        Where it came from, under which terms; empty where the manifest does not say.
     """
 
     path: Path
     group: str
     bandwidth_hz: float
+    source: str = ""
+    licence: str = ""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ def _listed(manifest: Path, group: str) -> list[Clip]:
                 manifest.parent / (row.get("file") or row["audio_filepath"]),
                 str(row.get(group) or ""),
                 float(row.get("bandwidth_hz") or "inf"),
+                str(row.get("source") or ""),
+                str(row.get("licence") or row.get("license") or ""),
             )
             for row in rows
         ]

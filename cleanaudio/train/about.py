@@ -1,0 +1,105 @@
+"""What a run was made of: the recordings with their licences, the machine, the revision of the code.
+
+Kept as ``about.json`` in the run folder, for the card of the model that comes out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cleanaudio.errors import ModelError
+from cleanaudio.train.corpus import scan
+
+FILE = "about.json"
+NOT_STATED = "not stated"
+
+
+def write(run_dir: Path, sources: Mapping[str, Iterable[Path]], device: torch.device | str = "cpu") -> None:
+    """Write what a run is made of; machines that worked on it before stay on the list.
+
+    Parameters
+    ----------
+    run_dir : Path
+    sources : mapping
+        Folders or manifests (:func:`cleanaudio.train.corpus.scan`) by role: speech, noise, rir.
+    device : torch.device or str
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    machines = read(run_dir).get("machines", [])
+    about = {
+        "data": [line for role, paths in sources.items() for line in licences(role, paths)],
+        "machines": list(dict.fromkeys([*machines, machine(device)])),
+        "revision": revision(),
+    }
+    path = run_dir / FILE
+    partial = path.with_name(f".{FILE}.partial")
+    partial.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read(run_dir: Path) -> dict[str, Any]:
+    """Return what :func:`write` wrote, nothing where it did not.
+
+    Raises
+    ------
+    ModelError
+        The file is broken.
+    """
+    path = run_dir / FILE
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ModelError(f"cannot be read ({error})", path=path) from error
+    if not isinstance(about, dict):
+        raise ModelError("is not what a run is made of", path=path)
+    return about
+
+
+def licences(role: str, paths: Iterable[Path]) -> list[str]:
+    """Return a line for each licence, the commonest first: role, licence, number of recordings, their sources."""
+    sources: dict[str, Counter[str]] = {}
+    for path in paths:
+        for clip in scan(Path(path), "type"):
+            name = clip.source or clip.path.parent.name
+            sources.setdefault(clip.licence or NOT_STATED, Counter())[name] += 1
+    ordered = sorted(sources.items(), key=lambda item: -item[1].total())
+    return [f"{role}: {licence}: recordings: {of.total()}, from {', '.join(sorted(of))}" for licence, of in ordered]
+
+
+def machine(device: torch.device | str = "cpu") -> str:
+    """Return what computes, in words."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{_processor()}, threads: {torch.get_num_threads()}"
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def revision() -> str:
+    """Return the git revision of this very code, nothing where it does not lie in a repository."""
+    here = Path(__file__)
+    try:
+        for command in (["ls-files", "--error-unmatch", here.name], ["rev-parse", "--short", "HEAD"]):
+            done = subprocess.run(["git", "-C", str(here.parent), *command], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
