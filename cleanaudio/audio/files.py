@@ -16,7 +16,8 @@ from os import PathLike
 from typing import BinaryIO, Literal
 
 from cleanaudio.audio import mpeg, ogg, riff
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES, DEPTHS
+from cleanaudio.audio.encodings import DEPTHS
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.audio.spliced import Runs, Spliced
 from cleanaudio.errors import BackendUnavailable, InputError

@@ -11,6 +11,7 @@ from os import PathLike
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.errors import FormatError
 
 if TYPE_CHECKING:
@@ -48,21 +49,6 @@ CONTAINER_SUFFIXES = frozenset(
 
 AUDIO_SUFFIXES = WRITTEN_SUFFIXES | CONTAINER_SUFFIXES | {".mp2", ".sph", ".nist"}
 """Suffixes, in lower case, of what is taken for audio in a folder."""
-
-FLOAT_SUBTYPES = frozenset(["FLOAT", "DOUBLE"])
-
-DEPTHS = {
-    "PCM_S8": 8,
-    "PCM_U8": 8,
-    "PCM_16": 16,
-    "PCM_24": 24,
-    "PCM_32": 32,
-    "ALAC_16": 16,
-    "ALAC_20": 20,
-    "ALAC_24": 24,
-    "ALAC_32": 32,
-}
-"""Bits per sample of the lossless integer encodings."""
 
 BIT_RATE_SUBTYPES = frozenset(["VORBIS", "OPUS", "MPEG_LAYER_III"])
 """Encodings whose bit rate can be chosen."""

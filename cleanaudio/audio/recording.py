@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cleanaudio.audio.formats import FLOAT_SUBTYPES
+from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

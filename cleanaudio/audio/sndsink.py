@@ -10,7 +10,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from cleanaudio.audio import flac
-from cleanaudio.audio.formats import DEPTHS, OutputFormat
+from cleanaudio.audio.encodings import DEPTHS
+from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.lossy import compression
 from cleanaudio.errors import FormatError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import stat
@@ -12,198 +11,24 @@ from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
-
-import numpy as np
+from typing import BinaryIO
 
 from cleanaudio.audio import flac, wave
-from cleanaudio.audio.formats import DEPTHS, FLOAT_SUBTYPES, OutputFormat, output_format
-from cleanaudio.audio.limiter import Limiter
-from cleanaudio.audio.quantise import Quantiser
+from cleanaudio.audio.encoder import ClipMode, Encoder
+from cleanaudio.audio.formats import OutputFormat, output_format
 from cleanaudio.audio.sndsink import SndfileSink
 from cleanaudio.audio.tags import Tags
-from cleanaudio.errors import FormatError, OutputError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Audio = NDArray[np.float32]
+from cleanaudio.errors import OutputError
 
 __all__ = ["TEMPORARY", "AtomicWriter", "ClipMode", "OutputFormat", "StreamWriter", "output_format"]
-
-ClipMode = Literal["limit", "rescale", "clamp"]
 
 TEMPORARY = ".*.part"
 """Pattern of the names of unfinished results, which only a killed process leaves behind."""
 
-_LOSSY_FLOAT = ("VORBIS", "OPUS", "MPEG_LAYER_III")
-_NEVER_EMPTY = ("OPUS", "MPEG_LAYER_III")
-_PIECE_S = 1.0
 _LONGEST_NAME = 255
-_REMEDIES = {
-    errno.ENOSPC: "free some space or choose another folder",
-    errno.EDQUOT: "free some of your quota or choose another folder",
-    errno.EFBIG: "raise the limit on file sizes or choose a smaller format",
-    errno.EACCES: "choose another folder or change its permissions",
-    errno.EPERM: "choose another folder or change its permissions",
-    errno.EROFS: "choose a folder that can be written to",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOTDIR: "choose another folder",
-    errno.EEXIST: "choose another folder",
-    errno.EISDIR: "choose another name",
-}
 
 
-class _Sink(Protocol):
-    def write(self, samples: NDArray) -> None: ...
-
-    def finish(self) -> None: ...
-
-    def abort(self) -> None: ...
-
-
-class _Writer:
-    """What all writers share: from blocks of float32 to samples of the encoding.
-
-    Attributes
-    ----------
-    frames : int
-        Frames taken so far.
-    clipped : int
-        Samples above full scale that were limited or clamped so far; always 0 in floating point.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        rate: int,
-        channels: int,
-        output_format: OutputFormat,
-        tags: Tags | None,
-        frames: int | None,
-        clip_mode: ClipMode,
-        scale: float,
-        dither_seed: int | None,
-    ) -> None:
-        self.frames = 0
-        self._name = name
-        self._rate, self._channels, self._format = rate, channels, output_format
-        self._tags = tags or Tags()
-        self._expected = frames
-        self._scale = np.float32(scale)
-        subtype = output_format.subtype
-        bounded = subtype not in FLOAT_SUBTYPES
-        self._limiter = Limiter(rate, channels) if bounded and clip_mode == "limit" else None
-        self._clamp = bounded and subtype in _LOSSY_FLOAT
-        self._clamped = 0
-        self._quantiser = None
-        if bounded and not self._clamp:
-            depth = DEPTHS.get(subtype)  # the companded and adaptive encodings have a noise of their own
-            self._quantiser = Quantiser(depth or 16, channels, dither_seed if depth else None)
-        self._sink: _Sink | None = None
-
-    @property
-    def clipped(self) -> int:
-        """Samples above full scale that were limited or clamped so far."""
-        limited = self._limiter.limited if self._limiter else 0
-        return limited + self._clamped + (self._quantiser.clipped if self._quantiser else 0)
-
-    def write(self, block: Audio) -> None:
-        """Take the next frames, (channels, n).
-
-        Raises
-        ------
-        OutputError
-            They cannot be written, or hold values that are not numbers.
-        ValueError
-            The block has another shape.
-        """
-        if block.ndim != 2 or block.shape[0] != self._channels:
-            raise ValueError(f"expected ({self._channels}, n), got {block.shape}")
-        piece = round(self._rate * _PIECE_S)
-        for start in range(0, block.shape[1], piece):
-            self._write(block[:, start : start + piece])
-
-    def _write(self, block: Audio) -> None:
-        if not np.isfinite(np.abs(block).max()):
-            raise OutputError(
-                "the processing gave values that are not numbers", path=self._name, remedy="try another backend"
-            )
-        self.frames += block.shape[1]
-        if self._scale != 1.0:
-            block = block * self._scale
-        self._put(self._limiter.process(block) if self._limiter else block)
-
-    def _put(self, block: Audio) -> None:
-        if self._quantiser is not None:
-            samples: NDArray = self._quantiser.process(block)
-        else:
-            samples = np.ascontiguousarray(block.T, dtype=np.float32)
-            if self._clamp and samples.size and max(samples.max(), -samples.min()) > 1.0:
-                self._clamped += int(np.count_nonzero(np.abs(samples) > 1.0))
-                samples = np.clip(samples, -1.0, 1.0)
-        assert self._sink is not None, "the writer is a context manager"
-        try:
-            self._sink.write(samples)
-        except OSError as error:
-            raise self._failed(error) from error
-
-    def _finish(self) -> None:
-        if self._limiter is not None:
-            self._put(self._limiter.flush())
-        assert self._sink is not None
-        if not self.frames and self._format.subtype in _NEVER_EMPTY:
-            raise FormatError(
-                f"{self._format.subtype} cannot hold a recording without samples",
-                path=self._name,
-                remedy="choose another format, such as wav",
-            )
-        self._sink.finish()
-        self._sink = None
-
-    def _abort(self) -> None:
-        if self._sink is not None:
-            self._sink.abort()
-            self._sink = None
-
-    def _open_sink(self, file: BinaryIO, seekable: bool = True) -> _Sink:
-        container, subtype = self._format.format, self._format.subtype
-        if container in wave.CONTAINERS and subtype in wave.ENCODINGS:
-            return wave.WaveSink(
-                file,
-                container,
-                subtype,
-                self._rate,
-                self._channels,
-                frames=self._expected,
-                chunks=self._chunks(),
-                channel_mask=self._format.channel_mask,
-                seekable=seekable,
-            )
-        text = self._tags.text
-        if container in wave.CONTAINERS or (container == "FLAC" and self._has_comments()):
-            text = {}
-        elif container == "MP3" and self._tags.id3:
-            file.write(self._tags.id3)
-            text = {}
-        return SndfileSink(file, self._rate, self._channels, self._format, text)
-
-    def _chunks(self) -> tuple[tuple[bytes, bytes], ...]:
-        info = None if self._tags.has_info else wave.info_chunk(self._tags.text)
-        return (*self._tags.chunks, *([(b"LIST", info)] if info else []))
-
-    def _has_comments(self) -> bool:
-        return any(kind == flac.COMMENT for kind, _ in self._tags.blocks)
-
-    def _failed(self, error: OSError) -> Exception:
-        if isinstance(error, BrokenPipeError):  # who listened has gone; the caller knows whether that is an error
-            return error
-        reason = error.strerror or str(error)
-        remedy = _REMEDIES.get(error.errno or 0, "check the folder and its disk")
-        return OutputError(f"cannot be written: {reason}", path=self._name, remedy=remedy)
-
-
-class AtomicWriter(_Writer):
+class AtomicWriter(Encoder):
     """A result on its way to its final name, a context manager.
 
     Leaving the block without an exception moves the file in place; any exception, KeyboardInterrupt too, removes it.
@@ -357,7 +182,7 @@ class AtomicWriter(_Writer):
             temporary.unlink(missing_ok=True)
 
 
-class StreamWriter(_Writer):
+class StreamWriter(Encoder):
     """A result on its way into a pipe such as standard output, a context manager.
 
     WAV goes out as it comes, with the length in its header where ``frames`` is given, else an open one; what needs a

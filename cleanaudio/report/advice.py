@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cleanaudio.audio.formats import FLOAT_SUBTYPES
+from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.metrics.inspect.wiring import name
 from cleanaudio.report.inspection import Inspection
 

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from cleanaudio.audio import writer as writer_module
+from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.files import AudioInfo, open_reader, probe
-from cleanaudio.audio.formats import DEPTHS
 from cleanaudio.audio.wave import WaveSink
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, StreamWriter, output_format
 from cleanaudio.errors import FormatError, OutputError
