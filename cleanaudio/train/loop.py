@@ -24,6 +24,8 @@ from cleanaudio.train.losses import EnhancementLoss, ideal_mask
 
 COLUMNS = ("step", "hours_heard", "minutes", "loss", "spectral", "si_snr_db", "gradient", "rate", "pesq", "si_sdr_db")
 Log = Callable[[dict[str, float]], None]
+AfterStep = Callable[[int], bool]
+GO_ON, FINISH, STOP = range(3)
 
 
 class Diverged(CleanAudioError):
@@ -107,8 +109,14 @@ class Trainer:
         checkpoint.fill(self.network, weights, path)
         checkpoint.fill(self.mean, weights, path)
 
-    def run(self, minutes: float = math.inf) -> Scores | None:
+    def run(self, minutes: float = math.inf, after_step: AfterStep = lambda step: False) -> Scores | None:
         """Train until the last step, an early stop, or so many minutes from now; returns the last evaluation.
+
+        Parameters
+        ----------
+        minutes : float
+        after_step : callable, optional
+            Told the number of each step; where it returns True the run ends with a checkpoint, and no evaluation.
 
         Raises
         ------
@@ -125,28 +133,37 @@ class Trainer:
         sums: dict[str, float] = {}
         count = 0
         scores = None
-        while self.step < self.config.steps:
+        end = GO_ON
+        while end == GO_ON and self.step < self.config.steps:
             parts = self.one_step()
             count += 1
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value
             now = time.monotonic()
             self.minutes = before + (now - began) / 60
-            done = self.step >= self.config.steps or now - began >= 60 * minutes
-            if now - logged >= 30 or done:
+            finished = self.step >= self.config.steps or now - began >= 60 * minutes
+            end = self._agreed(STOP if after_step(self.step) else FINISH if finished else GO_ON)
+            if now - logged >= 30 or end:
                 self._record({name: value / count for name, value in sums.items()})
                 sums, count, logged = {}, 0, now
-            if now - saved >= 60 * self.config.checkpoint_minutes or done:
-                self.save()
-                saved = now
-            if self.pairs and self.rank == 0 and (now - evaluated >= 60 * self.config.evaluate_minutes or done):
+            due = now - evaluated >= 60 * self.config.evaluate_minutes or end == FINISH
+            if self.pairs and self.rank == 0 and due and end != STOP:
                 scores = self._judge()
                 evaluated = time.monotonic()
-                if self.config.early_stop and self.worse >= self.config.early_stop:
-                    break
-            if done:
-                break
+            if self.config.early_stop:
+                end = self._agreed(max(end, FINISH if self.worse >= self.config.early_stop else GO_ON))
+            if now - saved >= 60 * self.config.checkpoint_minutes or end:
+                self.save()  # after the evaluation, whose result belongs to it
+                saved = now
         return scores
+
+    def _agreed(self, end: int) -> int:
+        """Return the strongest wish to end of all processes, so that none is left waiting for the others."""
+        if self.world == 1:
+            return end
+        wish = torch.tensor(end, device=self.device)
+        distributed.all_reduce(wish, distributed.ReduceOp.MAX)
+        return int(wish)
 
     def one_step(self) -> dict[str, float]:
         """Make one update; returns the loss and its parts."""
