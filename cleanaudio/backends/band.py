@@ -85,12 +85,23 @@ class BandAbove:
         Hz.
     linked : bool
         One gain for all channels.
+    live : bool
+        Go by what the guide said a window ago, and do not wait for what it says now.
+
+    Attributes
+    ----------
+    window : int
+        Samples at ``rate`` that a decision needs.
+    wait : int
+        Of those, how many must have come out of the model too.
     """
 
-    def __init__(self, channels: int, rate: int, model_rate: int, linked: bool) -> None:
+    def __init__(self, channels: int, rate: int, model_rate: int, linked: bool, live: bool = False) -> None:
         hop = max(1, round(HOP_S * rate))
         analysis = window("sqrt-hann", 2 * hop)
         self.window, self._channels = 2 * hop, channels
+        self._late = 2 if live else 0
+        self.wait = self.window - self._late * hop
         self._guide = Guide(channels, model_rate, min(rate, model_rate) / 2, linked)
         self._stft = Stft(channels, analysis, hop)
         self._istft = Istft(channels, synthesis_window(analysis, hop), hop)
@@ -104,7 +115,7 @@ class BandAbove:
             part.reset()
         rows, bins = 1 if self._linked else self._channels, self.window // 2 + 1
         self._frames = np.zeros((self._channels, 0, bins), np.complex64)
-        self._guidance = np.zeros((rows, 0), np.float32)
+        self._guidance = np.ones((rows, self._late), np.float32)
         self._noise = self._last = np.zeros((rows, bins), np.float32)
         self._done = self._dropped = 0
 

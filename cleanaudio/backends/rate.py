@@ -31,7 +31,7 @@ class AtRate:
     linked : bool
         One gain for all channels in the band above the processor's.
     live : bool
-        Resample with the short filter.
+        Be quick: short filters, and a band above that does not wait.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class AtRate:
         self._up = Resampler(native_rate, rate, channels, live)
         self._above = _Above(rate, native_rate, channels, linked, live)
         own, back = (-(-frames * rate // native_rate) for frames in (processor.latency, self._up.latency))
-        self.latency = self._down.latency + max(own + back, max(own, back) + self._above.window)
+        above = max(back + self._above.band.window, own + self._above.band.wait)
+        self.latency = self._down.latency + max(own + back, above)
         self._clear()
 
     def _clear(self) -> None:
@@ -105,29 +106,28 @@ class _Above:
     def __init__(self, rate: int, native_rate: int, channels: int, linked: bool, live: bool) -> None:
         self._channels = channels
         self._up = Resampler(native_rate, rate, channels, live)
-        self._band = BandAbove(channels, rate, native_rate, linked)
-        self._native_window = 2 * -(-self._band.window * native_rate // rate)
-        self.window = self._band.window
+        self.band = BandAbove(channels, rate, native_rate, linked, live)
+        self._native_window = 2 * -(-self.band.window * native_rate // rate)
         self._original = Queue(channels)
 
     def reset(self) -> None:
         """Forget the signal."""
         self._up.reset()
-        self._band.reset()
+        self.band.reset()
         self._original = Queue(self._channels)
 
     def push(self, block: Audio, low: Audio, clean: Audio) -> Audio:
         """Take the recording's samples and, at the other rate, what went into and came out of the processor."""
         self._original.push(block)
-        return self._band.push(self._difference(self._up.process(low)), low, clean)
+        return self.band.push(self._difference(self._up.process(low)), low, clean)
 
     def flush(self) -> Audio:
         """Return the rest; a window more than was owed."""
         tail = np.zeros((self._channels, 2), np.float32)
         known = np.concatenate([self._up.process(tail), self._up.flush()], axis=1)
         silence = np.zeros((self._channels, self._native_window), np.float32)
-        rest = np.pad(self._difference(known), ((0, 0), (0, 2 * self.window)))
-        return self._band.push(rest, silence, silence)
+        rest = np.pad(self._difference(known), ((0, 0), (0, 2 * self.band.window)))
+        return self.band.push(rest, silence, silence)
 
     def _difference(self, known: Audio) -> Audio:
         count = min(known.shape[1], self._original.frames)

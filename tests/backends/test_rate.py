@@ -37,11 +37,11 @@ class Flush(Scale):
         return self.rest
 
 
-def at_rate(gain: float, rate: int, native: int, channels: int = 1, linked: bool = True) -> AtRate:
+def at_rate(gain: float, rate: int, native: int, channels: int = 1, linked: bool = True, live: bool = False) -> AtRate:
     size = 2 * (native // 100)
     transform = Flush(gain, channels, size // 2 + 1)
     inner = SpectralProcessor(transform, channels, window("sqrt-hann", size), size // 2)
-    return AtRate(inner, rate, native, channels, linked)
+    return AtRate(inner, rate, native, channels, linked, live)
 
 
 def run(processor: AtRate, signal: np.ndarray, block: int = 4096) -> np.ndarray:
@@ -56,32 +56,36 @@ def noise(channels: int, frames: int, seed: int = 0) -> np.ndarray:
 PAIRS = [(48000, 16000), (44100, 16000), (22050, 16000), (8000, 48000), (16000, 48000), (44100, 48000), (192000, 48000)]
 
 
+@pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize(("rate", "native"), PAIRS)
-def test_a_processor_that_changes_nothing_gives_the_recording_back(rate: int, native: int) -> None:
+def test_a_processor_that_changes_nothing_gives_the_recording_back(rate: int, native: int, live: bool) -> None:
     signal = noise(2, rate // 2 + 3)
-    np.testing.assert_allclose(run(at_rate(1.0, rate, native, 2), signal), signal, atol=2e-6)
+    np.testing.assert_allclose(run(at_rate(1.0, rate, native, 2, live=live), signal), signal, atol=2e-6)
 
 
 @pytest.mark.parametrize(("rate", "native"), PAIRS)
 @pytest.mark.parametrize("frames", [0, 1, 7, 479, 5001])
 def test_the_length_is_kept(rate: int, native: int, frames: int) -> None:
-    assert run(at_rate(0.5, rate, native), noise(1, frames)).shape == (1, frames)
+    for live in (False, True):
+        assert run(at_rate(0.5, rate, native, live=live), noise(1, frames)).shape == (1, frames)
 
 
+@pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize(("rate", "native"), [(48000, 16000), (44100, 16000), (16000, 48000)])
-def test_neither_blocks_nor_a_run_before_show(rate: int, native: int) -> None:
-    signal, processor = noise(1, rate), at_rate(0.4, rate, native)
+def test_neither_blocks_nor_a_run_before_show(rate: int, native: int, live: bool) -> None:
+    signal, processor = noise(1, rate), at_rate(0.4, rate, native, live=live)
     whole = run(processor, signal, rate)
     processor.reset()
     np.testing.assert_allclose(run(processor, signal, 161), whole, atol=1e-6)
 
 
-def test_the_band_above_follows_the_gains_below() -> None:
+@pytest.mark.parametrize("live", [False, True])
+def test_the_band_above_follows_the_gains_below(live: bool) -> None:
     signal = noise(1, 96000)
     spectrum = np.abs(np.fft.rfft(signal[0]))
     above = slice(len(spectrum) * 10 // 24, None)  # from 10 kHz
     for gain, least, most in ((1.0, 0.99, 1.01), (0.5, 0.2, 0.62), (0.1, 0.05, 0.25)):
-        out = np.abs(np.fft.rfft(run(at_rate(gain, 48000, 16000), signal)[0]))
+        out = np.abs(np.fft.rfft(run(at_rate(gain, 48000, 16000, live=live), signal)[0]))
         ratio = np.linalg.norm(out[above]) / np.linalg.norm(spectrum[above])
         assert least <= ratio <= most
 
@@ -110,11 +114,18 @@ def test_nonsense_in_the_input_stays_local() -> None:
     np.testing.assert_allclose(out[0, 30000:], signal[0, 30000:], atol=1e-5)
 
 
+@pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize(("rate", "native"), [(48000, 16000), (16000, 48000), (44100, 48000)])
-def test_no_more_than_the_latency_is_held_back(rate: int, native: int) -> None:
-    processor, block = at_rate(0.7, rate, native), rate // 100
+def test_no_more_than_the_latency_is_held_back(rate: int, native: int, live: bool) -> None:
+    processor, block = at_rate(0.7, rate, native, live=live), rate // 100
     given = worst = 0
     for fed in range(block, 2 * rate, block):
         given += processor.process(np.zeros((1, block), np.float32)).shape[1]
         worst = max(worst, fed - given)
     assert worst <= processor.latency
+
+
+@pytest.mark.parametrize(("rate", "native"), [(48000, 16000), (16000, 48000), (44100, 48000)])
+def test_live_another_rate_costs_less_than_five_milliseconds(rate: int, native: int) -> None:
+    own = 0.02  # of the processor inside
+    assert at_rate(0.7, rate, native, live=True).latency / rate <= own + 0.005
