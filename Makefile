@@ -77,7 +77,7 @@ bench: .venv/.test
 		$(BIN)/python -m benchmarks.$$what $(BENCH_ARGS) || exit 1; \
 	done
 
-fixtures: .venv/.demo
+fixtures: .venv/.test
 	$(BIN)/python fixtures/make.py
 
 # The wheel, and proof that it stands in a bare environment.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -39,9 +40,29 @@ def test_the_same_clips_come_out_again(fresh: Path, fixtures_dir: Path) -> None:
 
 def test_they_are_small_and_explained(fixtures_dir: Path) -> None:
     names = audio_files(fixtures_dir)
-    assert sum((fixtures_dir / name).stat().st_size for name in names) < 3_000_000
+    assert sum((fixtures_dir / name).stat().st_size for name in names) < 3_200_000
     explained = re.findall(r"`([^`]+\.(?:wav|flac|ogg|mp3))`", (fixtures_dir / "README.md").read_text("utf-8"))
     assert sorted(explained) == sorted(map(str, names))
+
+
+def test_the_rooms_are_described(fresh: Path, fixtures_dir: Path) -> None:
+    """Each has its geometry, and a reference as long as itself."""
+    described = sorted((fixtures_dir / "rooms").glob("*.json"))
+    assert [path.stem for path in described] == [path.stem for path in sorted((fixtures_dir / "rooms").glob("*.flac"))]
+    for path in described:
+        assert path.read_text("utf-8") == (fresh / "rooms" / path.name).read_text("utf-8")
+        facts, clip = json.loads(path.read_text("utf-8")), sf.info(path.with_suffix(".flac"))
+        reference = sf.info(path.parent / "reference" / f"{path.stem}.flac")
+        assert clip.channels == len(facts["microphones"])
+        assert (reference.frames, reference.channels) == (clip.frames, 1)
+
+
+def test_a_room_decays_as_fast_as_it_says(fixtures_maker: ModuleType) -> None:
+    from pyroomacoustics.experimental import measure_rt60
+
+    for scene in fixtures_maker.SCENES.values():
+        response = fixtures_maker.responses(scene, 16000)[0][0]
+        assert measure_rt60(response, 16000, decay_db=20) == pytest.approx(scene.rt60_s, rel=0.25)
 
 
 def test_a_voice_has_the_marks_of_speech(fixtures_dir: Path) -> None:
