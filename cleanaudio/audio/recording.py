@@ -95,6 +95,8 @@ class Reader:
     Attributes
     ----------
     info : AudioInfo
+    source : Source
+        Where the samples come from, as they are.
     position : int
         Frame that the next :meth:`read` begins with.
     repaired : int
@@ -111,7 +113,7 @@ class Reader:
         self.info = info
         self.position = 0
         self.repaired = 0
-        self._source = source
+        self.source = source
         self.text, self.cover, self.chapters = source.text, source.cover, source.chapters
         self._may_be_broken = info.depth is None  # an integer is always finite
 
@@ -120,7 +122,7 @@ class Reader:
         frames = min(frames, self.info.frames - self.position)
         if frames <= 0:
             return np.zeros((self.info.channels, 0), dtype=np.float32)
-        block = np.ascontiguousarray(self._source.read(frames).T)
+        block = np.ascontiguousarray(self.source.read(frames).T)
         self.position += block.shape[1]
         if self._may_be_broken and block.size and not np.isfinite(np.abs(block).max()):
             finite = np.isfinite(block)
@@ -146,12 +148,12 @@ class Reader:
         if frame == 0:
             self.repaired = 0
         if frame != self.position:
-            self._source.seek(frame)
+            self.source.seek(frame)
             self.position = frame
 
     def close(self) -> None:
         """Close the file."""
-        self._source.close()
+        self.source.close()
 
     def __enter__(self) -> Reader:
         return self

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cleanaudio.audio.files import Reader, open_reader
-from cleanaudio.audio.level import LevelMeter
-from cleanaudio.audio.tags import read_tags
-from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.none import Untouched
-from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
+from cleanaudio.batch.outcome import Fields, Job, Outcome
 from cleanaudio.batch.recipe import Request
+from cleanaudio.batch.result import Result, attempt
 from cleanaudio.batch.take import Stretch, Take
-from cleanaudio.errors import BackendUnavailable, CleanAudioError, ModelError
+from cleanaudio.errors import BackendUnavailable, ModelError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
-
-Audio = NDArray[np.float32]
-
-_FINGERPRINT_BYTES = 1 << 20
 
 
 def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcome:
@@ -46,17 +32,7 @@ def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcom
         Threads that a model may use.
     job : Job
     """
-    started = time.perf_counter()
-    try:
-        fields, notes = _with_fallback(request, overwrite, threads, job)
-    except CleanAudioError as error:
-        if error.path in (None, str(job.inputs[0])):
-            error.path = job.label  # as the user wrote it: a pipe's is "-", not the file that keeps it
-        return Failed(job, error, {"elapsed_s": round(time.perf_counter() - started, 3)})
-    elapsed = time.perf_counter() - started
-    seconds = float(fields["seconds"] or 0.0)
-    timing = {"elapsed_s": round(elapsed, 3), "rtf": round(elapsed / seconds, 5) if seconds else None}
-    return Done(job, {**fields, **timing}, notes)
+    return attempt(job, partial(_with_fallback, request, overwrite, threads, job))
 
 
 def _with_fallback(request: Request, overwrite: bool, threads: int, job: Job) -> tuple[Fields, tuple[str, ...]]:
@@ -86,36 +62,17 @@ class _Cleaning:
     reader: Reader
 
     def __post_init__(self) -> None:
-        info = self.info = self.reader.info
+        self.info = self.reader.info
         self.take = Take(self.reader, self.request.excerpt)
-        self.target = output_format(info, self.request.format, self.request.subtype)
-        self.notes = list(info.warnings)
-        self.before, self.after = (LevelMeter(info.rate, info.channels) for _ in range(2))
+        original = Untouched(self.info.channels)
+        self.result = Result(
+            self.request, self.job, self.take, original, self.info.channels, self.overwrite, self.threads
+        )
 
     def run(self) -> tuple[Fields, tuple[str, ...]]:
         """Return the columns of the row, and what the user should know."""
-        started = time.perf_counter()
-        processor = self._processor()
-        scale = self._scale(processor)
-        info, take = self.info, self.take
-        fields: dict[str, str | int | float | None] = {
-            "backend": self.spec,
-            "rate": info.rate,
-            "channels": info.channels,
-            "frames": take.frames,
-            "seconds": round(take.frames / info.rate, 3),
-            "latency_ms": round(1000 * processor.latency / info.rate, 2),
-        }
-        if self.request.judging is None:
-            clipped = self._write(processor, scale)
-        else:
-            clipped = self._judged(processor, scale, fields, started)
-        fields |= {**_levels(self.before, "in"), **_levels(self.after, "out"), "clipped_out": clipped}
-        if self.reader.repaired:
-            self.notes.append(f"{self.reader.repaired} samples were not numbers and became silence")
-        if not take.frames:
-            self.notes.append("the recording holds no samples")
-        return fields, tuple(self.notes)
+        fields = self.result.make(self._processor())
+        return {"backend": self.spec, **fields}, tuple(self.result.notes)
 
     def _processor(self) -> Processor:
         info, request = self.info, self.request
@@ -136,89 +93,11 @@ class _Cleaning:
         dnsmos.use_threads(self.threads)
         decision = guard.decide(self.take.read, self.take.frames, info.rate, lambda: path.open(analyses))
         if decision.reason is not None:
-            self.notes.append(f"guarded: {decision.share:.0%} of the cleaning: {decision.reason}")
+            self.result.notes.append(f"guarded: {decision.share:.0%} of the cleaning: {decision.reason}")
         if decision.share == 0:
             return Untouched(info.channels)
         processor = path.open(analyses)
         return processor if decision.share == 1 else chain.DryMix(processor, 1 - decision.share, info.channels)
-
-    def _scale(self, processor: Processor) -> float:
-        """Return the gain that ``--clip-mode rescale`` wants, found by a first pass."""
-        if self.request.clip_mode != "rescale" or not self.target.is_integer:
-            return 1.0
-        peak = max((float(np.max(np.abs(out), initial=0.0)) for _, out in walk(self.take, processor)), default=0.0)
-        processor.reset()
-        if peak <= 1.0:
-            return 1.0
-        self.notes.append(f"scaled by {-20 * math.log10(peak):.2f} dB to fit below full scale")
-        return 1.0 / peak
-
-    def _judged(self, processor: Processor, scale: float, fields: dict, started: float) -> int:
-        """Write the output and have it judged before it gets its name."""
-        from cleanaudio.batch.judge import Judge, Rejected
-        from cleanaudio.metrics import dnsmos
-
-        dnsmos.use_threads(self.threads)
-        assert self.request.judging is not None
-        seconds = max(self.take.frames / self.info.rate, 1e-9)
-        judge = Judge(self.request.judging, self.take, self.job.output, {"latency_ms": float(fields["latency_ms"])})
-
-        def settle(finished: Path) -> Path:
-            judge.figures["rtf"] = (time.perf_counter() - started) / seconds
-            return judge(finished)
-
-        try:
-            clipped = self._write(processor, scale, settle)
-        except Rejected:
-            self.after = LevelMeter(self.info.rate, self.info.channels)
-            clipped = self._write(Untouched(self.info.channels), 1.0)
-        fields |= judge.fields
-        self.notes += judge.notes
-        return clipped
-
-    def _write(self, processor: Processor, scale: float, settle: Callable[[Path], Path] | None = None) -> int:
-        """Walk the recording into its output, and into the residual where wanted; return the limited samples."""
-        info, take = self.info, self.take
-        self.before = LevelMeter(info.rate, info.channels)
-        waiting = chain.Queue(info.channels)
-        with ExitStack() as stack:
-            output = stack.enter_context(self._writer(self.job.output, self.target, scale, settle))
-            removed = stack.enter_context(self._writer(self.job.residual, self.target)) if self.job.residual else None
-            for block, cleaned in walk(take, processor):
-                self.before.add(block)
-                self.after.add(cleaned if scale == 1.0 else cleaned * np.float32(scale))
-                output.write(cleaned)
-                if removed is not None:
-                    waiting.push(block)
-                    removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
-        return output.clipped
-
-    def _writer(
-        self, path: Path, target: OutputFormat, scale: float = 1.0, settle: Callable[[Path], Path] | None = None
-    ) -> AtomicWriter:
-        source = Path(self.info.path)
-        tags = read_tags(source)
-        return AtomicWriter(
-            path,
-            self.info.rate,
-            self.info.channels,
-            target,
-            tags=tags if self.request.excerpt is None else tags.without_positions(),
-            frames=self.take.frames,
-            clip_mode=self.request.clip_mode,
-            scale=scale,
-            dither_seed=_fingerprint(source),
-            overwrite=self.overwrite,
-            settle=settle,
-        )
-
-
-def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:
-    """Run a recording through a processor: pairs of what went in and what came out, not of equal length."""
-    for block in take.blocks():
-        yield block, processor.process(block)
-    rest = processor.flush()
-    yield rest[:, :0], rest
 
 
 def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:
@@ -227,21 +106,3 @@ def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:
     from cleanaudio.backends.profile import measure
 
     return measure(Take(reader, stretch).blocks(), reader.info.rate, source=str(reader.info.path))
-
-
-def _fingerprint(path: Path) -> int:
-    """Return a number made from the recording's size and beginning: the same file is dithered the same way."""
-    with open(path, "rb") as file:
-        head = file.read(_FINGERPRINT_BYTES)
-    return int.from_bytes(hashlib.blake2b(head, digest_size=8, key=str(path.stat().st_size).encode()).digest())
-
-
-def _levels(meter: LevelMeter, side: str) -> dict[str, float | int | None]:
-    levels = meter.result()
-    return {
-        f"peak_{side}_dbfs": levels.peak_dbfs,
-        f"rms_{side}_dbfs": levels.rms_dbfs,
-        f"noise_floor_{side}_dbfs": levels.noise_floor_dbfs,
-        f"snr_{side}_db": levels.snr_db,
-        f"clipped_{side}": levels.clipped_samples,
-    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,8 @@ class Judge:
     judging : Judging
     take : Take
         What was cleaned.
+    heard : callable
+        Turns a block of it into what the output is compared with: for an array, its reference microphone.
     target : Path
         Where the output belongs.
     figures : dict
@@ -78,6 +81,7 @@ class Judge:
 
     judging: Judging
     take: Take
+    heard: Callable[[Audio], Audio]
     target: Path
     figures: dict[str, float]
     fields: dict[str, str | float | None] = field(default_factory=dict)
@@ -126,4 +130,4 @@ class Judge:
                 )
                 for take in (self.take, cleaned)
             )
-        return score(enhanced, rate, noisy=noisy, metrics=self.judging.keys, align=False)
+        return score(enhanced, rate, noisy=self.heard(noisy), metrics=self.judging.keys, align=False)

@@ -34,6 +34,8 @@ class Job:
         Where what was removed goes, if asked for.
     called : str, optional
         How the output is called in rows, where that is not its path: ``-``.
+    sidecar : Path, optional
+        Where a JSON file goes that says how the output was made, if asked for.
     """
 
     number: int
@@ -44,6 +46,12 @@ class Job:
     mtime_ns: int = 0
     residual: Path | None = None
     called: str | None = None
+    sidecar: Path | None = None
+
+    @property
+    def targets(self) -> tuple[Path, ...]:
+        """The files that it writes."""
+        return tuple(path for path in (self.output, self.residual, self.sidecar) if path is not None)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path, PurePath
 
@@ -21,7 +22,7 @@ from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeEr
 
 __all__ = ["OutputPolicy", "check_targets", "plan"]
 
-_RESIDUAL = ".residual"
+_RESIDUAL, _SIDECAR = ".residual", ".json"
 _LABELS_KEPT = 10_000
 _TOUCHED_S = 10.0
 """Clocks of file servers differ a little; an output that is this much newer than its row was changed by someone."""
@@ -90,19 +91,19 @@ class _Planner:
         self._inputs = Numbers()
 
     def step(self, number: int, source: Source, now: float) -> Job | Skipped | Failed:
-        job = Job(number, (source.path,), Path(), source.label)
+        job = Job(number, source.files, Path(), source.label)
         try:
-            status = os.stat(source.path)
-            job = Job(number, (source.path,), Path(), source.label, status.st_size, status.st_mtime_ns)
-            if not stat.S_ISREG(status.st_mode):
-                raise InputError("not a regular file", path=source.label)
-            if source.found and self._is_earlier_output(source.path):
+            statuses = [_status_of_input(path, source) for path in source.files]
+            newest = max(status.st_mtime_ns for status in statuses)
+            job = replace(job, size=sum(status.st_size for status in statuses), mtime_ns=newest)
+            if source.found and self._is_earlier_output(source.files[0]):
                 return Skipped(job, "an output of an earlier run")
             output = self._policy.target(source, number)
             residual = output.with_name(f"{output.stem}{_RESIDUAL}{output.suffix}") if self._policy.residual else None
-            job = Job(number, job.inputs, output, source.label, job.size, job.mtime_ns, residual)
-            self._claim(job, status)
-            age = now - status.st_mtime
+            sidecar = output.with_name(f"{output.name}{_SIDECAR}") if self._policy.sidecar else None
+            job = replace(job, output=output, residual=residual, sidecar=sidecar)
+            self._claim(job, statuses)
+            age = now - newest / 1e9
             if abs(age) < self._policy.min_age_s:
                 return Skipped(job, f"still being written: modified {max(age, 0.0):.0f} s ago")
             return self._decide(job)
@@ -111,23 +112,23 @@ class _Planner:
         except OSError as error:
             return Failed(job, unreachable(source.path, error, source.label))
 
-    def _claim(self, job: Job, status: os.stat_result) -> None:
+    def _claim(self, job: Job, statuses: Sequence[os.stat_result]) -> None:
         """Take the outputs of a job for it, unless an input or another job's output is there."""
         if len(self._labels) < _LABELS_KEPT:
             self._labels[job.number] = job.label
-        self._inputs.add(b"%d:%d" % (status.st_dev, status.st_ino))
-        key = self._names.key(job.inputs[0])
-        if (owner := self._outputs.find(key)) is not None:
-            raise OutputError(f"the output of {self._owner(owner)} would replace this input", path=job.label)
-        for target in filter(None, (job.output, job.residual)):
+        for path, status in zip(job.inputs, statuses, strict=True):
+            self._inputs.add(b"%d:%d" % (status.st_dev, status.st_ino))
+            if (owner := self._outputs.find(self._names.key(path))) is not None:
+                raise OutputError(f"the output of {self._owner(owner)} would replace this input", path=job.label)
+        for target in job.targets:
             there = _status(target)
-            if there is not None and os.path.samestat(there, status):
+            if there is not None and any(os.path.samestat(there, status) for status in statuses):
                 raise OutputError(
                     "the output would replace the input itself", path=job.label, remedy="choose another -o or --suffix"
                 )
             if there is not None and self._inputs.find(b"%d:%d" % (there.st_dev, there.st_ino)) is not None:
                 raise OutputError(f"the output would replace another input of this run: {target}", path=job.label)
-        for target in filter(None, (job.output, job.residual)):
+        for target in job.targets:
             known = len(self._outputs)
             place = self._outputs.add(self._names.key(target))
             if place != known:
@@ -144,7 +145,7 @@ class _Planner:
         return self._labels.get(number, f"input {number + 1} of this run")
 
     def _decide(self, job: Job) -> Job | Skipped:
-        existing = [path for path in (job.output, job.residual) if path is not None and os.path.lexists(path)]
+        existing = [path for path in job.targets if os.path.lexists(path)]
         for path in existing:
             if path.is_dir():
                 raise OutputError("a folder has the name of the output", path=path, remedy="choose another --name")
@@ -157,7 +158,7 @@ class _Planner:
             raise OutputError(
                 "the output exists, and the log does not know it", path=existing[0], remedy="--overwrite, or move it"
             )
-        complete = len(existing) == 1 + (job.residual is not None)
+        complete = len(existing) == len(job.targets)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             return Skipped(job, "done in an earlier run")
         if max(path.lstat().st_mtime for path in existing) > entry.time_s + _TOUCHED_S:
@@ -177,6 +178,17 @@ class _Planner:
             return False
         made = path.with_name(path.stem.removesuffix(_RESIDUAL) + path.suffix)
         return self._log.find(path) is not None or self._log.find(made) is not None
+
+
+def _status_of_input(path: Path, source: Source) -> os.stat_result:
+    label = str(path) if source.parts else source.label
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise unreachable(path, error, label) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError("not a regular file", path=label)
+    return status
 
 
 def _status(path: Path) -> os.stat_result | None:

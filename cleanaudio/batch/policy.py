@@ -43,6 +43,8 @@ class OutputPolicy:
         Inputs modified less than so many seconds ago are left alone.
     residual : bool
         What was removed is written too, as ``STEM.residual.EXT`` beside the output.
+    sidecar : bool
+        How the output was made is written too, as ``STEM.EXT.json`` beside it.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class OutputPolicy:
     existing: Literal["refuse", "skip", "overwrite"] = "refuse"
     min_age_s: float = 0.0
     residual: bool = False
+    sidecar: bool = False
 
     def __post_init__(self) -> None:
         if (self.folder is None) == (self.file is None):

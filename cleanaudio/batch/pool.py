@@ -147,6 +147,6 @@ def _interrupted(job: Job) -> Interrupted:
 
 def _remove_leftovers(job: Job) -> None:
     """Remove the temporaries that a killed worker left beside its targets."""
-    for target in filter(None, (job.output, job.residual)):
+    for target in job.targets:
         for left in target.parent.glob(f".{escape(target.name)}.*.part"):
             left.unlink(missing_ok=True)

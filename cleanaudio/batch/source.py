@@ -1,4 +1,4 @@
-"""What a plan is made from: a file to work on, or what is wrong with something that the user named."""
+"""What a plan is made from: a recording to work on, or what is wrong with something that the user named."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class NothingFound(InputError):
 
 @dataclass(frozen=True)
 class Source:
-    """A file to work on.
+    """A recording to work on.
 
     Parameters
     ----------
     path : Path
-        Where it is.
+        Where it is; for one of several files, the name that stands for all of them.
     relative : Path
         Its path below the root that the user named, never with ``..``: how a folder tree is mirrored. The name alone
         for a single file; below its fixed leading folders for a glob; in a list below the working folder and in a
@@ -33,6 +33,8 @@ class Source:
         The other keys of its line in a manifest.
     found : bool
         It was found in a folder or by a glob, not named.
+    parts : tuple of Path
+        The files of a recording that has several.
     """
 
     path: Path
@@ -40,6 +42,12 @@ class Source:
     label: str
     meta: Mapping[str, object] = field(default_factory=dict)
     found: bool = False
+    parts: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that it is made of."""
+        return self.parts or (self.path,)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,256 @@
+"""A result on its way to its file: written, measured and, where wanted, judged before it gets its name."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.level import LevelMeter
+from cleanaudio.audio.tags import read_tags
+from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
+from cleanaudio.backends.blocks import Queue
+from cleanaudio.backends.interface import Processor
+from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
+from cleanaudio.batch.take import Take
+from cleanaudio.errors import CleanAudioError
+
+if TYPE_CHECKING:
+    from cleanaudio.batch.judge import Judging
+    from cleanaudio.batch.recipe import ClipMode
+
+Audio = NDArray[np.float32]
+
+_FINGERPRINT_BYTES = 1 << 20
+
+
+def attempt(job: Job, work: Callable[[], tuple[Fields, tuple[str, ...]]]) -> Outcome:
+    """Do the work of a job; what is wrong with its recording is an outcome, not an exception.
+
+    Parameters
+    ----------
+    job : Job
+    work : callable
+        Returns the columns of the row, and what the user should know.
+    """
+    started = time.perf_counter()
+    try:
+        fields, notes = work()
+    except CleanAudioError as error:
+        if error.path in (None, str(job.inputs[0])):
+            error.path = job.label  # as the user wrote it: a pipe's is "-", not the file that keeps it
+        return Failed(job, error, {"elapsed_s": round(time.perf_counter() - started, 3)})
+    elapsed = time.perf_counter() - started
+    seconds = float(fields["seconds"] or 0.0)
+    timing = {"elapsed_s": round(elapsed, 3), "rtf": round(elapsed / seconds, 5) if seconds else None}
+    return Done(job, {**fields, **timing}, notes)
+
+
+def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:
+    """Run a recording through a processor: pairs of what went in and what came out, not of equal length."""
+    for block in take.blocks():
+        yield block, processor.process(block)
+    rest = processor.flush()
+    yield np.zeros((take.reader.info.channels, 0), np.float32), rest
+
+
+class Wanted(Protocol):
+    """What a request says of every result."""
+
+    @property
+    def format(self) -> str | None:
+        """Container, in libsndfile's names; None keeps the input's."""
+
+    @property
+    def subtype(self) -> str | None:
+        """Encoding, in libsndfile's names; None keeps the input's."""
+
+    @property
+    def clip_mode(self) -> ClipMode:
+        """What happens to peaks over full scale in integer formats."""
+
+    @property
+    def judging(self) -> Judging | None:
+        """What is measured of it, and what becomes of it if it fails."""
+
+
+class Beside(AbstractContextManager, Protocol):
+    """A file that is written with the result: gets its name after it, or not at all."""
+
+    def finish(self) -> None:
+        """Write everything; what can go wrong, goes wrong here."""
+
+
+@dataclass
+class Result:
+    """What comes out for one recording.
+
+    Parameters
+    ----------
+    wanted : Wanted
+    job : Job
+    take : Take
+        What it is made from.
+    original : Processor
+        Gives what the result is compared with, and what takes its place where a gate wants that; without state.
+    channels : int
+        Of the result.
+    overwrite : bool
+        Whether it may replace a file.
+    threads : int
+        Threads that a judge's model may use.
+    beside : callable, optional
+        Opens the file that is written beside it.
+
+    Attributes
+    ----------
+    notes : list of str
+        What the user should know.
+    """
+
+    wanted: Wanted
+    job: Job
+    take: Take
+    original: Processor
+    channels: int
+    overwrite: bool
+    threads: int
+    beside: Callable[[], Beside] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._started = time.perf_counter()
+        info = self._info = self.take.reader.info
+        mask = info.channel_mask if self.channels == info.channels else 0
+        like = replace(info, channels=self.channels, channel_mask=mask)
+        self._target = output_format(like, self.wanted.format, self.wanted.subtype)
+        self.notes += info.warnings
+        self._clear()
+
+    def _clear(self) -> None:
+        self._before, self._after = (LevelMeter(self._info.rate, self.channels) for _ in range(2))
+
+    def make(self, processor: Processor) -> Fields:
+        """Run the recording through a processor into the file; return the columns of the row."""
+        info, frames = self._info, self.take.frames
+        latency_ms = round(1000 * processor.latency / info.rate, 2)
+        scale = self._scale(processor)
+        if self.wanted.judging is None:
+            judged: Fields = {}
+            clipped = self._write(processor, scale)
+        else:
+            clipped, judged = self._judged(processor, scale, latency_ms)
+        if self.take.reader.repaired:
+            self.notes.append(f"{self.take.reader.repaired} samples were not numbers and became silence")
+        if not frames:
+            self.notes.append("the recording holds no samples")
+        return {
+            "rate": info.rate,
+            "channels": info.channels,
+            "frames": frames,
+            "seconds": round(frames / info.rate, 3),
+            "latency_ms": latency_ms,
+            **judged,
+            **_levels(self._before, "in"),
+            **_levels(self._after, "out"),
+            "clipped_out": clipped,
+        }
+
+    def _scale(self, processor: Processor) -> float:
+        """Return the gain that ``--clip-mode rescale`` wants, found by a first pass."""
+        if self.wanted.clip_mode != "rescale" or not self._target.is_integer:
+            return 1.0
+        peak = max((float(np.max(np.abs(out), initial=0.0)) for _, out in walk(self.take, processor)), default=0.0)
+        processor.reset()
+        if peak <= 1.0:
+            return 1.0
+        self.notes.append(f"scaled by {-20 * math.log10(peak):.2f} dB to fit below full scale")
+        return 1.0 / peak
+
+    def _judged(self, processor: Processor, scale: float, latency_ms: float) -> tuple[int, Fields]:
+        """Write the output and have it judged before it gets its name."""
+        from cleanaudio.batch.judge import Judge, Rejected
+        from cleanaudio.metrics import dnsmos
+
+        dnsmos.use_threads(self.threads)
+        assert self.wanted.judging is not None
+        seconds = max(self.take.frames / self._info.rate, 1e-9)
+        figures = {"latency_ms": latency_ms}
+        judge = Judge(self.wanted.judging, self.take, self.original.process, self.job.output, figures)
+
+        def settle(finished: Path) -> Path:
+            judge.figures["rtf"] = (time.perf_counter() - self._started) / seconds
+            return judge(finished)
+
+        try:
+            clipped = self._write(processor, scale, settle)
+        except Rejected:
+            self._clear()
+            clipped = self._write(self.original, 1.0)
+        self.notes += judge.notes
+        return clipped, judge.fields
+
+    def _write(self, processor: Processor, scale: float, settle: Callable[[Path], Path] | None = None) -> int:
+        """Walk the recording into its output, and into the residual where wanted; return the limited samples."""
+        self._before = LevelMeter(self._info.rate, self.channels)
+        waiting = Queue(self.channels)
+        with ExitStack() as stack:
+            beside = stack.enter_context(self.beside()) if self.beside else None
+            output = stack.enter_context(self._writer(self.job.output, self._target, scale, settle))
+            removed = stack.enter_context(self._writer(self.job.residual, self._target)) if self.job.residual else None
+            for block, cleaned in walk(self.take, processor):
+                before = self.original.process(block)
+                self._before.add(before)
+                self._after.add(cleaned if scale == 1.0 else cleaned * np.float32(scale))
+                output.write(cleaned)
+                if removed is not None:
+                    waiting.push(before)
+                    removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
+            if beside is not None:
+                beside.finish()
+        return output.clipped
+
+    def _writer(
+        self, path: Path, target: OutputFormat, scale: float = 1.0, settle: Callable[[Path], Path] | None = None
+    ) -> AtomicWriter:
+        source = Path(self._info.path)
+        tags = read_tags(source)
+        return AtomicWriter(
+            path,
+            self._info.rate,
+            self.channels,
+            target,
+            tags=tags if self.take.stretch is None else tags.without_positions(),
+            frames=self.take.frames,
+            clip_mode=self.wanted.clip_mode,
+            scale=scale,
+            dither_seed=_fingerprint(source),
+            overwrite=self.overwrite,
+            settle=settle,
+        )
+
+
+def _fingerprint(path: Path) -> int:
+    """Return a number made from the recording's size and beginning: the same file is dithered the same way."""
+    with open(path, "rb") as file:
+        head = file.read(_FINGERPRINT_BYTES)
+    return int.from_bytes(hashlib.blake2b(head, digest_size=8, key=str(path.stat().st_size).encode()).digest())
+
+
+def _levels(meter: LevelMeter, side: str) -> dict[str, float | int | None]:
+    levels = meter.result()
+    return {
+        f"peak_{side}_dbfs": levels.peak_dbfs,
+        f"rms_{side}_dbfs": levels.rms_dbfs,
+        f"noise_floor_{side}_dbfs": levels.noise_floor_dbfs,
+        f"snr_{side}_db": levels.snr_db,
+        f"clipped_{side}": levels.clipped_samples,
+    }
