@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +14,7 @@ from cleanaudio.backends.spec import Term, parse, render
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 
 if TYPE_CHECKING:
-    from cleanaudio.backends.chain import Settings
+    from cleanaudio.backends.chain import Link, Settings
     from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.judge import Judging
@@ -130,7 +130,6 @@ def resolved(request: Request) -> dict[str, Any]:
         "guard": request.guard,
         "gate": request.judging.decides if request.judging else None,
     }
-    libraries = {"numpy", "soundfile", "soxr"}
     try:
         links = chain.resolve(request.settings(request.backend), setup).links
     except (BackendUnavailable, ModelError) as error:
@@ -138,19 +137,29 @@ def resolved(request: Request) -> dict[str, Any]:
             raise
         links = ()  # each file's row will say so
         recipe["backend"].append({"name": request.backend, "failed": error.message})
-    for link in links:
-        libraries.update(link.resolved.libraries)
-        recipe["backend"].append(
-            {
-                "name": link.term.name,
-                "weight": link.term.weight,
-                "revision": link.backend.revision,
-                "options": dict(link.resolved.options),
-                "hashes": dict(link.resolved.hashes),
-            }
-        )
-    recipe["libraries"] = {name: _version(name) for name in sorted(libraries)}
+    recipe["backend"] += described(links)
+    recipe["libraries"] = versions(links)
     return recipe
+
+
+def described(links: Iterable[Link]) -> list[dict[str, Any]]:
+    """Return what decides the samples of the backends of a chain, JSON-serialisable."""
+    return [
+        {
+            "name": link.term.name,
+            "weight": link.term.weight,
+            "revision": link.backend.revision,
+            "options": dict(link.resolved.options),
+            "hashes": dict(link.resolved.hashes),
+        }
+        for link in links
+    ]
+
+
+def versions(links: Iterable[Link]) -> dict[str, str | None]:
+    """Return the versions of the libraries that compute, those of the backends of a chain among them."""
+    names = {"numpy", "soundfile", "soxr"}.union(*(link.resolved.libraries for link in links))
+    return {name: _version(name) for name in sorted(names)}
 
 
 def _version(distribution: str) -> str | None:

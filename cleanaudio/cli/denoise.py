@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cleanaudio.cli import options, values
 from cleanaudio.errors import RecipeError
-
-if TYPE_CHECKING:
-    from cleanaudio.batch.judge import Judging
-    from cleanaudio.report.gate import Gate
 
 
 class Channels(StrEnum):
@@ -22,25 +18,6 @@ class Channels(StrEnum):
     LINKED = "linked"
     INDEPENDENT = "independent"
     MID_SIDE = "mid-side"
-
-
-class ClipMode(StrEnum):
-    """What happens to peaks over full scale."""
-
-    LIMIT = "limit"
-    RESCALE = "rescale"
-    CLAMP = "clamp"
-
-
-class IfFails(StrEnum):
-    """What becomes of an output that fails the gate."""
-
-    KEEP = "keep"
-    ORIGINAL = "original"
-    QUARANTINE = "quarantine"
-
-
-_GATE = "Quality"
 
 
 def denoise(
@@ -83,28 +60,16 @@ def denoise(
         typer.Option(
             "--guard/--no-guard",
             help="Take cleaning back where it harms; default: on where auto chose a neural backend.",
-            rich_help_panel=_GATE,
+            rich_help_panel=options.QUALITY,
         ),
     ] = None,
-    score: Annotated[
-        bool, typer.Option("--score", help="Measure each output, into the CSV.", rich_help_panel=_GATE)
-    ] = False,
-    gate: Annotated[
-        str | None,
-        typer.Option(help='blind, "dnsmos_ovrl>=2.8,…" or a TOML file; exit 3 on FAIL.', rich_help_panel=_GATE),
-    ] = None,
-    gate_missing: Annotated[
-        options.GateMissing | None,
-        typer.Option(help="What a criterion means that is not measurable.", rich_help_panel=_GATE),
-    ] = None,
-    if_fails: Annotated[
-        IfFails, typer.Option(help="What becomes of an output that fails the gate.", rich_help_panel=_GATE)
-    ] = IfFails.KEEP,
+    score: options.Score = False,
+    gate: options.Gate = None,
+    gate_missing: options.Missing = None,
+    if_fails: options.WhatIfFails = options.IfFails.KEEP,
     format_: options.Format = None,
     subtype: options.Subtype = None,
-    clip_mode: Annotated[
-        ClipMode, typer.Option(help="Peaks over full scale in integer formats.", rich_help_panel=options.OUTPUT)
-    ] = ClipMode.LIMIT,
+    clip_mode: options.Clipping = options.ClipMode.LIMIT,
     residual: Annotated[
         bool, typer.Option("--residual", help="Also write what was removed.", rich_help_panel=options.OUTPUT)
     ] = False,
@@ -158,7 +123,7 @@ def denoise(
         fallback=fallbacks,
         device=device,
         guard=_guards(spec, why) if guard is None else guard,
-        judging=_judging(score, options.parse_gate(gate, gate_missing), if_fails),
+        judging=options.judging(score, gate, gate_missing, if_fails),
     )
     batch = Batch(
         inputs=tuple(inputs or ()),
@@ -196,18 +161,3 @@ def _guards(spec: str, why: str | None) -> bool:
     from cleanaudio.backends.spec import parse
 
     return why is not None and any(registry.get(term.name).kind == "neural" for term in parse(spec))
-
-
-def _judging(score: bool, gate: Gate | None, if_fails: IfFails) -> Judging | None:
-    if gate is None and if_fails is not IfFails.KEEP:
-        raise RecipeError("--if-fails needs a --gate")
-    if gate is None and not score:
-        return None
-    from cleanaudio.batch.judge import Judging
-    from cleanaudio.metrics import registry
-
-    if gate is not None and gate.needs_reference:
-        raise RecipeError("this gate needs clean references", remedy="use --gate blind here, or cleanaudio score")
-    usual = [key for _, keys in registry.select(None, frozenset({"noisy"})) for key in keys] if score else []
-    keys = dict.fromkeys([*usual, *(gate.keys if gate else ())])
-    return Judging(tuple(keys), gate, if_fails.value)

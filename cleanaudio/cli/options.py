@@ -14,10 +14,34 @@ from cleanaudio.errors import RecipeError
 if TYPE_CHECKING:
     from cleanaudio.backends.interface import Value
     from cleanaudio.backends.profile import NoiseProfile
-    from cleanaudio.report.gate import Gate
+    from cleanaudio.batch.judge import Judging
+    from cleanaudio.report import gate as gates
 
-HOW, NOISE, OUTPUT, INPUT, RUN = "How to clean", "Noise print", "Output", "Input", "The run"
+HOW, NOISE, QUALITY, OUTPUT, INPUT, RUN = "How to clean", "Noise print", "Quality", "Output", "Input", "The run"
 DEFAULT_NAME = "{stem}{suffix}.{ext}"
+
+
+class GateMissing(StrEnum):
+    """What becomes of a criterion that is not measurable."""
+
+    FAIL = "fail"
+    IGNORE = "ignore"
+
+
+class IfFails(StrEnum):
+    """What becomes of an output that fails the gate."""
+
+    KEEP = "keep"
+    ORIGINAL = "original"
+    QUARANTINE = "quarantine"
+
+
+class ClipMode(StrEnum):
+    """What happens to peaks over full scale."""
+
+    LIMIT = "limit"
+    RESCALE = "rescale"
+    CLAMP = "clamp"
 
 
 def _configure(context: typer.Context, parameter: typer.CallbackParam, value: object) -> object:
@@ -67,6 +91,20 @@ Profile = Annotated[
     Path | None, typer.Option("--profile", "-p", help="A print by profile-noise.", rich_help_panel=NOISE)
 ]
 
+Score = Annotated[bool, typer.Option("--score", help="Measure each output, into the CSV.", rich_help_panel=QUALITY)]
+Gate = Annotated[
+    str | None,
+    typer.Option("--gate", help='blind, "dnsmos_ovrl>=2.8,…" or a TOML file; exit 3 on FAIL.', rich_help_panel=QUALITY),
+]
+Missing = Annotated[
+    GateMissing | None,
+    typer.Option("--gate-missing", help="What a criterion means that is not measurable.", rich_help_panel=QUALITY),
+]
+WhatIfFails = Annotated[
+    IfFails,
+    typer.Option("--if-fails", help="What becomes of an output that fails the gate.", rich_help_panel=QUALITY),
+]
+
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
@@ -88,6 +126,10 @@ Format = Annotated[
 Subtype = Annotated[
     str | None,
     typer.Option("--subtype", help="PCM_16, PCM_24, FLOAT, VORBIS …; default: as the input.", rich_help_panel=OUTPUT),
+]
+Clipping = Annotated[
+    ClipMode,
+    typer.Option("--clip-mode", help="Peaks over full scale in integer formats.", rich_help_panel=OUTPUT),
 ]
 Name = Annotated[
     str,
@@ -151,20 +193,30 @@ def settings_of(pairs: list[str] | None, contract: str | None, model_rate: int |
     return {key: value for key, value in own.items() if value is not None} | values.pairs(pairs or [])
 
 
-class GateMissing(StrEnum):
-    """What becomes of a criterion that is not measurable."""
-
-    FAIL = "fail"
-    IGNORE = "ignore"
-
-
-def parse_gate(text: str | None, missing: GateMissing | None) -> Gate | None:
+def parse_gate(text: str | None, missing: GateMissing | None) -> gates.Gate | None:
     """Return the gate that was asked for, if one was."""
     if text is None:
         return None
     from cleanaudio.report import gate
 
     return gate.parse(text, None if missing is None else missing.value)
+
+
+def judging(score: bool, gate: str | None, missing: GateMissing | None, if_fails: IfFails) -> Judging | None:
+    """Return what is measured of every output and what becomes of those that fail, if anything is."""
+    parsed = parse_gate(gate, missing)
+    if parsed is None and if_fails is not IfFails.KEEP:
+        raise RecipeError("--if-fails needs a --gate")
+    if parsed is None and not score:
+        return None
+    from cleanaudio.batch.judge import Judging
+    from cleanaudio.metrics import registry
+
+    if parsed is not None and parsed.needs_reference:
+        raise RecipeError("this gate needs clean references", remedy="use --gate blind here, or cleanaudio score")
+    usual = [key for _, keys in registry.select(None, frozenset({"noisy"})) for key in keys] if score else []
+    keys = dict.fromkeys([*usual, *(parsed.keys if parsed else ())])
+    return Judging(tuple(keys), parsed, if_fails.value)
 
 
 def existing(skip_existing: bool, overwrite: bool) -> Literal["refuse", "skip", "overwrite"]:
