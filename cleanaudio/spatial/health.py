@@ -6,8 +6,8 @@ channels to use; :class:`Repair` turns the recording into one that a beamformer 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -66,6 +66,8 @@ class Report:
     reference : int
         The usable channel that has most in common with the others: for ``--ref auto``. An index of the recording's
         channels, not of ``use``.
+    numbers : tuple of int
+        What the channels are called in sentences.
     """
 
     channels: int
@@ -74,6 +76,7 @@ class Report:
     inverted: tuple[int, ...]
     late: Mapping[int, int]
     reference: int
+    numbers: tuple[int, ...]
 
     @property
     def healthy(self) -> bool:
@@ -81,8 +84,11 @@ class Report:
         return not self.findings
 
     def describe(self) -> list[str]:
-        """Return a sentence per finding, microphones counted from 1."""
-        return [f"microphone {f.channel + 1} {f.detail}" + ("" if f.use else ": left out") for f in self.findings]
+        """Return a sentence per finding."""
+        return [
+            f"microphone {self.numbers[f.channel]} {f.detail}" + ("" if f.channel in self.use else ": left out")
+            for f in self.findings
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-serialisable, channels counted from 0."""
@@ -90,7 +96,7 @@ class Report:
 
     def keep_all(self) -> Report:
         """Return the same findings without any consequence (``--bad-mics keep``)."""
-        return Report(self.channels, self.findings, tuple(range(self.channels)), (), {}, self.reference)
+        return replace(self, use=tuple(range(self.channels)), inverted=(), late={})
 
 
 class HealthCheck:
@@ -105,6 +111,8 @@ class HealthCheck:
         m/s.
     aperture_s : float
         Without a geometry: delays up to here may be real.
+    numbers : sequence of int, optional
+        What the channels are called in sentences; counted from 1 without it.
 
     Raises
     ------
@@ -119,6 +127,7 @@ class HealthCheck:
         geometry: Geometry | None = None,
         speed: float = 343.0,
         aperture_s: float = 0.03,
+        numbers: Sequence[int] | None = None,
     ) -> None:
         if channels < 2:
             raise InputError(
@@ -129,6 +138,7 @@ class HealthCheck:
             geometry.check(channels)
             aperture_s = geometry.extent_m / speed + 0.001
         self._rate, self._channels, self._geometry, self._speed = rate, channels, geometry, speed
+        self._numbers = tuple(range(1, channels + 1) if numbers is None else numbers)
         self._window = round(_WINDOW_S * rate)
         self._size = 2 << (self._window - 1).bit_length()
         self._aperture = aperture_s * rate
@@ -176,8 +186,13 @@ class HealthCheck:
                 curve = correlation(phat(spectra[n] * spectra[m].conj()), self._size, weights)
                 self._pair_curves[k] += np.concatenate([curve[-half:], curve[: half + 1]])
 
-    def report(self) -> Report:
+    def report(self, keep: bool = False) -> Report:
         """Judge what was heard.
+
+        Parameters
+        ----------
+        keep : bool
+            Whatever is found, use all channels as they are.
 
         Raises
         ------
@@ -193,8 +208,10 @@ class HealthCheck:
         silent = not self._power.any()
         if silent:  # digital silence gives silence: nothing to complain of
             every = tuple(range(self._channels))
-            return Report(self._channels, (), every, (), {}, 0)
-        if len(use) < 2:
+            return Report(self._channels, (), every, (), {}, 0, self._numbers)
+        if len(use) < 2 and keep:
+            use = [m for m in range(self._channels) if self._power[m] > 0]
+        elif len(use) < 2:
             raise InputError(
                 f"of {self._channels} microphones only {len(use)} can be used",
                 remedy="denoise cleans a single channel; --bad-mics keep uses them all",
@@ -203,7 +220,8 @@ class HealthCheck:
         self._swaps(use, findings, bool(late or inverted or gone))
         reference = max(use, key=lambda m: (likeness[m] if m not in late else -1.0, -m))
         findings.sort(key=lambda f: f.channel)
-        return Report(self._channels, tuple(findings), tuple(use), tuple(inverted), late, reference)
+        report = Report(self._channels, tuple(findings), tuple(use), tuple(inverted), late, reference, self._numbers)
+        return report.keep_all() if keep else report
 
     def _levels(self) -> list[Finding]:
         findings = []
@@ -276,11 +294,12 @@ class HealthCheck:
         if best * 3 > unswapped:
             return
         _, a, b = misfits[0]
-        rivals = [f"{c + 1} and {d + 1}" for misfit, c, d in misfits[1:] if misfit < 2 * best + 0.2]
+        name = self._numbers
+        rivals = [f"{name[c]} and {name[d]}" for misfit, c, d in misfits[1:] if misfit < 2 * best + 0.2]
         # A regular array looks alike from several sides, so that two swaps may explain the same delays.
         doubt = f", or {' or '.join(rivals)} are: not put right" if rivals else ""
-        findings.append(Finding(a, "swapped", f"is swapped with microphone {b + 1}{doubt}", True))
-        findings.append(Finding(b, "swapped", f"is swapped with microphone {a + 1}{doubt}", True))
+        findings.append(Finding(a, "swapped", f"is swapped with microphone {name[b]}{doubt}", True))
+        findings.append(Finding(b, "swapped", f"is swapped with microphone {name[a]}{doubt}", True))
         if not rivals:
             first, second = use.index(a), use.index(b)
             use[first], use[second] = b, a
