@@ -139,12 +139,10 @@ class Torch(Backend):
 @lru_cache(maxsize=4)
 def _read(path: Path, stamp: int, device: str) -> tuple[Network, str]:
     """Read a checkpoint once for as long as its file stays as it is."""
-    import torch
-
     from cleanaudio.networks.checkpoint import load_network
+    from cleanaudio.networks.device import check
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RecipeError("this torch cannot use a CUDA device", remedy="use --device cpu")
+    check(device)
     network, _ = load_network(path.parent, path.name, device)
     return network, hashlib.sha256(path.read_bytes()).hexdigest()
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import cleanaudio
-from cleanaudio.cli import backends, denoise, impact, inspect, mix, models, profile_noise, score, stream
+from cleanaudio.cli import backends, denoise, impact, inspect, mix, models, profile_noise, score, stream, train
 from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import CleanAudioError
@@ -29,6 +29,7 @@ app.command("inspect")(inspect.inspect)
 app.command("mix")(mix.mix)
 app.command("impact")(impact.impact)
 app.command("stream")(stream.stream)
+app.command("train")(train.train)
 app.command("backends")(backends.backends)
 app.add_typer(models.app, name="models")
 

@@ -100,7 +100,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
     try:
         network.load_state_dict(dict(tensors))
     except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
+        reason = str(error).splitlines()[-1].strip()[:120]
         raise ModelError(f"the checkpoint is of another network or size ({reason})", path=path) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
@@ -35,7 +36,7 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Network:
     Raises
     ------
     RecipeError
-        No such network, or no such option.
+        No such network, no such option, or a value of another type.
     """
     if name not in _NETWORKS:
         raise RecipeError(f"there is no network {name!r}", remedy=f"there are: {', '.join(names())}")
@@ -45,4 +46,22 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Network:
         chosen = getattr(module, config)(**(options or {}))
     except TypeError as error:
         raise RecipeError(f"network {name}: {error}") from None
+    check_types(chosen, f"network {name}: ")
     return getattr(module, network)(chosen)
+
+
+def check_types(config: Any, where: str = "") -> None:
+    """Look whether the fields of a config are of the types of their defaults; a whole number will do for any number.
+
+    Raises
+    ------
+    RecipeError
+    """
+    for field in fields(config):
+        value, kind = getattr(config, field.name), type(field.default)
+        kinds = (int, float) if kind is float else (kind,)
+        if kind in _IN_WORDS and (not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool)):
+            raise RecipeError(f"{where}{field.name} = {value!r} is not {_IN_WORDS[kind]}")
+
+
+_IN_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list"}

@@ -23,7 +23,12 @@ FILE = "about.json"
 NOT_STATED = "not stated"
 
 
-def write(run_dir: Path, sources: Mapping[str, Iterable[Path]], device: torch.device | str = "cpu") -> None:
+def write(
+    run_dir: Path,
+    sources: Mapping[str, Iterable[Path]],
+    device: torch.device | str = "cpu",
+    skipped: Iterable[str] = (),
+) -> None:
     """Write what a run is made of; machines that worked on it before stay on the list.
 
     Parameters
@@ -32,6 +37,8 @@ def write(run_dir: Path, sources: Mapping[str, Iterable[Path]], device: torch.de
     sources : mapping
         Folders or manifests (:func:`cleanaudio.train.corpus.scan`) by role: speech, noise, rir.
     device : torch.device or str
+    skipped : iterable of str
+        Recordings that could not be read, with the reason.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     machines = read(run_dir).get("machines", [])
@@ -39,6 +46,7 @@ def write(run_dir: Path, sources: Mapping[str, Iterable[Path]], device: torch.de
         "data": [line for role, paths in sources.items() for line in licences(role, paths)],
         "machines": list(dict.fromkeys([*machines, machine(device)])),
         "revision": revision(),
+        "skipped": list(skipped),
     }
     path = run_dir / FILE
     partial = path.with_name(f".{FILE}.partial")

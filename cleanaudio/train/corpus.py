@@ -9,8 +9,9 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
@@ -194,7 +195,7 @@ def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate:
     position = 0
     ordered = sorted(clips, key=lambda clip: (clip.group, str(clip.path)))
     workers = os.cpu_count() or 1
-    with partial.open("wb") as out, ThreadPoolExecutor(workers) as pool:
+    with _removed_if_broken(partial), partial.open("wb") as out, ThreadPoolExecutor(workers) as pool:
         for first in range(0, len(ordered), 8 * workers):  # so many at a time, for the sake of the memory
             some = ordered[first : first + 8 * workers]
             for clip, (samples, rate, problem) in zip(some, pool.map(_read, some, repeat(most_rate)), strict=True):
@@ -215,6 +216,15 @@ def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate:
     written = index.with_suffix(".partial-index")
     written.write_text(text, encoding="utf-8")
     os.replace(written, index)
+
+
+@contextmanager
+def _removed_if_broken(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _read(clip: Clip, most_rate: int) -> tuple[NDArray[np.int16], int, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cleanaudio.audio.whole import read_whole
 from cleanaudio.errors import InputError
 from cleanaudio.networks.interface import Network
 
@@ -31,21 +32,21 @@ def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[
     Raises
     ------
     InputError
-        No pairs there.
+        No pairs there, or one that cannot be read.
     """
-    import soundfile
     import soxr
 
     names = sorted(path.name for path in (folder / "noisy").glob("*") if (folder / "clean" / path.name).exists())
     if not names:
-        raise InputError("no noisy/clean pairs", path=folder)
+        raise InputError("no noisy/clean pairs", path=folder, remedy="it must hold noisy/NAME and clean/NAME")
     if limit is not None and limit < len(names):
         names = [names[i * len(names) // limit] for i in range(limit)]
     pairs = []
     for name in names:
-        noisy, own = soundfile.read(folder / "noisy" / name, dtype="float32")
-        clean, _ = soundfile.read(folder / "clean" / name, dtype="float32")
-        pairs.append((soxr.resample(noisy, own, rate), soxr.resample(clean, own, rate)))
+        (noisy, own), (clean, other) = (read_whole(folder / side / name) for side in ("noisy", "clean"))
+        if (own, noisy.shape[1]) != (other, clean.shape[1]):
+            raise InputError("differs in rate or length from its clean partner", path=folder / "noisy" / name)
+        pairs.append((soxr.resample(noisy[0], own, rate), soxr.resample(clean[0], own, rate)))
     return pairs
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.whole import read_whole
+from cleanaudio.errors import InputError
 from cleanaudio.train.corpus import scan
 
 SPEED_OF_SOUND = 343.0
@@ -63,7 +65,9 @@ def shoebox(generator: np.random.Generator, rate: int, seconds: float, reach_s: 
     return (response / np.sqrt(np.sum(response**2))).astype(np.float32)
 
 
-def measured(sources: Iterable[Path], rate: int, seconds: float) -> list[NDArray[np.float32]]:
+def measured(
+    sources: Iterable[Path], rate: int, seconds: float, log: Callable[[str], None] = lambda text: None
+) -> list[NDArray[np.float32]]:
     """Read room responses, every channel by itself, resampled, cut and brought to the same start and energy.
 
     Parameters
@@ -72,19 +76,24 @@ def measured(sources: Iterable[Path], rate: int, seconds: float) -> list[NDArray
         Folders or manifests.
     rate : int
     seconds : float
+    log : callable, optional
+        Told which cannot be read.
 
     Returns
     -------
     list of ndarray, shape (rate * seconds,)
     """
-    import soundfile
     import soxr
 
     responses = []
     for source in sources:
         for clip in scan(Path(source), "type"):
-            channels, own_rate = soundfile.read(clip.path, dtype="float32", always_2d=True)
-            for channel in channels.T:
+            try:
+                channels, own_rate = read_whole(clip.path)
+            except InputError as error:
+                log(f"a room response is left out: {error.describe()}")
+                continue
+            for channel in channels:
                 response = soxr.resample(channel, own_rate, rate)
                 first = max(int(np.argmax(np.abs(response))) - rate // 1000, 0)
                 response = response[first:][: int(rate * seconds)]
@@ -94,10 +103,17 @@ def measured(sources: Iterable[Path], rate: int, seconds: float) -> list[NDArray
     return responses
 
 
-def bank(sources: Iterable[Path], rate: int, seconds: float, simulated: int, seed: int) -> NDArray[np.float32]:
-    """Return measured and simulated responses together, shape (count, rate * seconds)."""
+def bank(
+    sources: Iterable[Path],
+    rate: int,
+    seconds: float,
+    simulated: int,
+    seed: int,
+    log: Callable[[str], None] = lambda text: None,
+) -> NDArray[np.float32]:
+    """Return measured and simulated responses together, shape (count, rate * seconds); see :func:`measured`."""
     generator = np.random.default_rng((seed, 77))
-    rooms = measured(sources, rate, seconds)
+    rooms = measured(sources, rate, seconds, log)
     # The measured ones stand for a third of all, however few they are.
     rooms *= max(1, simulated // (2 * len(rooms))) if rooms else 1
     return np.stack(rooms + [shoebox(generator, rate, seconds) for _ in range(simulated)])

@@ -1,0 +1,140 @@
+"""A training run put together: recordings, rooms, mixer, development pairs, and the trainer over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import distributed
+
+from cleanaudio.errors import RecipeError
+from cleanaudio.train import about, config, corpus, evaluate, rooms
+from cleanaudio.train.config import TrainConfig
+from cleanaudio.train.data import Mixer
+from cleanaudio.train.loop import Log, Trainer, check_folder
+
+ROOM_S = 1.0
+"""Length of a room response."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run is to be.
+
+    Parameters
+    ----------
+    config : TrainConfig
+    run_dir : Path
+    speech, noise, rir : tuple of Path
+        Folders or manifests; see :func:`cleanaudio.train.corpus.scan`.
+    dev : Path, optional
+        Folder of noisy/clean pairs.
+    dev_pairs : int
+        So many of them, evenly out of all.
+    cache : Path
+        For decoded recordings; see :func:`cleanaudio.train.corpus.load`.
+    device : str
+    resume : bool
+        Go on with the run of the folder.
+    start : Path, optional
+        A checkpoint whose weights are the first ones.
+    """
+
+    config: TrainConfig
+    run_dir: Path
+    speech: tuple[Path, ...]
+    noise: tuple[Path, ...]
+    rir: tuple[Path, ...]
+    cache: Path
+    dev: Path | None = None
+    dev_pairs: int = 20
+    device: str = "cpu"
+    resume: bool = False
+    start: Path | None = None
+
+
+def configure(
+    network: str, source: Path | None, run_dir: Path, resume: bool, changes: Mapping[str, Any]
+) -> TrainConfig:
+    """Return the config of a run.
+
+    Parameters
+    ----------
+    network : str
+        Or the name of another config that comes with the package.
+    source : Path, optional
+        A TOML file; default: the run's own where it is resumed, else the one that comes with the network.
+    run_dir : Path
+    resume : bool
+    changes : mapping
+        Values by key, those of tables with the table's name before a dot: ``mix.rate``.
+
+    Raises
+    ------
+    RecipeError
+        No such network, an unknown key, or a config of another network.
+    """
+    shipped = config.shipped()
+    if network not in shipped:
+        raise RecipeError(f"there is no network {network!r}", remedy=f"there are: {', '.join(shipped)}")
+    if source is None:
+        own = run_dir / "config.toml"
+        source = own if resume and own.exists() else shipped[network]
+    chosen = config.changed(config.read(source), changes)
+    if chosen.network != config.read(shipped[network]).network:
+        raise RecipeError(f"this config is of the network {chosen.network}, not {network}", path=source)
+    return chosen
+
+
+def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], None] = lambda text: None) -> Trainer:
+    """Do everything that comes before the first step.
+
+    Parameters
+    ----------
+    request : Request
+    log : callable, optional
+        Told the columns of log.csv now and then.
+    say : callable, optional
+        Told what the user should know.
+
+    Raises
+    ------
+    InputError
+        No usable recordings or pairs, or a folder that holds another run.
+    RecipeError
+        A config that makes no sense.
+    ModelError
+        A checkpoint that is broken or of another network.
+    """
+    check_folder(request.run_dir, request.resume)
+    c = request.config
+    if not request.rir and not c.simulated_rooms:
+        raise RecipeError("there are no rooms", remedy="name --rir, or let simulated_rooms be above 0")
+    shared = distributed.is_available() and distributed.is_initialized()
+    follower = shared and distributed.get_rank() > 0
+    if follower:
+        distributed.barrier()  # until the first process has filled the cache
+        log, say = (lambda row: None), (lambda text: None)
+    speech = corpus.load(request.speech, request.cache, "speaker", True, c.mix.rate, say)
+    noise = corpus.load(request.noise, request.cache, "type", False, c.mix.rate, say)
+    if shared and not follower:
+        distributed.barrier()
+    bank = rooms.bank(request.rir, c.mix.rate, ROOM_S, c.simulated_rooms, c.seed, say)
+    say(f"speech {speech.seconds / 60:.0f} min, noise {noise.seconds / 60:.0f} min, room responses {len(bank)}")
+    if corpus.swapped(speech, noise):
+        say("the noise sounds more like voices than the speech does: are --speech and --noise swapped?")
+    pairs = None
+    if request.dev is not None and not follower:
+        pairs = evaluate.load_pairs(request.dev, c.mix.rate, request.dev_pairs)
+    mixer = Mixer(speech, noise, bank, c.mix, c.seed, request.device)
+    trainer = Trainer(c, mixer, request.run_dir, pairs, request.device, log)
+    if request.resume:
+        trainer.resume()
+    elif request.start is not None:
+        trainer.start_from(request.start)
+    if not follower:
+        sources = {"speech": request.speech, "noise": request.noise, "rir": request.rir}
+        about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped])
+    return trainer
