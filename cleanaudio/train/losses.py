@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from cleanaudio.networks.spectrum import band_mask
+
 
 def si_snr(estimate: Tensor, target: Tensor, floor: float = 1e-3) -> Tensor:
     """Return the scale-invariant signal-to-noise ratio in dB (Le Roux et al. 2019, eq. 1), without removing the mean.
@@ -49,8 +51,7 @@ def compressed(
     tuple of Tensor
         Magnitude error, complex error.
     """
-    size_e = (estimate.real.square() + estimate.imag.square() + 1e-8).sqrt()
-    size_t = (target.real.square() + target.imag.square() + 1e-8).sqrt()
+    size_e, size_t = (_power(estimate) + 1e-8).sqrt(), (_power(target) + 1e-8).sqrt()
     small_e, small_t = size_e**power, size_t**power
     magnitude = (small_e - small_t).square()
     scale_e, scale_t = small_e / size_e, small_t / size_t
@@ -78,9 +79,7 @@ class SpectralLoss(nn.Module):
         self.sizes, self.rate, self.complex_share = tuple(sizes), rate, complex_share
         for size in self.sizes:
             self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
-            frequency = torch.linspace(0, rate / 2, size // 2 + 1)
-            weight = (24.7 * (4.37 * frequency / 1000 + 1)) ** -0.5  # root of the ERB's density
-            self.register_buffer(f"weight_{size}", weight / weight.mean(), persistent=False)
+            self.register_buffer(f"weight_{size}", hearing(size // 2 + 1, rate), persistent=False)
 
     def forward(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Take (batch, samples) of about unit level, return the loss."""
@@ -130,6 +129,57 @@ class EnhancementLoss(nn.Module):
         ratio = si_snr(estimate, target).mean()
         loss = spectral - self.si_snr_weight * ratio
         return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
+
+
+class FrameLoss(nn.Module):
+    """The same on the very spectra that a network makes: no way back and forth, so it costs a fraction.
+
+    Parameters
+    ----------
+    rate : int
+    size : int
+        Window of the spectra, in samples.
+    si_snr_weight : float
+        For each dB.
+    complex_share : float
+    """
+
+    weight: Tensor
+
+    def __init__(self, rate: int, size: int, si_snr_weight: float = 0.005, complex_share: float = 0.4) -> None:
+        super().__init__()
+        self.rate, self.si_snr_weight, self.complex_share = rate, si_snr_weight, complex_share
+        self.register_buffer("weight", hearing(size // 2 + 1, rate), persistent=False)
+
+    def forward(
+        self, estimate: Tensor, target: Tensor, noisy: Tensor, bandwidth_hz: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss and its parts.
+
+        Parameters
+        ----------
+        estimate, target, noisy : Tensor, shape (batch, frames, bins), complex
+        bandwidth_hz : Tensor, shape (batch,)
+            What the estimate holds above it does not count.
+        """
+        estimate = estimate * band_mask(bandwidth_hz, estimate.shape[-1], self.rate)
+        level = (_power(target).mean((1, 2)) + 0.01 * _power(noisy).mean((1, 2)) + 1e-7).sqrt()[:, None, None]
+        estimate, target = estimate / level, target / level
+        magnitude, parts = compressed(estimate, target, self.weight)
+        spectral = (1 - self.complex_share) * magnitude + self.complex_share * parts
+        ratio = si_snr(*(torch.view_as_real(spectra).flatten(1) for spectra in (estimate, target))).mean()
+        loss = spectral - self.si_snr_weight * ratio
+        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
+
+
+def hearing(bins: int, rate: int) -> Tensor:
+    """Return weights of mean one for bins from zero to half the rate: the root of how densely hearing resolves there.
+
+    The density is that of the equivalent rectangular bandwidths of Glasberg & Moore (1990), eq. 3.
+    """
+    frequency = torch.linspace(0, rate / 2, bins)
+    weight = (24.7 * (4.37 * frequency / 1000 + 1)) ** -0.5
+    return weight / weight.mean()
 
 
 def ideal_mask(kind: str, target: Tensor, noisy: Tensor) -> Tensor:

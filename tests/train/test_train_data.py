@@ -110,6 +110,16 @@ def test_a_batch_depends_on_seed_and_step_alone(tmp_path):
     assert not torch.equal(a.noisy, make_mixer(tmp_path, seed=2).batch(7, 4).noisy)
 
 
+def test_a_stock_is_mixed_several_times_and_every_voice_as_often_as_any_other(tmp_path):
+    mixer = make_mixer(tmp_path, **PLAIN, stock=2, remix=3, speech_dbfs=(-30.0, -30.0))
+    batches = [mixer.batch(step, 3) for step in range(12)]
+    targets = [target.numpy().round(4).tobytes() for batch in batches for target in batch.target]
+    assert len(set(targets[:18])) == 6 and all(targets[:18].count(target) == 3 for target in targets[:18])
+    assert not set(targets[:18]) & set(targets[18:])
+    noisy = {noisy.numpy().tobytes() for batch in batches for noisy in batch.noisy}
+    assert len(noisy) == 36
+
+
 def test_batches_are_finite_and_within_full_scale(tmp_path):
     mixer = make_mixer(tmp_path)
     for step in range(12):

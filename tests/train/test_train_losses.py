@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from cleanaudio.train.losses import EnhancementLoss, compressed, ideal_mask, si_snr
+from cleanaudio.audio.stft import window
+from cleanaudio.networks.spectrum import Spectrum
+from cleanaudio.train.losses import EnhancementLoss, FrameLoss, compressed, ideal_mask, si_snr
 
 
 def noise(*shape, seed=1):
@@ -56,3 +58,30 @@ def test_ideal_masks():
     assert torch.allclose(ideal_mask("irm", target, noisy), torch.tensor([0.5**0.5, 0, 1, 0.2**0.5]), atol=1e-5)
     assert ideal_mask("ibm", target, noisy).tolist() == [0, 0, 1, 0]
     assert torch.allclose(ideal_mask("psm", target, noisy), torch.tensor([0.5, 0, 1, 0]), atol=1e-5)
+
+
+def test_the_loss_on_frames_is_that_on_signals_up_to_the_window():
+    torch.manual_seed(0)
+    spectrum = Spectrum(torch.from_numpy(window("vorbis", 960)), 480)
+    target = 0.1 * torch.randn(2, 48000)
+    noisy, estimate = (target + share * torch.randn(2, 48000) for share in (0.1, 0.03))
+    everywhere = torch.tensor([24000.0, 24000.0])
+    of_frames, parts = FrameLoss(48000, 960)(*map(spectrum, (estimate, target, noisy)), everywhere)
+    of_signals, same = EnhancementLoss(48000, (960,))(estimate, target, noisy)
+    assert parts["si_snr_db"] == pytest.approx(same["si_snr_db"].item(), abs=0.1)
+    assert parts["spectral"] == pytest.approx(same["spectral"].item(), rel=0.1)
+    assert of_frames == pytest.approx(of_signals.item(), abs=0.01)
+
+
+def test_what_lies_above_the_bandwidth_does_not_count_on_frames():
+    spectrum = Spectrum(torch.from_numpy(window("vorbis", 960)), 480)
+    target = 0.1 * torch.sin(torch.arange(4800) / 10)[None].repeat(2, 1)
+    band = torch.tensor([8000.0, 24000.0])
+    loss = FrameLoss(48000, 960)
+    clean = spectrum(target)
+    hissing = clean.clone()
+    hissing[..., 200:] += 0.1
+    (a, _), (b, _) = (loss(s[:1], clean[:1], clean[:1], band[:1]) for s in (clean, hissing))
+    assert a == pytest.approx(b.item(), abs=1e-4)
+    (a, _), (b, _) = (loss(s[1:], clean[1:], clean[1:], band[1:]) for s in (clean, hissing))
+    assert b > a + 0.05
