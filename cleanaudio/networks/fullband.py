@@ -4,9 +4,8 @@ What it takes from where:
 
 - gains on ERB-spaced bands for the whole band and a short complex filter over time for the low bins, which can rebuild
   what a real gain cannot: DeepFilterNet (Schröter et al. 2022, eqs. 4 and 5);
-- one recurrent network shared by all bands, over time, followed by attention across the bands of a frame: dual-path
-  models from TasNet on, in the lean form of FastEnhancer (Ahn et al. 2025) and GTCRN (Rong et al. 2024). Sharing over
-  the bands keeps the parameters few, so that a small set of voices is enough;
+- one recurrent network shared by all stretches of the band, which keeps the parameters few, followed by one that sees
+  the whole band at once: FullSubNet (Hao et al. 2021), there the other way round;
 - magnitudes compressed with the power 0.3, instead of a running normalisation that would need to settle.
 
 Frames are 20 ms long, 10 ms apart; with one frame of look-ahead the algorithmic latency is 30 ms.
@@ -35,13 +34,13 @@ class FullBandConfig:
     Parameters
     ----------
     channels : int
-        Width of the core; a multiple of ``heads``.
+        Width of the core, for each of its ``(low + bands) / 8`` positions on the frequency axis.
     hidden : int
         Width between the core and the edges.
     blocks : int
-        Pairs of recurrence over time and attention over bands.
-    heads : int
-        Of the attention.
+        Pairs of recurrence in each position and over all of them.
+    whole : int
+        Width of the recurrence over all of them.
     low : int
         Bins of 50 Hz that are seen and filtered one by one.
     bands : int
@@ -53,7 +52,7 @@ class FullBandConfig:
     channels: int = 64
     hidden: int = 32
     blocks: int = 2
-    heads: int = 4
+    whole: int = 192
     low: int = 96
     bands: int = 32
     taps: int = 5
@@ -134,32 +133,30 @@ class Widen(nn.Module):
 
 
 class Block(nn.Module):
-    """Recurrence over time in each band, then attention over the bands of each frame.
+    """Recurrence over time in each position by itself, then in all positions together.
 
     Parameters
     ----------
-    channels, heads : int
+    positions, channels, whole : int
     """
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, positions: int, channels: int, whole: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.recurrent = nn.GRU(channels, channels)
-        self.after_recurrent = nn.Linear(channels, channels, bias=False)
-        self.norm_recurrent = Norm(channels)
-        self.query_key_value = nn.Linear(channels, 3 * channels)
-        self.after_attention = nn.Linear(channels, channels, bias=False)
-        self.norm_attention = Norm(channels)
+        self.each = nn.LSTM(channels, channels)
+        self.after_each = nn.Linear(channels, channels, bias=False)
+        self.norm_each = Norm(channels)
+        self.gather = nn.Linear(positions * channels, whole)
+        self.all = nn.LSTM(whole, whole)
+        self.after_all = nn.Linear(whole, positions * channels, bias=False)
+        self.norm_all = Norm(channels)
 
-    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Take x (frames, batch, positions, channels) and state (1, batch * positions, channels); return both anew."""
+    def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Take x (frames, batch, positions, channels) and hidden and cell states of both layers; return both anew."""
         frames, batch, positions, channels = x.shape
-        past, state = self.recurrent(x.reshape(frames, batch * positions, channels), state)
-        x = x + self.norm_recurrent(self.after_recurrent(past)).reshape(x.shape)
-        parts = self.query_key_value(x).reshape(frames * batch, positions, 3, self.heads, channels // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = functional.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(x.shape)
-        return x + self.norm_attention(self.after_attention(mixed)), state
+        past, each = self.each(x.reshape(frames, batch * positions, channels), states[:2])
+        x = x + self.norm_each(self.after_each(past)).reshape(x.shape)
+        past, whole = self.all(self.gather(x.reshape(frames, batch, positions * channels)), states[2:])
+        return x + self.norm_all(self.after_all(past).reshape(x.shape)), (*each, *whole)
 
 
 class FullBand(FrameNetwork):
@@ -188,7 +185,7 @@ class FullBand(FrameNetwork):
         self.enter = Narrow(9, c.hidden, 4)
         self.narrow = Narrow(c.hidden, c.channels, 2)
         self.place = nn.Parameter(torch.randn(self.positions, c.channels) * 0.1)
-        self.core = nn.ModuleList(Block(c.channels, c.heads) for _ in range(c.blocks))
+        self.core = nn.ModuleList(Block(self.positions, c.channels, c.whole) for _ in range(c.blocks))
         self.widen_core = Widen(c.channels, c.hidden, 2)
         self.bridge = nn.Linear(c.hidden, c.hidden)
         self.widen = Widen(c.hidden, c.hidden // 2, 4)
@@ -203,7 +200,8 @@ class FullBand(FrameNetwork):
         c = self.config
         shapes: dict[str, tuple[int, ...]] = {"spectra": (batch, BINS, c.taps - 1, 2)}
         for number in range(c.blocks):
-            shapes[f"recurrent_{number}"] = (1, batch * self.positions, c.channels)
+            shapes[f"hidden_each_{number}"] = shapes[f"cell_each_{number}"] = (1, batch * self.positions, c.channels)
+            shapes[f"hidden_all_{number}"] = shapes[f"cell_all_{number}"] = (1, batch, c.whole)
         return shapes
 
     def features(self, spectra: Tensor) -> Tensor:
@@ -244,10 +242,10 @@ class FullBand(FrameNetwork):
         seen = self.features(known[c.taps - 3 :])
         entered = self.enter(torch.cat([seen[:-2], seen[1:-1], seen[2:]], dim=-1))
         x = self.narrow(entered) + self.place
-        new_states = []
-        for block, state in zip(self.core, states[1:], strict=True):
-            x, state = block(x, state)
-            new_states.append(state)
+        new_states: list[Tensor] = []
+        for number, block in enumerate(self.core):
+            x, after = block(x, *states[1 + 4 * number : 5 + 4 * number])
+            new_states += after
         x = self.widen(self.widen_core(x) + self.bridge(entered))
         gain = torch.sigmoid(self.gain(x))[..., 0]
         gain = torch.cat([gain[..., : c.low], gain[..., c.low :] @ self.spread], dim=-1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from cleanaudio.audio.stft import window
 from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.networks.interface import Network
-from cleanaudio.networks.spectrum import RealSpectrum
+from cleanaudio.networks.spectrum import RealSpectrum, Spectrum
 
 RATE = 16000
 SIZE, HOP = 512, 128
@@ -74,7 +74,8 @@ class MaskLstm(Network):
     def __init__(self, config: MaskLstmConfig | None = None) -> None:
         super().__init__()
         self.config = config or MaskLstmConfig()
-        self.spectrum = RealSpectrum(torch.from_numpy(window("sqrt-hann", SIZE)), HOP)
+        hann = torch.from_numpy(window("sqrt-hann", SIZE))
+        self.spectrum, self.fast_spectrum = RealSpectrum(hann, HOP), Spectrum(hann, HOP)
         self.masker = _Masker(self.config, bidirectional=True)
 
     def mask(self, noisy: Tensor) -> Tensor:
@@ -90,6 +91,9 @@ class MaskLstm(Network):
 
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""
+        if self.training:
+            fast = self.fast_spectrum(noisy)
+            return self.fast_spectrum.inverse(fast * self._mask(torch.view_as_real(fast)).float(), noisy.shape[1])
         spectra = self.spectrum(noisy)
         return self.spectrum.inverse(spectra * self._mask(spectra)[..., None], noisy.shape[1])
 

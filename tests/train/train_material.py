@@ -13,7 +13,7 @@ TINY = {
     "network": "fullband",
     "batch": 2,
     "warmup": 2,
-    "options": {"channels": 16, "hidden": 8, "blocks": 1},
+    "options": {"channels": 16, "hidden": 8, "blocks": 1, "whole": 16},
     "loss_sizes": [512],
     "mix": {"seconds": 0.3},
 }
