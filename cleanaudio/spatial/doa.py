@@ -9,15 +9,54 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.covariance import Covariance
 from cleanaudio.spatial.geometry import Geometry, unit_vectors
+
+_FLAT = 1e-3  # of the array's extent
+_MOST_DIRECTIONS = 20_000  # their steering vectors take some hundred megabytes
+
+
+def mirror_axis(geometry: Geometry) -> float | None:
+    """Return the azimuth of the line at which an array mirrors the horizon; None where it tells all azimuths apart.
+
+    Microphones on a line, or in an upright plane, hear front and back alike: a source at azimuth α and one at 2 φ − α.
+
+    Returns
+    -------
+    float or None
+        φ, 0 ≤ φ < 180 degrees.
+
+    Raises
+    ------
+    RecipeError
+        The microphones stand one above the other: all azimuths sound alike.
+    """
+    axes = np.linalg.svd(geometry.positions)[2]
+    if geometry.dimensions == 1:
+        x, y, _ = axes[0]
+    elif geometry.dimensions == 2 and abs(axes[2, 2]) < _FLAT:
+        x, y = axes[2, 1], -axes[2, 0]
+    else:
+        return None
+    if np.hypot(x, y) < _FLAT:
+        raise RecipeError(
+            f"{geometry.name}: microphones one above the other hear all azimuths alike",
+            remedy="locate with microphones side by side",
+        )
+    return round(float(np.degrees(np.arctan2(y, x))), 6) % 180.0
+
+
+def turned(azimuth_deg: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return azimuths in −180 < α ≤ 180 degrees."""
+    return 180 - np.mod(180 - azimuth_deg, 360)
 
 
 class Grid:
     """Directions to search, without those that the array cannot tell apart.
 
-    An array on the x axis hears front and back alike: only 0 … 180° is searched. A plane array hears above and below
-    alike: elevations are searched from 0° upwards.
+    Where front and back sound alike (:func:`mirror_axis`) one side is searched: for an array on the x axis 0 … 180°.
+    A level array hears above and below alike: elevations are searched from 0° upwards.
 
     Parameters
     ----------
@@ -25,13 +64,30 @@ class Grid:
     step_deg : float
     elevations : bool
         Search elevations too; otherwise 0° only.
+
+    Raises
+    ------
+    RecipeError
+        Elevations with microphones in a line, azimuths with microphones one above the other, or too fine a grid.
     """
 
     def __init__(self, geometry: Geometry, step_deg: float = 1.0, elevations: bool = False) -> None:
-        on_x = geometry.dimensions == 1 and not np.any(np.abs(geometry.positions[:, 1:]) > 1e-3 * geometry.extent_m)
-        azimuths = np.arange(0.0, 180.0 + step_deg / 2, step_deg) if on_x else np.arange(-180.0, 180.0, step_deg)
-        lowest = -90.0 if geometry.dimensions == 3 else 0.0
-        heights = np.arange(lowest, 90.0 + step_deg / 2, step_deg) if elevations else np.zeros(1)
+        axis = mirror_axis(geometry)
+        azimuths = np.arange(-180.0, 180.0, step_deg)
+        if axis is not None:
+            azimuths = turned(axis + np.arange(0.0, 180.0 + step_deg / 2, step_deg))
+        heights = np.zeros(1)
+        if elevations:
+            if geometry.dimensions == 1:
+                raise RecipeError(
+                    f"{geometry.name}: microphones in a line tell no elevation", remedy="leave --elevations away"
+                )
+            level = not np.any(np.abs(geometry.positions[:, 2]) > _FLAT * geometry.extent_m)
+            heights = np.arange(0.0 if level else -90.0, 90.0 + step_deg / 2, step_deg)
+        if len(azimuths) * len(heights) > _MOST_DIRECTIONS:
+            raise RecipeError(
+                f"{len(azimuths) * len(heights)} directions are too many to search", remedy="take a larger --step"
+            )
         azimuth, elevation = np.meshgrid(azimuths, heights)
         self.azimuth_deg, self.elevation_deg = azimuth.ravel(), elevation.ravel()
         self.towards = unit_vectors(self.azimuth_deg, self.elevation_deg)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.stft import Stft, window
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.covariance import weighted_sum
-from cleanaudio.spatial.doa import Grid, music, srp_phat
+from cleanaudio.spatial.doa import Grid, music, srp_phat, turned
 from cleanaudio.spatial.geometry import Geometry, steering
 from cleanaudio.spatial.masks import Mask, MaskEstimator
 from cleanaudio.spatial.stream import Audio, check_block, stft_sizes
@@ -23,6 +23,7 @@ LocateMethod = Literal["srp-phat", "music"]
 _LOWEST_HZ, _HIGHEST_HZ = 300.0, 4000.0  # where a voice is strong; small arrays cannot tell directions further down
 _STFT_S = 0.032
 _ACTIVE_DB = 10.0  # over the quietest tenth of the windows
+_RANGE_DB = 25.0  # below the loudest: what a mask leaves of a pause has no say
 
 
 @dataclass(frozen=True)
@@ -188,32 +189,52 @@ class Locator:
         ]
 
 
-def main_direction(bearings: Iterable[Bearing], tolerance_deg: float = 10.0) -> tuple[float, float, float] | None:
-    """Return the direction that ``--direction`` wants: that of most of the windows in which somebody speaks.
+@dataclass(frozen=True)
+class Heading:
+    """A direction from which sound came for some of the time.
+
+    Parameters
+    ----------
+    azimuth_deg, elevation_deg : float
+        Weighted means over its windows.
+    share : float
+        Of the windows in which somebody speaks, 0 … 1.
+    """
+
+    azimuth_deg: float
+    elevation_deg: float
+    share: float
+
+
+def headings(bearings: Iterable[Bearing], tolerance_deg: float = 10.0, least_share: float = 0.1) -> list[Heading]:
+    """Return the directions from which sound came, most of the time first: the first is what ``--direction`` wants.
 
     Parameters
     ----------
     bearings : iterable of Bearing
     tolerance_deg : float
-        Half-width of the vote.
-
-    Returns
-    -------
-    azimuth_deg, elevation_deg, share : float
-        Weighted means over the winning windows, and their share of the loud ones; None where there are no windows.
+        Windows that differ by so much at most vote together.
+    least_share : float
+        Of the loud windows; what has less is left out, but for the first.
     """
     table = np.array([(b.azimuth_deg, b.elevation_deg, b.score, b.level_db) for b in bearings])
     if not len(table):
-        return None
+        return []
     level = table[:, 3]
-    floor = np.quantile(level, 0.1)
-    loud = table[level >= min(floor + _ACTIVE_DB, np.median(level))]
-    weight = np.maximum(loud[:, 2], 1e-6)
-    turned = np.exp(1j * np.radians(loud[:, 0]))
-    apart = np.degrees(np.abs(np.angle(turned[:, None] / turned[None])))
-    near = (apart <= tolerance_deg) & (np.abs(loud[:, 1][:, None] - loud[:, 1][None]) <= tolerance_deg)
-    winners = near[int(np.argmax(near @ weight))]
-    chosen = weight * winners
-    azimuth = float(np.degrees(np.angle(np.sum(chosen * turned))))
-    elevation = float(np.sum(chosen * loud[:, 1]) / chosen.sum())
-    return azimuth, elevation, float(chosen.sum() / weight.sum())
+    enough = max(min(np.quantile(level, 0.1) + _ACTIVE_DB, np.median(level)), np.quantile(level, 0.95) - _RANGE_DB)
+    loud = table[level >= enough]
+    places, which = np.unique(loud[:, :2], axis=0, return_inverse=True)  # a grid's: far fewer than windows
+    weight = np.bincount(which.ravel(), np.maximum(loud[:, 2], 1e-6))
+    azimuth, elevation = places.astype(np.float32).T
+    near = (np.abs(turned(azimuth[:, None] - azimuth)) <= tolerance_deg) & (
+        np.abs(elevation[:, None] - elevation) <= tolerance_deg
+    )
+    found: list[Heading] = []
+    left = weight.copy()
+    while left.any():
+        chosen = left * near[int(np.argmax(near @ left))]
+        mean = np.sum(chosen * np.exp(1j * np.radians(places[:, 0])))
+        height = np.sum(chosen * places[:, 1]) / chosen.sum()
+        found.append(Heading(float(np.degrees(np.angle(mean))), float(height), float(chosen.sum() / weight.sum())))
+        left[chosen > 0] = 0.0
+    return [found[0], *(one for one in found[1:] if one.share >= least_share)]

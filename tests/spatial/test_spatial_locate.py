@@ -3,9 +3,9 @@ import pytest
 
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.spatial.covariance import weighted_sum
-from cleanaudio.spatial.doa import Grid, music, srp_phat
-from cleanaudio.spatial.geometry import circular, linear, steering
-from cleanaudio.spatial.locate import Bearing, Locator, locating_stft, main_direction
+from cleanaudio.spatial.doa import Grid, mirror_axis, music, srp_phat, turned
+from cleanaudio.spatial.geometry import Geometry, circular, linear, steering, unit_vectors
+from cleanaudio.spatial.locate import Bearing, Locator, headings, locating_stft
 from cleanaudio.spatial.masks import EnhancerMask
 
 
@@ -24,8 +24,8 @@ def test_a_plane_wave_is_found(method, azimuth, wave):
     for bearing in table:
         assert abs(bearing.azimuth_deg - azimuth) <= 1.0
         assert bearing.score == pytest.approx(1.0, abs=0.05)
-    found, elevation, share = main_direction(table)
-    assert abs(found - azimuth) <= 1 and elevation == 0 and share == 1
+    (found,) = headings(table)
+    assert abs(found.azimuth_deg - azimuth) <= 1 and found.elevation_deg == 0 and found.share == pytest.approx(1)
 
 
 def test_elevation_is_found(wave):
@@ -66,13 +66,42 @@ def test_the_voice_is_located_where_a_mask_says_so(scene, known):
     size, hop = locating_stft(16000)
     mask = EnhancerMask(known(scene["voice"]), size, hop, range(4), exponent=8)
     guided = _table(Locator(16000, 4, scene["geometry"], 343.0, masks=mask), scene["mixture"])
-    assert abs(main_direction(table)[0] - 60) > 90  # the noise is what is heard everywhere else
-    assert abs(main_direction(guided)[0] - 60) <= 6
+    assert abs(headings(table)[0].azimuth_deg - 60) > 90  # the noise is what is heard everywhere else
+    assert abs(headings(guided)[0].azimuth_deg - 60) <= 6
 
 
 def test_a_linear_array_is_searched_on_one_side():
     grid = Grid(linear(4, 0.05), 1.0)
     assert grid.azimuth_deg.min() == 0 and grid.azimuth_deg.max() == 180
+    assert mirror_axis(linear(4, 0.05)) == 0 and mirror_axis(circular(4, 0.05)) is None
+
+
+@pytest.mark.parametrize("axis", [0.0, 30.0, 90.0, 135.0])
+@pytest.mark.parametrize("upright", [False, True])
+def test_front_and_back_sound_alike(axis, upright):
+    """Directions that are each other's mirror image give the same delays, and only one of them is searched."""
+    along = np.array([np.cos(np.radians(axis)), np.sin(np.radians(axis)), 0.0])
+    positions = np.outer([0.0, -0.05, 0.1, 0.2], along)
+    if upright:
+        positions += np.outer([0.0, 0.1, 0.03, 0.0], [0, 0, 1])
+    geometry = Geometry(positions)
+    found = mirror_axis(geometry)
+    assert found == pytest.approx(axis)
+    grid = Grid(geometry, 5.0)
+    assert len(grid.azimuth_deg) == 37
+    front, back = grid.towards, unit_vectors(turned(2 * found - grid.azimuth_deg), grid.elevation_deg)
+    np.testing.assert_allclose(geometry.delays(front, 343.0), geometry.delays(back, 343.0), atol=1e-9)
+    every = Grid(circular(5, 0.1), 5.0).towards
+    assert all(np.min(np.linalg.norm(np.concatenate([front, back]) - one, axis=1)) < 1e-6 for one in every)
+
+
+def test_what_an_array_cannot_tell_is_refused():
+    with pytest.raises(RecipeError, match="one above the other"):
+        Grid(Geometry(np.outer([0.0, 0.1, 0.3], [0, 0, 1])))
+    with pytest.raises(RecipeError, match="no elevation"):
+        Grid(linear(4, 0.05), elevations=True)
+    with pytest.raises(RecipeError, match="too many"):
+        Grid(circular(4, 0.05), 1.0, elevations=True)
 
 
 def test_a_short_clip_gives_one_direction(wave):
@@ -82,14 +111,23 @@ def test_a_short_clip_gives_one_direction(wave):
 
 def test_silence_comes_from_nowhere():
     assert _table(Locator(16000, 4, circular(4, 0.05), 343.0), np.zeros((4, 16000), np.float32)) == []
-    assert main_direction([]) is None
+    assert headings([]) == []
 
 
 def test_the_majority_decides():
     table = [Bearing(k, 179.0 if k % 2 else -179.0, 0, 0.9, -20) for k in range(10)]
     table += [Bearing(9, 0.0, 0, 0.9, -20), Bearing(10, 90.0, 0, 0.9, -60)]
-    azimuth, _, share = main_direction(table)
-    assert abs(abs(azimuth) - 180) < 1 and share == pytest.approx(10 / 11)
+    most, least = headings(table, least_share=0.05)
+    assert abs(abs(most.azimuth_deg) - 180) < 1 and most.share == pytest.approx(10 / 11)
+    assert (least.azimuth_deg, least.share) == (0, pytest.approx(1 / 11))
+    assert headings(table) == [most]
+
+
+def test_what_a_mask_leaves_of_pauses_has_no_say():
+    table = [Bearing(k, 60.0, 0, 0.9, -45 - k % 10) for k in range(20)]
+    table += [Bearing(20 + k, -120.0, 0, 0.9, -105 + k % 5) for k in range(40)]
+    (only,) = headings(table)
+    assert only.azimuth_deg == pytest.approx(60) and only.share == 1
 
 
 def test_bad_input():
