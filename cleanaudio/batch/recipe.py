@@ -156,9 +156,9 @@ def described(links: Iterable[Link]) -> list[dict[str, Any]]:
     ]
 
 
-def versions(links: Iterable[Link]) -> dict[str, str | None]:
-    """Return the versions of the libraries that compute, those of the backends of a chain among them."""
-    names = {"numpy", "soundfile", "soxr"}.union(*(link.resolved.libraries for link in links))
+def versions(links: Iterable[Link], *more: str) -> dict[str, str | None]:
+    """Return the versions of the libraries that compute: the usual, those of the backends of a chain, and more."""
+    names = {"numpy", "soundfile", "soxr", *more}.union(*(link.resolved.libraries for link in links))
     return {name: _version(name) for name in sorted(names)}
 
 

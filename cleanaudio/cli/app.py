@@ -8,7 +8,19 @@ from collections.abc import Sequence
 import typer
 
 import cleanaudio
-from cleanaudio.cli import backends, denoise, impact, inspect, mix, models, profile_noise, score, stream, train
+from cleanaudio.cli import (
+    backends,
+    beamform,
+    denoise,
+    impact,
+    inspect,
+    mix,
+    models,
+    profile_noise,
+    score,
+    stream,
+    train,
+)
 from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import CleanAudioError
@@ -23,6 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("denoise")(denoise.denoise)
+app.command("beamform")(beamform.beamform)
 app.command("profile-noise")(profile_noise.profile_noise)
 app.command("score")(score.score)
 app.command("inspect")(inspect.inspect)

@@ -21,6 +21,7 @@ import typer
 
 import cleanaudio
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.batch.groups import Grouping, grouped
 from cleanaudio.batch.history import check_log
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
@@ -59,6 +60,8 @@ class Batch:
     quiet: bool
     debug: bool
     extra_columns: tuple[str, ...] = ()
+    grouping: Grouping | None = None
+    sidecar: bool = False
 
     @property
     def piped(self) -> bool:
@@ -89,7 +92,8 @@ class Batch:
         looks_like_file = path.suffix.lower() in AUDIO_SUFFIXES and not self.output.endswith("/") and not path.is_dir()
         if not looks_like_file:
             return path, None
-        if self.manifest or len(self.inputs) != 1 or self.inputs[0].startswith("@") or Path(self.inputs[0]).is_dir():
+        lone = len(self.inputs) == 1 and not self.inputs[0].startswith("@") and not Path(self.inputs[0]).is_dir()
+        if self.manifest or not (lone or self.grouping):  # of several files that may be one recording the plan knows
             raise RecipeError(f"-o {self.output} is one file, but there may be several inputs", remedy="give a folder")
         return None, path
 
@@ -137,6 +141,8 @@ def _check(batch: Batch) -> None:
         raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
     if batch.to_stdout and batch.residual:
         raise RecipeError("stdout carries one signal: --residual needs -o FOLDER")
+    if batch.to_stdout and batch.sidecar:
+        raise RecipeError("stdout carries one signal: --sidecar needs -o FOLDER")
 
 
 def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
@@ -188,7 +194,7 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
     if batch.piped:
         assert room is not None
         return spooled(room)
-    return expand(
+    found = expand(
         batch.inputs,
         recursive=batch.recursive,
         suffixes=AUDIO_SUFFIXES,
@@ -196,6 +202,7 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
         manifest=None if batch.manifest is None else str(batch.manifest),
         stdin=None if sys.stdin is None else sys.stdin.buffer,
     )
+    return found if batch.grouping is None else grouped(found, batch.grouping)
 
 
 def spooled(room: Path) -> Iterator[Source | Problem]:
@@ -225,6 +232,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
         existing=batch.existing,
         min_age_s=0.0 if batch.piped else batch.min_age_s,
         residual=batch.residual,
+        sidecar=batch.sidecar,
     )
     check_targets(policy)
     metrics = batch.metrics or (folder / "metrics.csv" if folder else None)

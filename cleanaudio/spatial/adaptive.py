@@ -89,7 +89,7 @@ class NoiseStretch:
 
 
 class MaskBeamformer(SpectralStream):
-    """MVDR, GEV or multichannel Wiener beamformer, from a mask or a noise stretch; one channel comes out.
+    """MVDR, GEV or multichannel Wiener beamformer, from a mask or a noise stretch; one channel comes out, or all.
 
     Parameters
     ----------
@@ -118,6 +118,9 @@ class MaskBeamformer(SpectralStream):
         Of ``mwf``: more takes away more noise and more speech.
     rank1 : bool
         Reduce the speech covariance to rank one: a single source without reverberation.
+    every : bool
+        The source as each microphone hears it, a channel each, with a filter for each (the way of binaural
+        beamformers: Doclo et al., IEEE Signal Processing Magazine 32(2), 2015).
     log : callable, optional
         Takes a dict per block: start_s, end_s, reference, condition (median over the bins), speech (mean mask).
 
@@ -145,6 +148,7 @@ class MaskBeamformer(SpectralStream):
         fade_s: float = 1.0,
         mu: float = 1.0,
         rank1: bool = False,
+        every: bool = False,
         log: Log | None = None,
     ) -> None:
         if channels < 2:
@@ -160,9 +164,9 @@ class MaskBeamformer(SpectralStream):
         size, hop = beamforming_stft(rate)
         core = _Blocks(channels, size // 2 + 1, rate / hop, block_s, memory_s, fade_s)
         core.method, core.noise, core.steering, core.mu, core.rank1 = method, noise, steering, mu, rank1
-        core.clustering, core.fixed_reference, core.log = clustering, reference, log
+        core.clustering, core.fixed_reference, core.every, core.log = clustering, reference, every, log
         core.reset()
-        super().__init__(core, channels, 1, size, hop)
+        super().__init__(core, channels, channels if every else 1, size, hop)
         self._blocks, self._masks = core, masks
 
     @property
@@ -171,7 +175,7 @@ class MaskBeamformer(SpectralStream):
         return self._blocks.reference
 
     def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (1, m)."""
+        """Take (channels, n), return (1, m), or (channels, m)."""
         check_block(block, self._channels)
         if self._masks is not None:
             self._blocks.hear(self._masks.process(block))
@@ -198,6 +202,7 @@ class _Blocks:
     rank1: bool
     clustering: int
     fixed_reference: int | None
+    every: bool
     log: Log | None
 
     def __init__(
@@ -225,7 +230,7 @@ class _Blocks:
         self._masks.append(masks)
 
     def __call__(self, spectra: Spectra) -> Spectra:
-        """Take (channels, frames, bins), return (1, frames, bins)."""
+        """Take (channels, frames, bins), return (outputs, frames, bins)."""
         self._spectra.append(spectra)
         return self._work(self._block + self._least)
 
@@ -234,7 +239,7 @@ class _Blocks:
         return self._work(0)
 
     def _work(self, wanted: int) -> Spectra:
-        out = [np.zeros((1, 0, self._bins), np.complex64)]
+        out = [np.zeros((self._channels if self.every else 1, 0, self._bins), np.complex64)]
         while (ready := self._ready()) >= max(wanted, 1):
             count = self._block if ready >= self._block + self._least else ready
             spectra = np.concatenate(self._spectra, axis=1)
@@ -255,13 +260,13 @@ class _Blocks:
         speech, noise, share = self._covariances(spectra, mask)
         new = self._solve(speech, noise)
         old, self._weights = self._weights, new
-        out = beamformers.apply(new, spectra)
+        out = _filtered(new, spectra)
         count = spectra.shape[1]
         if old is not None and self._fade:
             fade = min(self._fade, count)
             # Raised cosine: it starts so gently that even what the old filter had cancelled does not step up.
             slide = (0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)).astype(np.float32)[:, None]
-            out[:fade] = slide * out[:fade] + (1 - slide) * beamformers.apply(old, spectra[:, :fade])
+            out[:, :fade] = slide * out[:, :fade] + (1 - slide) * _filtered(old, spectra[:, :fade])
         if self.log is not None:
             entry = {
                 "start_s": self._done / self._frame_rate,
@@ -272,7 +277,7 @@ class _Blocks:
             }
             self.log(entry)
         self._done += count
-        return out[None]
+        return out
 
     def _covariances(self, spectra: Spectra, mask: Mask | None) -> tuple[Covariance, Covariance, float | None]:
         if mask is None:
@@ -286,14 +291,24 @@ class _Blocks:
         return self._speech.push(spectra, mask), self._noise.push(spectra, 1 - mask), float(mask.mean())
 
     def _solve(self, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:
+        """Return the weights of each output, (outputs, bins, channels)."""
         if self.reference is None:
             self.reference = beamformers.best_reference(speech, noise, _LOADING)
-        if self.steering is not None and self.method == "mvdr":
-            return beamformers.capon(noise, self.steering, _LOADING)
         if self.rank1:
             speech = rank_one(speech, loaded(noise, _LOADING))
+        references = range(self._channels) if self.every else (self.reference,)
+        return np.stack([self._weights_for(reference, speech, noise) for reference in references])
+
+    def _weights_for(self, reference: int, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:
+        if self.steering is not None and self.method == "mvdr":
+            return beamformers.capon(noise, self.steering / self.steering[:, reference, None], _LOADING)
         if self.method == "gev":
-            return beamformers.gev(speech, noise, self.reference, _LOADING)
+            return beamformers.gev(speech, noise, reference, _LOADING)
         if self.method == "mwf":
-            return beamformers.multichannel_wiener(speech, noise, self.reference, self.mu, _LOADING)
-        return beamformers.souden(speech, noise, self.reference, _LOADING)
+            return beamformers.multichannel_wiener(speech, noise, reference, self.mu, _LOADING)
+        return beamformers.souden(speech, noise, reference, _LOADING)
+
+
+def _filtered(weights: NDArray[np.complex128], spectra: Spectra) -> Spectra:
+    """Return (outputs, frames, bins) of weights (outputs, bins, channels) and spectra (channels, frames, bins)."""
+    return np.stack([beamformers.apply(one, spectra) for one in weights])

@@ -113,6 +113,45 @@ class FilterAndSum:
         return out.reshape(1, -1)
 
 
+def fixed_filters(
+    method: str, rate: int, geometry: Geometry, direction: Direction, speed: float, reference: int = 0
+) -> NDArray[np.float32]:
+    """Return the filters, (microphones, 2 * centre + 1), of ``delay-and-sum`` or ``superdirective``.
+
+    Parameters
+    ----------
+    method : {"delay-and-sum", "superdirective"}
+    rate : int
+        Of the recording.
+    geometry : Geometry
+    direction : Direction
+    speed : float
+        m/s.
+    reference : int
+        Microphone that the output is aligned with, counted from 0.
+
+    Raises
+    ------
+    InputError
+        An array too wide for the method.
+    RecipeError
+        Another method, or a reference that is not there.
+    """
+    if not 0 <= reference < geometry.microphones:
+        raise RecipeError(f"reference microphone {reference + 1} of {geometry.microphones}")
+    delays = geometry.delays(direction.unit, speed, reference)
+    if np.max(np.abs(delays)) * rate > _DESIGN // 4 and method == "superdirective":
+        raise InputError(
+            f"{geometry.name} is {geometry.extent_m:.2f} m wide: too wide for superdirective", remedy="delay-and-sum"
+        )
+    if method == "delay-and-sum":
+        return delay_filters(delays * rate)
+    if method == "superdirective":
+        hertz = np.arange(_DESIGN // 2 + 1) * rate / _DESIGN
+        return filters_of(superdirective(geometry, steering(delays, hertz), hertz, speed))
+    raise RecipeError(f"no fixed beamformer {method!r}", remedy="delay-and-sum or superdirective")
+
+
 def fixed_beamformer(
     method: str,
     rate: int,
@@ -126,35 +165,15 @@ def fixed_beamformer(
 
     Parameters
     ----------
-    method : {"delay-and-sum", "superdirective"}
-    rate, channels : int
+    channels : int
         Of the recording.
-    geometry : Geometry
-    direction : Direction
-    speed : float
-        m/s.
-    reference : int
-        Microphone that the output is aligned with, counted from 0.
+    method, rate, geometry, direction, speed, reference
+        As of :func:`fixed_filters`, which also says what is raised.
 
     Raises
     ------
     InputError
         Another number of microphones.
-    RecipeError
-        Another method, or a reference that is not there.
     """
     geometry.check(channels)
-    if not 0 <= reference < channels:
-        raise RecipeError(f"reference microphone {reference + 1} of {channels}")
-    delays = geometry.delays(direction.unit, speed, reference)
-    if np.max(np.abs(delays)) * rate > _DESIGN // 4 and method == "superdirective":
-        raise InputError(
-            f"{geometry.name} is {geometry.extent_m:.2f} m wide: too wide for superdirective", remedy="delay-and-sum"
-        )
-    if method == "delay-and-sum":
-        return FilterAndSum(delay_filters(delays * rate))
-    if method == "superdirective":
-        hertz = np.arange(_DESIGN // 2 + 1) * rate / _DESIGN
-        weights = superdirective(geometry, steering(delays, hertz), hertz, speed)
-        return FilterAndSum(filters_of(weights))
-    raise RecipeError(f"no fixed beamformer {method!r}", remedy="delay-and-sum or superdirective")
+    return FilterAndSum(fixed_filters(method, rate, geometry, direction, speed, reference))

@@ -148,6 +148,33 @@ class Series:
         return rest
 
 
+class SideBySide:
+    """Streams that are all given the same; what they give are the channels of one output.
+
+    Parameters
+    ----------
+    parts : sequence of Stream
+        Of one kind, so that they give equally many frames.
+    """
+
+    def __init__(self, parts: Sequence[Stream]) -> None:
+        self._parts = parts
+        self.latency = max(part.latency for part in parts)
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for part in self._parts:
+            part.reset()
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (outputs, m)."""
+        return np.concatenate([part.process(block) for part in self._parts])
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        return np.concatenate([part.flush() for part in self._parts])
+
+
 def stft_sizes(rate: int, window_s: float, overlap: int = 4) -> tuple[int, int]:
     """Return window and hop in samples: the power of two nearest to ``window_s``, and that over ``overlap``."""
     size = max(64, 1 << round(np.log2(window_s * rate)))

@@ -1,0 +1,183 @@
+"""What a ``beamform`` run does with every recording, and its resolved, hashable form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import cleanaudio
+from cleanaudio.backends import chain
+from cleanaudio.backends.interface import Setup
+from cleanaudio.batch.masking import Masking
+from cleanaudio.batch.recipe import ClipMode, described, versions
+from cleanaudio.errors import RecipeError
+from cleanaudio.spatial.dereverb import REVISION as DEREVERB_REVISION
+from cleanaudio.spatial.dereverb import check_strength
+from cleanaudio.spatial.geometry import Direction, Geometry, speed_of_sound
+
+if TYPE_CHECKING:
+    from cleanaudio.batch.judge import Judging
+    from cleanaudio.batch.take import Stretch
+
+Method = Literal["mvdr", "gev", "mwf", "delay-and-sum", "superdirective"]
+METHODS: tuple[Method, ...] = get_args(Method)
+LEARNING = ("mvdr", "gev", "mwf")
+"""Methods that learn from the recording where voice and noise are."""
+
+REVISION = 1
+"""Raised whenever the samples that come out of a beamformer change; part of the recipe's hash."""
+
+POSTFILTER_STRENGTH = 0.7
+"""More takes the room away with the noise: at this one PESQ is best, by measurement."""
+
+_NOMINAL_RATE = 48000
+
+
+@dataclass(frozen=True)
+class ArrayRequest:
+    """What a ``beamform`` run does with every recording. Microphones are counted from 0.
+
+    Parameters
+    ----------
+    method : {"mvdr", "gev", "mwf", "delay-and-sum", "superdirective"}
+    geometry : Geometry, optional
+        Of the microphones.
+    direction : Direction, optional
+        Of the voice.
+    temperature_c : float
+        Of the air.
+    noise_from : (float, float or None), optional
+        A stretch of each recording that holds only noise, seconds; in place of masks.
+    masking : Masking, optional
+        What tells voice from noise; blind delay-and-sum can do without.
+    mu : float, optional
+        Of ``mwf``.
+    rank1 : bool
+        The voice is one source without reverberation.
+    block_s : float, optional
+        Seconds that are heard before they are filtered; shorter follows those who walk.
+    reference : int, optional
+        Microphone that the output is aligned with; default: the one that has most in common with the others.
+    mics : tuple of int, optional
+        Channels of the recording that are used, in this order.
+    keep_bad : bool
+        Use microphones that are broken as if they were not.
+    keep_channels : bool
+        The voice as each microphone in use hears it, in place of the reference alone.
+    dereverb : float
+        0 … 1: how much of the reverberation is taken away before the beamformer.
+    postfilter : Settings, optional
+        What cleans the result.
+    device : str
+        ``"cpu"`` or ``"cuda"``.
+    format, subtype, clip_mode, judging
+        As in :class:`cleanaudio.batch.recipe.Request`.
+
+    Raises
+    ------
+    RecipeError
+        Options that do not go together.
+    """
+
+    method: Method = "mvdr"
+    geometry: Geometry | None = None
+    direction: Direction | None = None
+    temperature_c: float = 20.0
+    noise_from: Stretch | None = None
+    masking: Masking | None = None
+    mu: float | None = None
+    rank1: bool = False
+    block_s: float | None = None
+    reference: int | None = None
+    mics: tuple[int, ...] | None = None
+    keep_bad: bool = False
+    keep_channels: bool = False
+    dereverb: float = 0.0
+    postfilter: chain.Settings | None = None
+    device: str = "cpu"
+    format: str | None = None
+    subtype: str | None = None
+    clip_mode: ClipMode = "limit"
+    judging: Judging | None = None
+
+    def __post_init__(self) -> None:
+        speed_of_sound(self.temperature_c)
+        check_strength(self.dereverb)
+        method, learns = self.method, self.method in LEARNING
+        if method not in METHODS:
+            raise RecipeError(f"there is no method {method!r}", remedy=f"there are: {', '.join(METHODS)}")
+        if self.direction is not None and self.geometry is None:
+            raise RecipeError("a direction needs to know where the microphones are", remedy="give --array")
+        if method == "superdirective" and self.geometry is None:
+            raise RecipeError(f"{method} needs to know where the microphones are", remedy="give --array")
+        if self.fixed and self.direction is None:
+            raise RecipeError(
+                f"{method} with an --array needs the --direction of the voice", remedy="cleanaudio locate finds it"
+            )
+        if self.direction is not None and method in ("gev", "mwf"):
+            raise RecipeError(f"{method} finds the voice by itself: leave out --direction", remedy="or choose mvdr")
+        if learns and self.masking is None and self.noise_from is None:
+            raise RecipeError(f"{method} needs to know the noise", remedy="give --mask or --noise-from")
+        if self.noise_from is not None and not learns:
+            raise RecipeError(f"{method} does not learn from a stretch of noise: leave out --noise-from")
+        if self.mu is not None and method != "mwf":
+            raise RecipeError(f"--mu belongs to mwf, not to {method}")
+        if self.mu is not None and not self.mu >= 0:
+            raise RecipeError(f"--mu is 0 or more, not {self.mu:g}")
+        if self.rank1 and not learns:
+            raise RecipeError(f"--rank1 belongs to {', '.join(LEARNING)}, not to {method}")
+        if self.block_s is not None and not (learns and self.block_s >= 0.25):
+            raise RecipeError("--block is 0.25 s or more" if learns else f"--block does not belong to {method}")
+        if self.reference is not None and self.mics is not None and self.reference not in self.mics:
+            raise RecipeError(f"--ref {self.reference + 1} is not among --mics")
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the beamformer is a fixed filter, known before anything is heard."""
+        return self.method == "superdirective" or (self.method == "delay-and-sum" and self.geometry is not None)
+
+    @property
+    def speed(self) -> float:
+        """Speed of sound, m/s."""
+        return speed_of_sound(self.temperature_c)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return everything that decides the samples, JSON-serialisable.
+
+        Raises
+        ------
+        RecipeError, BackendUnavailable, ModelError
+            What is wrong with the request for every recording alike.
+        """
+        from cleanaudio.audio.formats import check_names
+
+        check_names(self.format, self.subtype)
+        masks = () if self.masking is None else self.masking.links(_NOMINAL_RATE)
+        postfilter: tuple[chain.Link, ...] = ()
+        if self.postfilter is not None:
+            postfilter = chain.resolve(self.postfilter, Setup(_NOMINAL_RATE, 1, device=self.device)).links
+        return {
+            "cleanaudio": cleanaudio.__version__,
+            "beamformer": {"method": self.method, "revision": REVISION},
+            "array": None if self.geometry is None else self.geometry.positions.tolist(),
+            "direction": self.direction and [self.direction.azimuth_deg, self.direction.elevation_deg],
+            "temperature_c": self.temperature_c,
+            "noise_from": self.noise_from,
+            "mask": self.masking and [self.masking.spec, described(masks)],
+            "mu": self.mu,
+            "rank1": self.rank1,
+            "block_s": self.block_s,
+            "reference": self.reference,
+            "mics": self.mics,
+            "keep_bad": self.keep_bad,
+            "keep_channels": self.keep_channels,
+            "dereverb": {"strength": self.dereverb, "revision": DEREVERB_REVISION} if self.dereverb else None,
+            "postfilter": self.postfilter and [self.postfilter.strength, described(postfilter)],
+            "format": self.format,
+            "subtype": self.subtype,
+            "clip_mode": self.clip_mode,
+            "dither": "tpdf",
+            "device": self.device,
+            "gate": self.judging.decides if self.judging else None,
+            "libraries": versions((*masks, *postfilter), "scipy"),
+        }

@@ -1,0 +1,140 @@
+"""What one worker does with one recording of an array: open, judge the microphones, form the beam, write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cleanaudio
+from cleanaudio.audio.bundle import open_side_by_side, picked
+from cleanaudio.audio.files import Reader
+from cleanaudio.backends.spec import render
+from cleanaudio.batch.array_path import ArrayPath
+from cleanaudio.batch.array_request import ArrayRequest
+from cleanaudio.batch.outcome import Fields, Job, Outcome
+from cleanaudio.batch.result import Result, attempt
+from cleanaudio.batch.sidecar import Sidecar
+from cleanaudio.batch.take import Take
+from cleanaudio.spatial.geometry import Geometry
+from cleanaudio.spatial.selection import choose, geometry_of
+
+COLUMNS = ("method", "postfilter", "reference", "microphones", "bad_microphones", "fallback", "condition")
+"""Columns that a beamforming run adds to the log.
+
+``fallback`` is the share of the time in which a blind beam was no better than the reference microphone, which came
+out instead; ``condition`` the median condition of the noise covariance.
+"""
+
+_SELDOM = 0.05
+
+
+def beamform(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> Outcome:
+    """Form the beam of one recording; what is wrong with it is an outcome, not an exception.
+
+    Parameters
+    ----------
+    request : ArrayRequest
+    overwrite : bool
+        Whether the output may replace a file.
+    threads : int
+        Threads that a model may use.
+    job : Job
+        Its inputs are one file, or a mono file for each microphone in the order that is wanted.
+    """
+    return attempt(job, partial(_opened, request, overwrite, threads, job))
+
+
+def _opened(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> tuple[Fields, tuple[str, ...]]:
+    with open_side_by_side(job.inputs) as whole:
+        channels = whole.info.channels
+        several = len(job.inputs) > 1  # then the plan has chosen the microphones
+        mics = choose(channels, None if several else request.mics)
+        geometry = request.geometry and geometry_of(request.geometry, channels, mics)
+        names = tuple(mic + 1 for mic in request.mics or mics)
+        return _Beamforming(request, overwrite, threads, job, picked(whole, mics), geometry, names).run()
+
+
+@dataclass
+class _Beamforming:
+    """One recording on its way to its beam."""
+
+    request: ArrayRequest
+    overwrite: bool
+    threads: int
+    job: Job
+    reader: Reader
+    geometry: Geometry | None
+    names: tuple[int, ...]
+
+    def run(self) -> tuple[Fields, tuple[str, ...]]:
+        """Return the columns of the row, and what the user should know."""
+        info, request = self.reader.info, self.request
+        take = Take(self.reader)
+        path = self.path = ArrayPath(
+            request,
+            info.rate,
+            info.channels,
+            take.frames,
+            take.blocks,
+            geometry=self.geometry,
+            numbers=self.names,
+            threads=self.threads,
+        )
+        self.sidecar: Sidecar | None = None
+        result = Result(
+            request,
+            self.job,
+            take,
+            path.original,
+            path.outputs,
+            self.overwrite,
+            self.threads,
+            beside=None if self.job.sidecar is None else self._open_sidecar,
+        )
+        health = path.report.describe()
+        result.notes += health
+        fields = result.make(path.open(self._noted))
+        if (path.fallen_back or 0.0) > _SELDOM:
+            result.notes.append(
+                f"for {path.fallen_back:.0%} of the time microphone {path.numbers[path.reference]} came out, "
+                "than which the beam was no better"
+            )
+        of_arrays: Fields = {
+            "backend": None if request.masking is None or request.fixed else request.masking.spec,
+            "method": request.method,
+            "postfilter": None if request.postfilter is None else render(request.postfilter.terms),
+            "reference": path.numbers[path.reference],
+            "microphones": " ".join(map(str, path.numbers)),
+            "bad_microphones": "; ".join(health) or None,
+            "fallback": path.fallen_back,
+            "condition": path.condition,
+        }
+        return {**of_arrays, **fields}, tuple(result.notes)
+
+    def _noted(self, entry: Mapping[str, Any]) -> None:
+        if self.sidecar is not None:
+            self.sidecar.window(entry)
+
+    def _open_sidecar(self) -> Sidecar:
+        assert self.job.sidecar is not None
+        request, path = self.request, self.path
+        head = {
+            "cleanaudio": cleanaudio.__version__,
+            "input": self.job.label,
+            "method": request.method,
+            "rate": self.reader.info.rate,
+            "microphones": path.numbers,
+            "reference": path.numbers[path.reference],
+            "reference_chosen_by": "likeness to the others" if request.reference is None else "--ref",
+            "health": [
+                {"microphone": self.names[one.channel], "kind": one.kind, "detail": one.detail}
+                for one in path.report.findings
+            ],
+            **path.known,
+        }
+        self.sidecar = Sidecar(
+            self.job.sidecar, head, lambda: {"fallback": path.fallen_back, "condition": path.condition}
+        )
+        return self.sidecar

@@ -1,0 +1,256 @@
+"""``cleanaudio beamform``: recordings of microphone arrays in, one voice each and a metrics CSV out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cleanaudio.cli import array_options, options, values
+from cleanaudio.cli.array_options import ARRAY
+from cleanaudio.cli.console import say
+from cleanaudio.errors import RecipeError
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.chain import Settings
+    from cleanaudio.batch.array_request import ArrayRequest
+    from cleanaudio.batch.masking import Masking
+
+
+class Method(StrEnum):
+    """How many microphones become one voice."""
+
+    MVDR = "mvdr"
+    GEV = "gev"
+    MWF = "mwf"
+    DELAY_AND_SUM = "delay-and-sum"
+    SUPERDIRECTIVE = "superdirective"
+
+
+class BadMics(StrEnum):
+    """What becomes of broken microphones."""
+
+    DROP = "drop"
+    KEEP = "keep"
+
+
+_BEAM, _AFTER = "The beam", "After the beam"
+
+
+def beamform(
+    inputs: options.Inputs = None,
+    output: options.Output = None,
+    method: Annotated[Method, typer.Option(help="How the beam is formed.", rich_help_panel=_BEAM)] = Method.MVDR,
+    mask: array_options.Mask = "auto",
+    noise_from: Annotated[
+        str | None,
+        typer.Option(help="Noise only, e.g. 0:00-0:02, to learn from instead of masks.", rich_help_panel=_BEAM),
+    ] = None,
+    mu: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of mwf: more takes away more noise, and more voice.", rich_help_panel=_BEAM),
+    ] = None,
+    rank1: Annotated[
+        bool, typer.Option("--rank1", help="Take the voice for one source without echoes.", rich_help_panel=_BEAM)
+    ] = False,
+    block: Annotated[
+        float | None,
+        typer.Option(
+            min=0.25, help="Seconds heard before a filter is made; 2 follows those who walk.", rich_help_panel=_BEAM
+        ),
+    ] = None,
+    dereverb: options.Dereverb = 0.0,
+    array: array_options.Array = None,
+    direction: array_options.Direction = None,
+    temperature: array_options.Temperature = 20.0,
+    mics: array_options.Mics = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            help='Mono files that are one recording: "{name}.CH{ch}.wav", or none; default: names of CHiME and AMI.',
+            rich_help_panel=ARRAY,
+        ),
+    ] = None,
+    ref: Annotated[
+        str, typer.Option(help="Microphone that the result is aligned with: auto or a number.", rich_help_panel=ARRAY)
+    ] = "auto",
+    bad_mics: Annotated[
+        BadMics,
+        typer.Option(help="Broken microphones: leave them out, or use them as they are.", rich_help_panel=ARRAY),
+    ] = BadMics.DROP,
+    postfilter: Annotated[
+        str | None, typer.Option(help="Backend that cleans the beam, as of denoise.", rich_help_panel=_AFTER)
+    ] = None,
+    postfilter_strength: Annotated[
+        float, typer.Option(min=0, max=1, help="At 1 the room goes with the noise.", rich_help_panel=_AFTER)
+    ] = 0.7,
+    device: options.Device = "cpu",
+    score: options.Score = False,
+    gate: options.Gate = None,
+    gate_missing: options.Missing = None,
+    if_fails: options.WhatIfFails = options.IfFails.KEEP,
+    keep_channels: Annotated[
+        bool,
+        typer.Option(
+            "--keep-channels",
+            help="The voice as each microphone hears it, a channel each.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
+    sidecar: Annotated[
+        bool,
+        typer.Option(
+            "--sidecar",
+            help="Also write NAME.json: health, delays, weights, conditions.",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
+    plot_beam: Annotated[
+        Path | None,
+        typer.Option(help="Draw what a known array hears of each direction.", rich_help_panel=options.OUTPUT),
+    ] = None,
+    format_: options.Format = None,
+    subtype: options.Subtype = None,
+    clip_mode: options.Clipping = options.ClipMode.LIMIT,
+    name: options.Name = options.DEFAULT_NAME,
+    suffix: options.Suffix = "",
+    metrics: options.Metrics = None,
+    recursive: options.Recursive = False,
+    manifest: options.Manifest = None,
+    jobs: options.Jobs = None,
+    json_: options.Json = False,
+    dry_run: options.DryRun = False,
+    skip_existing: options.SkipExisting = False,
+    overwrite: options.Overwrite = False,
+    min_age: options.MinAge = "0s",
+    allow_empty: options.AllowEmpty = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+    config: options.Config = None,
+    preset: options.Preset = None,
+) -> None:
+    """Turn recordings of several microphones into one voice: same rate, length and alignment.
+
+    cleanaudio beamform meeting.wav -o clean/
+
+    cleanaudio beamform chime/ -r -o clean/ --postfilter auto
+
+    cleanaudio beamform table.wav -o clean/ --method superdirective --array circular:6:0.0463 --direction 75
+    """
+    from cleanaudio.batch.array_request import ArrayRequest
+    from cleanaudio.batch.beamforming import COLUMNS
+    from cleanaudio.batch.groups import Grouping
+    from cleanaudio.batch.recipe import digest
+    from cleanaudio.cli.batching import Batch, execute
+    from cleanaudio.spatial.geometry import parse_array, parse_direction
+    from cleanaudio.spatial.selection import parse_mics
+
+    chosen = None if mics is None else parse_mics(mics)
+    fixed = method is Method.SUPERDIRECTIVE or (method is Method.DELAY_AND_SUM and array is not None)
+    if mask != "auto" and (fixed or noise_from is not None):
+        raise RecipeError("--mask is of no use here", remedy="leave it out")
+    masking, why = (None, None) if fixed or noise_from is not None else _masking(mask, method, device)
+    request = ArrayRequest(
+        method=method.value,
+        geometry=None if array is None else parse_array(array),
+        direction=None if direction is None else parse_direction(direction),
+        temperature_c=temperature,
+        noise_from=None if noise_from is None else values.stretch(noise_from),
+        masking=masking,
+        mu=mu,
+        rank1=rank1,
+        block_s=block,
+        reference=_reference(ref),
+        mics=chosen,
+        keep_bad=bad_mics is BadMics.KEEP,
+        keep_channels=keep_channels,
+        dereverb=dereverb,
+        postfilter=_postfilter(postfilter, postfilter_strength),
+        device=device,
+        format=format_,
+        subtype=subtype,
+        clip_mode=clip_mode.value,
+        judging=options.judging(score, gate, gate_missing, if_fails),
+    )
+    if plot_beam is not None:
+        _plot(request, plot_beam)
+        if not inputs and manifest is None:
+            return
+    batch = Batch(
+        inputs=tuple(inputs or ()),
+        output=output,
+        recursive=recursive,
+        manifest=manifest,
+        format=format_,
+        subtype=subtype,
+        name=name,
+        suffix=suffix,
+        residual=False,
+        metrics=metrics,
+        jobs=jobs,
+        json=json_,
+        dry_run=dry_run,
+        existing=options.existing(skip_existing, overwrite),
+        min_age_s=values.duration(min_age),
+        allow_empty=allow_empty,
+        quiet=quiet,
+        debug=debug,
+        extra_columns=(*COLUMNS, *(request.judging.columns if request.judging else ())),
+        grouping=Grouping(group, chosen),
+        sidecar=sidecar,
+    )
+    if why is not None and not quiet:
+        say(f"cleanaudio: masks by {masking.spec if masking else 'none'}: {why}")
+    execute(batch, digest(request.resolved()), partial(_work, request, batch.replaces), backend=method.value)
+
+
+def _work(request, overwrite: bool, threads: int):
+    from cleanaudio.batch import beamforming
+
+    return partial(beamforming.beamform, request, overwrite, threads)
+
+
+def _masking(text: str, method: Method, device: str) -> tuple[Masking | None, str | None]:
+    """Return what tells voice from noise, and why it is that."""
+    from cleanaudio.batch.masking import Masking, decide
+
+    if text == "none" and method is Method.DELAY_AND_SUM:
+        return None, None
+    if text == "none":
+        raise RecipeError(f"{method} needs to know the noise", remedy="give --mask vad, or --noise-from")
+    spec, why = decide(text)
+    return Masking(spec, device), why
+
+
+def _reference(text: str) -> int | None:
+    """Read ``auto`` or a number from 1."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise RecipeError(f"--ref {text!r} is no microphone", remedy="give auto, or a number from 1")
+    return int(text) - 1
+
+
+def _postfilter(backend: str | None, strength: float) -> Settings | None:
+    if backend is None:
+        return None
+    from cleanaudio.backends.chain import Settings
+    from cleanaudio.backends.spec import parse
+    from cleanaudio.batch.recipe import decided
+
+    return Settings(parse(decided(backend)[0]), strength=strength)
+
+
+def _plot(request: ArrayRequest, path: Path) -> None:
+    """Draw the beam pattern of a fixed beamformer."""
+    from cleanaudio.report.beam import plot_beam
+
+    if not request.fixed or request.geometry is None or request.direction is None:
+        raise RecipeError(
+            "--plot-beam draws a beam that is known before anything is heard",
+            remedy="give --method delay-and-sum or superdirective, an --array and a --direction",
+        )
+    plot_beam(request.method, request.geometry, request.direction, request.speed, request.reference or 0, path)
