@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cleanaudio.errors import RecipeError
+from cleanaudio.networks.registry import check_types
 from cleanaudio.train.data import MixConfig
 
 
@@ -37,8 +38,9 @@ class TrainConfig:
         The rate is multiplied so after so many evaluations that were no better.
     average : float
         Decay of the running mean of the weights, for each step.
-    target : {"signal", "irm", "ibm", "psm"}
-        What the loss compares: signals, or masks (for networks that have them).
+    target : {"signal", "spectrum", "irm", "ibm", "psm"}
+        What the loss compares: signals, the spectra that the network makes (for networks on frames), or masks (for
+        networks that have them).
     loss_sizes : tuple of int
         Windows of the spectral loss.
     si_snr_weight, complex_share : float
@@ -47,7 +49,7 @@ class TrainConfig:
         Evaluations without a better one until the run ends; 0: never.
     simulated_rooms : int
     mixed_precision : bool
-        Run the network in bfloat16 where the device is a GPU.
+        Run the network in bfloat16 on a GPU, and on processors that multiply it (AVX-512 BF16).
     """
 
     network: str
@@ -76,9 +78,11 @@ class TrainConfig:
     mixed_precision: bool = True
 
     def __post_init__(self) -> None:
+        check_types(self)
+        check_types(self.mix, "mix.")
         _choice("optimizer", self.optimizer, ("adamw", "adam"))
         _choice("schedule", self.schedule, ("plateau", "cosine", "constant"))
-        _choice("target", self.target, ("signal", "irm", "ibm", "psm"))
+        _choice("target", self.target, ("signal", "spectrum", "irm", "ibm", "psm"))
         _choice("mix.target", self.mix.target, ("room", "early"))
 
 
@@ -103,6 +107,23 @@ def from_mapping(values: Mapping[str, Any]) -> TrainConfig:
     _known(mix, {item.name for item in fields(MixConfig)}, "mix.")
     tidy = {key: _tuples(value) for key, value in values.items() if key != "mix"}
     return TrainConfig(**tidy, mix=MixConfig(**{key: _tuples(value) for key, value in mix.items()}))
+
+
+def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
+    """Return a config with other values, those of tables by the table's name before a dot: ``mix.rate``.
+
+    Raises
+    ------
+    RecipeError
+        An unknown key, or a value that does not fit.
+    """
+    values = asdict(config)
+    for key, value in changes.items():
+        table, dot, name = key.rpartition(".")
+        if dot and table not in ("mix", "options"):
+            raise RecipeError(f"the config has no table {table}", remedy="there are mix and options")
+        (values[table] if dot else values)[name] = value
+    return from_mapping(values)
 
 
 def _known(values: Mapping[str, Any], known: set[str], prefix: str) -> None:

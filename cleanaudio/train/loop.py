@@ -17,10 +17,11 @@ from torch import Tensor, distributed, nn
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
+from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
-from cleanaudio.train.losses import EnhancementLoss, ideal_mask
+from cleanaudio.train.losses import EnhancementLoss, FrameLoss, ideal_mask
 
 COLUMNS = ("step", "hours_heard", "minutes", "loss", "spectral", "si_snr_db", "gradient", "rate", "pesq", "si_sdr_db")
 Log = Callable[[dict[str, float]], None]
@@ -65,13 +66,16 @@ class Trainer:
             raise RecipeError(
                 f"{config.network} works at {self.network.rate} Hz, the config mixes at {config.mix.rate}"
             )
-        if config.target != "signal" and not hasattr(self.network, "mask"):
+        if config.target == "spectrum" and not isinstance(self.network, FrameNetwork):
+            raise RecipeError(f"{config.network} does not work on spectra", remedy='use target = "signal"')
+        if config.target not in ("signal", "spectrum") and not hasattr(self.network, "mask"):
             raise RecipeError(f"{config.network} has no mask to train", remedy='use target = "signal"')
-        self._masks: Any = self.network  # only some networks have masks
+        self._special: Any = self.network  # only some networks have masks, or work on spectra
         self.mean = copy.deepcopy(self.network).requires_grad_(False)
-        self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, config.si_snr_weight, config.complex_share).to(
-            self.device
-        )
+        shares = config.si_snr_weight, config.complex_share
+        self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, *shares).to(self.device)
+        if config.target == "spectrum":
+            self.frame_loss = FrameLoss(config.mix.rate, self._special.size, *shares).to(self.device)
         weights, rate = self.network.parameters(), config.learning_rate
         self.optimizer: torch.optim.Optimizer = (
             torch.optim.AdamW(weights, rate, weight_decay=config.weight_decay)
@@ -195,16 +199,19 @@ class Trainer:
         return values
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        mixed = self.config.mixed_precision and self.device.type == "cuda"
+        mixed = self.config.mixed_precision and (self.device.type == "cuda" or _multiplies_bfloat16())
+        kind, network = self.config.target, self._special
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            if self.config.target == "signal":
-                estimate = self.network.enhance(batch.noisy, batch.bandwidth_hz)
+            if kind == "signal":
+                estimate = network.enhance(batch.noisy, batch.bandwidth_hz)
             else:
-                estimate = self._masks.mask(batch.noisy)
-        if self.config.target == "signal":
+                estimate = (network.spectra if kind == "spectrum" else network.mask)(batch.noisy)
+        if kind == "signal":
             return self.loss(estimate, batch.target, batch.noisy)
-        target, noisy = (_complex(self._masks.spectrum(signal)) for signal in (batch.target, batch.noisy))
-        return (estimate.float() - ideal_mask(self.config.target, target, noisy)).square().mean(), {}
+        target, noisy = (_complex(network.spectrum(signal)) for signal in (batch.target, batch.noisy))
+        if kind == "spectrum":
+            return self.frame_loss(estimate, target, noisy, batch.bandwidth_hz)
+        return (estimate.float() - ideal_mask(kind, target, noisy)).square().mean(), {}
 
     def learning_rate(self) -> float:
         """Return the learning rate of the step that comes."""
@@ -297,6 +304,12 @@ class Trainer:
         figure.savefig(self.run_dir / "loss.png", dpi=80)
 
 
+def _multiplies_bfloat16() -> bool:
+    """Whether this processor does so faster than it multiplies float32."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
+    return bool(capabilities.get("avx512_bf16", False))
+
+
 def _complex(spectra: Tensor) -> Tensor:
     return spectra if spectra.is_complex() else torch.view_as_complex(spectra.contiguous())
 
@@ -318,9 +331,23 @@ def train(
     InputError
         The run folder already holds a run and this is not to resume it.
     """
-    if (run_dir / LAST).exists() and not resume:
-        raise InputError("this folder already holds a run", path=run_dir, remedy="resume it, or name another folder")
+    check_folder(run_dir, resume)
     trainer = Trainer(config, mixer, run_dir, pairs, device, log)
     if resume:
         trainer.resume()
     return trainer.run(minutes)
+
+
+def check_folder(run_dir: Path, resume: bool) -> None:
+    """Look whether a run may begin, or go on, in a folder.
+
+    Raises
+    ------
+    InputError
+        It holds a run already, or none to resume.
+    """
+    held = (run_dir / LAST).exists()
+    if held and not resume:
+        raise InputError("this folder already holds a run", path=run_dir, remedy="resume it, or name another folder")
+    if resume and not held:
+        raise InputError("there is no run to resume", path=run_dir, remedy="begin one without --resume")
