@@ -11,8 +11,9 @@ What a model takes and gives is one of four contracts, told apart by its inputs,
 ``deepfilternet``
     An archive: :mod:`cleanaudio.backends.deepfilternet`.
 
-A card is the file's own metadata: name, rate (Hz), contract, hop, delay and context (samples), window, latency
-(samples), licence, training data, metrics, date.
+A card is the file's own metadata: name, rate (Hz), contract, hop, delay (samples), window, context and ahead (samples
+to be heard before and behind a stretch, by a model that hears any length), latency (samples), licence, training data,
+metrics, date.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from cleanaudio.backends.blocks import Finite, Undelayed
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.onnx_dtln import DtlnContract
 from cleanaudio.backends.onnx_frames import FrameContract, spectrum_port
-from cleanaudio.backends.onnx_waveform import WaveformContract, samples_port
+from cleanaudio.backends.onnx_waveform import Grid, WaveformContract, foreign_grid, own_grid, samples_port
 from cleanaudio.backends.session import Session, open_session
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 from cleanaudio.models.onnx_file import OnnxFile, read
@@ -153,9 +154,8 @@ class Onnx(Backend):
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
             return FrameContract(sessions[0], rate, hop, name, delay), hashes, 0
         if contract == "waveform" and len(sessions) == 1:
-            chunk, overlap, context = (int(options[name]) for name in ("chunk", "overlap", "context"))
-            context = context or card.number("context")
-            return WaveformContract(sessions[0], rate, chunk, overlap, context, setup.live), hashes, delay
+            grid, live = (_grid(sessions[0], card, rate, options, live) for live in (setup.live, True))
+            return WaveformContract(sessions[0], rate, grid, live), hashes, delay
         wants = {"dtln": "two files, A.onnx,B.onnx", "deepfilternet": "one archive"}.get(contract, "one file")
         raise RecipeError(f"contract {contract} wants {wants}, not {len(models)}")
 
@@ -187,6 +187,15 @@ class _Card:
                 f"its card names the window {name!r}, not one of {', '.join(_WINDOWS)}", path=self._model.origin
             )
         return name
+
+
+def _grid(session: Session, card: _Card, rate: int, options: Mapping[str, Value], live: bool) -> Grid:
+    """Return how a recording is cut: for our own networks as their card says, unless the user says how."""
+    chunk, overlap, context = (int(options[name]) for name in ("chunk", "overlap", "context"))
+    own = card.number("context")
+    if own and card.text("ahead") and (chunk, overlap, context) == (0, -1, 0):
+        return own_grid(rate, own, card.number("ahead"), live)
+    return foreign_grid(session, rate, chunk, overlap, context or own, live)
 
 
 def _told(models: list[OnnxFile], sessions: list[Session], card: _Card) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,49 @@ from cleanaudio.errors import ModelError, RecipeError
 Audio = NDArray[np.float32]
 
 CHUNK_S, LIVE_CHUNK_S = 1.0, 0.032
+FADE_S = 0.02
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How a recording is cut for a model.
+
+    Parameters
+    ----------
+    chunk, overlap : int
+        Samples; neighbouring chunks share the overlap, at most half a chunk.
+    before, behind : int
+        Samples that are heard besides, on each side of a chunk.
+    whole : bool
+        Whether the model hears nothing but the recording: near its ends it gets less, instead of silence around it.
+    """
+
+    chunk: int
+    overlap: int
+    before: int
+    behind: int
+    whole: bool = False
+
+    @property
+    def latency(self) -> int:
+        """Return the delay in samples."""
+        return self.chunk + self.behind
+
+
+def own_grid(rate: int, context: int, ahead: int, live: bool) -> Grid:
+    """Return the grid of our own networks, which hear recordings of any length.
+
+    Parameters
+    ----------
+    rate : int
+        Hz.
+    context, ahead : int
+        Samples that the network wants before and behind a stretch.
+    live : bool
+        Less is computed and heard at once: an eighth of the context behind a chunk must do.
+    """
+    chunk = context // 4 if live else 4 * context
+    return Grid(chunk, round(FADE_S * rate), context, min(ahead, context // 8) if live else ahead, whole=True)
 
 
 def samples_port(ports: list[Port]) -> Port | None:
@@ -26,61 +71,71 @@ def samples_port(ports: list[Port]) -> Port | None:
 class Chunks:
     """A waveform model on one channel.
 
-    The model hears ``context`` + ``chunk`` + ``context`` samples at once; only the chunk is used. Neighbouring chunks
-    share ``overlap`` samples, over which one fades into the next with weights that add up to one.
+    The model hears a chunk and what lies around it at once; only the chunk is used. One chunk fades into the next with
+    weights that add up to one.
 
     Parameters
     ----------
     session : Session
-    chunk, overlap, context : int
-        Samples; the overlap is at most half a chunk.
+    grid : Grid
     rate : int
         Hz.
+    latency : int
+        Samples; what it has live.
     """
 
-    def __init__(self, session: Session, chunk: int, overlap: int, context: int, rate: int) -> None:
+    def __init__(self, session: Session, grid: Grid, rate: int, latency: int) -> None:
         source = samples_port(session.inputs)
         if source is None:
             listed = ", ".join(map(str, session.inputs))
             raise ModelError(f"is not of the contract waveform: it takes {listed}", path=session.origin)
-        self._session, self._source = session, source
-        self._chunk, self._overlap, self._context, self._hop = chunk, overlap, context, chunk - overlap
-        self._rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(overlap) + 0.5) / max(overlap, 1))).astype(np.float32)
-        self._sane = Sane(session.origin, max(rate, chunk))
-        self.latency = chunk + context
+        self._session, self._source, self._grid = session, source, grid
+        self._span, self._hop = grid.before + grid.chunk + grid.behind, grid.chunk - grid.overlap
+        ramp = (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)
+        self._rise = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
+        self._sane = Sane(session.origin, max(rate, grid.chunk))
+        self.latency = latency
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._waiting = np.zeros(self._overlap + self._context, np.float32)
-        self._tail = np.zeros(self._overlap, np.float32)
-        self._skip = self._overlap
+        self._first = self._grid.overlap + self._grid.before  # of the window, where the recording begins
+        self._window = np.zeros(self._span, np.float32)
+        self._filled = self._first
+        self._tail = np.zeros(self._grid.overlap, np.float32)
+        self._skip = self._grid.overlap
         self._taken = self._given = 0
         self._sane.reset()
 
     def process(self, block: Audio) -> Audio:
         """Take (1, n), return (1, m)."""
         self._taken += block.shape[1]
-        return self._advance(block[0])
+        return self._advance(block[0], ended=False)
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
-        span = self._chunk + 2 * self._context
-        out = self._advance(np.zeros(span + self._overlap + self._hop, np.float32))
+        pieces = [np.zeros((1, 0), np.float32)]
+        while self._given < self._taken:
+            pieces.append(self._advance(np.zeros(self._span - self._filled, np.float32), ended=True))
         self._sane.check()
-        return out
+        return np.concatenate(pieces, axis=1)
 
-    def _advance(self, samples: Audio) -> Audio:
-        self._waiting = np.concatenate([self._waiting, samples])
-        span = self._chunk + 2 * self._context
-        count = max(0, (len(self._waiting) - span) // self._hop + 1)
+    def _advance(self, samples: Audio, ended: bool) -> Audio:
         pieces = [np.zeros(0, np.float32)]
-        for at in range(0, count * self._hop, self._hop):
-            clean = self._run(self._waiting[at : at + span])
-            faded = self._tail * (1 - self._rise) + clean[: self._overlap] * self._rise
-            pieces += [faded, clean[self._overlap : self._hop]]
+        while True:
+            room = self._span - self._filled
+            self._window[self._filled : self._filled + len(samples[:room])] = samples[:room]
+            self._filled += len(samples[:room])
+            if self._filled < self._span:
+                break
+            samples = samples[room:]
+            clean = self._run(ended)
+            faded = self._tail * (1 - self._rise) + clean[: self._grid.overlap] * self._rise
+            pieces += [faded, clean[self._grid.overlap : self._hop]]
             self._tail = clean[self._hop :]
-        self._waiting = self._waiting[count * self._hop :]
+            self._window[: self._span - self._hop] = self._window[self._hop :]
+            self._filled -= self._hop
+            self._first -= self._hop
         out = np.concatenate(pieces)
         skip = min(self._skip, len(out))
         self._skip -= skip
@@ -88,7 +143,13 @@ class Chunks:
         self._given += len(out)
         return out[None]
 
-    def _run(self, samples: Audio) -> Audio:
+    def _run(self, ended: bool) -> Audio:
+        """Clean the chunk in the window."""
+        first, last = 0, self._span
+        if self._grid.whole:
+            first = max(0, self._first)
+            last = min(self._span, self._first + self._taken) if ended else self._span
+        samples = self._window[first:last]
         shape = [1] * (len(self._source.shape) - 1) + [len(samples)]
         out = self._session.run(None, {self._source.name: samples.reshape(shape)})[0]
         if out.size != len(samples):
@@ -97,11 +158,37 @@ class Chunks:
                 path=self._session.origin,
                 remedy="choose the option chunk so that it fits the model's own frames",
             )
-        return self._sane(out.reshape(-1))[self._context : self._context + self._chunk]
+        clean = np.zeros(self._span, np.float32)
+        clean[first:last] = self._sane(out.reshape(-1))
+        return clean[self._grid.before : self._grid.before + self._grid.chunk]
 
 
 class WaveformContract:
     """A model of this contract with its grid.
+
+    Parameters
+    ----------
+    session : Session
+    rate : int
+        Hz.
+    grid, live : Grid
+        Of recordings, and of live use, whose latency counts.
+    """
+
+    def __init__(self, session: Session, rate: int, grid: Grid, live: Grid) -> None:
+        self._session, self._grid, self.rate, self.latency = session, grid, rate, live.latency
+        self._make()  # which looks whether the model is of this contract
+
+    def open(self, setup: Setup) -> Processor:
+        """Return a fresh processor for all channels of ``setup``."""
+        return spread(self._make, setup, self.rate)
+
+    def _make(self) -> Chunks:
+        return Chunks(self._session, self._grid, self.rate, self.latency)
+
+
+def foreign_grid(session: Session, rate: int, chunk: int, overlap: int, context: int, live: bool) -> Grid:
+    """Return the grid for a model that the user brings.
 
     Parameters
     ----------
@@ -115,25 +202,20 @@ class WaveformContract:
     context : int
         Samples heard on each side of a chunk.
     live : bool
+
+    Raises
+    ------
+    RecipeError
+        The figures do not go together, or not with the model.
     """
-
-    def __init__(self, session: Session, rate: int, chunk: int, overlap: int, context: int, live: bool) -> None:
-        source = samples_port(session.inputs)
-        fixed = source.shape[-1] if source else None
-        if fixed is not None and chunk not in (0, fixed - 2 * context):
-            raise RecipeError(f"this model takes {fixed} samples: chunk + 2 × context must be as many")
-        if fixed is not None:
-            chunk = fixed - 2 * context
-        chunk = chunk or max(1, round((LIVE_CHUNK_S if live else CHUNK_S) * rate))
-        overlap = chunk // 2 if overlap < 0 else overlap
-        if chunk <= 0 or overlap > chunk // 2:
-            raise RecipeError(f"a chunk of {chunk} samples cannot overlap by {overlap}: at most by half")
-        self._grid, self.rate, self._session = (chunk, overlap, context), rate, session
-        self.latency = self._make().latency
-
-    def open(self, setup: Setup) -> Processor:
-        """Return a fresh processor for all channels of ``setup``."""
-        return spread(self._make, setup, self.rate)
-
-    def _make(self) -> Chunks:
-        return Chunks(self._session, *self._grid, self.rate)
+    source = samples_port(session.inputs)
+    fixed = source.shape[-1] if source else None
+    if fixed is not None and chunk not in (0, fixed - 2 * context):
+        raise RecipeError(f"this model takes {fixed} samples: chunk + 2 × context must be as many")
+    if fixed is not None:
+        chunk = fixed - 2 * context
+    chunk = chunk or max(1, round((LIVE_CHUNK_S if live else CHUNK_S) * rate))
+    overlap = chunk // 2 if overlap < 0 else overlap
+    if chunk <= 0 or overlap > chunk // 2:
+        raise RecipeError(f"a chunk of {chunk} samples cannot overlap by {overlap}: at most by half")
+    return Grid(chunk, overlap, context, context)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.onnx_frames import FrameContract
-from cleanaudio.backends.onnx_waveform import WaveformContract
+from cleanaudio.backends.onnx_waveform import WaveformContract, own_grid
 from cleanaudio.backends.session import Port, Session
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 
@@ -128,9 +128,9 @@ class Torch(Backend):
         network, digest = _read(path, stamp, setup.device)
         session = cast(Session, TorchSession(network, str(path)))
         if len(session.inputs[0].shape) != 4:  # samples go in, not spectra
-            context = network.context
-            chunk = 0 if setup.live else 4 * network.rate
-            return WaveformContract(session, network.rate, chunk, -1, context, setup.live), digest
+            needs = network.rate, network.context, network.ahead
+            grid, live = own_grid(*needs, setup.live), own_grid(*needs, live=True)
+            return WaveformContract(session, network.rate, grid, live), digest
         frames: Any = network
         delay = frames.look_ahead * frames.hop
         return FrameContract(session, network.rate, frames.hop, frames.window_name, delay), digest

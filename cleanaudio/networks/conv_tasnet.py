@@ -118,6 +118,7 @@ class ConvTasNet(Network):
         self.config = c = config or SMALL
         reach = sum((c.width - 1) * 2**block for block in range(c.blocks)) * c.repeats
         self.context = max(reach * c.stride, 2 * RATE)
+        self.ahead = c.kernel if c.causal else self.context
         self.encoder = nn.Conv1d(1, c.filters, c.kernel, c.stride, bias=False)
         self.enter = nn.Sequential(
             (CumulativeNorm if c.causal else GlobalNorm)(c.filters), nn.Conv1d(c.filters, c.bottleneck, 1)

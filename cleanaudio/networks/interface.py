@@ -15,13 +15,14 @@ class Network(nn.Module):
     ----------
     rate : int
         Hz.
-    context : int
+    context, ahead : int
         Samples that must be known before and behind a stretch, so that it comes out as within the whole recording; 0
         where there are explicit states instead.
     """
 
     rate: ClassVar[int]
     context: int = 0
+    ahead: int = 0
 
     @abstractmethod
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:

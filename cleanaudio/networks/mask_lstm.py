@@ -69,7 +69,7 @@ class MaskLstm(Network):
     """
 
     rate = RATE
-    context = 2 * RATE
+    context = ahead = 2 * RATE
 
     def __init__(self, config: MaskLstmConfig | None = None) -> None:
         super().__init__()

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cleanaudio.backends.onnx_waveform import own_grid
 from cleanaudio.errors import ModelError
 from cleanaudio.networks.checkpoint import load_network
 from cleanaudio.networks.frames import FrameNetwork
@@ -84,7 +85,9 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
         example = (torch.zeros(1, network.rate),)
         inputs, outputs = ["audio_input"], ["audio_output"]
         free = {"audio_input": {1: "samples"}, "audio_output": {1: "samples"}}
-        facts = {"contract": "waveform", "context": str(network.context)}
+        live = own_grid(network.rate, network.context, network.ahead, live=True)
+        needs = {"context": network.context, "ahead": network.ahead, "latency": live.latency}
+        facts = {"contract": "waveform", **{name: str(value) for name, value in needs.items()}}
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

@@ -35,13 +35,13 @@ def waveform(gain: float = 0.5, shape=(1, "n"), card: Mapping[str, str] | None =
     return model(nodes, [tensor("x", shape)], [tensor("y", shape)], gains, card)
 
 
-def normalising() -> bytes:
+def normalising(card: Mapping[str, str] | None = None) -> bytes:
     """Samples minus their mean over all that is heard: what comes out depends on the chunk."""
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=1),
         helper.make_node("Sub", ["x", "mean"], ["y"]),
     ]
-    return model(nodes, [tensor("x", (1, "n"))], [tensor("y", (1, "n"))])
+    return model(nodes, [tensor("x", (1, "n"))], [tensor("y", (1, "n"))], card=card)
 
 
 def shortened() -> bytes:

@@ -125,9 +125,27 @@ def test_the_context_is_heard_on_both_sides(tmp_path: Path) -> None:
 
 def test_live_chunks_are_32_ms_and_others_a_second(tmp_path: Path) -> None:
     model = tiny.saved(tmp_path, tiny.waveform())
-    assert opened(model, live=True)[0].latency == 512
-    assert opened(model)[0].latency == RATE
+    assert opened(model, live=True)[0].latency == opened(model)[0].latency == 512
     assert opened(model, live=True, model_rate=48000)[0].latency == 1536
+    for live, frames in ((True, 512), (False, RATE)):
+        processor = opened(model, live=live)[1]
+        half = frames // 2  # the first chunk begins so much before the recording
+        assert processor.process(np.zeros((1, half - 1), np.float32)).shape[1] == 0
+        assert processor.process(np.zeros((1, 1 + half), np.float32)).shape[1] > 0
+
+
+def test_a_model_that_hears_any_length_hears_nothing_but_the_recording(tmp_path: Path) -> None:
+    card = {"context": "1600", "ahead": "800"}
+    model = tiny.saved(tmp_path, tiny.normalising(card=card))
+    resolved, _ = opened(model)
+    assert resolved.latency == 400 + 200  # live: a quarter of the context, and an eighth of it behind
+    short = noise(frames=5000)
+    np.testing.assert_allclose(clean(model, short), short - short.mean(), atol=1e-6)
+    long = noise(frames=30000) + 0.2
+    out = clean(model, long)
+    np.testing.assert_allclose(out[:, 8000:11000], long[:, 8000:11000] - long[:, 4160:12960].mean(), atol=1e-6)
+    np.testing.assert_allclose(clean(model, long, 77), out, atol=1e-6)
+    assert np.abs(clean(model, long, live=True) - out).max() > 1e-4
 
 
 def test_a_model_of_fixed_size_decides_on_the_chunk(tmp_path: Path) -> None:
