@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from cleanaudio.backends.interface import ChannelMode, Processor, Value
     from cleanaudio.backends.profile import NoiseProfile
+    from cleanaudio.batch.array_request import Method
     from cleanaudio.metrics.interface import Measured
+    from cleanaudio.spatial.geometry import Geometry
 
 __version__ = "0.1.0"
-__all__ = ["clean", "open_chain", "score"]
+__all__ = ["beamform", "clean", "open_chain", "score"]
 
 
 def clean(
@@ -127,6 +129,115 @@ def open_chain(
     if chain.needs_analysis:
         raise RecipeError(f"backend {backend} must hear the whole recording first", remedy="use cleanaudio.clean")
     return chain.open()
+
+
+def beamform(
+    samples: NDArray[np.floating],
+    rate: int,
+    method: Method = "mvdr",
+    *,
+    array: str | Geometry | None = None,
+    direction: tuple[float, float] | float | None = None,
+    temperature_c: float = 20.0,
+    noise_from: tuple[float, float] | None = None,
+    mask: str = "auto",
+    mu: float | None = None,
+    rank1: bool = False,
+    block_s: float | None = None,
+    reference: int | None = None,
+    keep_bad: bool = False,
+    keep_channels: bool = False,
+    dereverb: float = 0.0,
+    postfilter: str | None = None,
+    postfilter_strength: float = 0.7,
+    threads: int = 1,
+) -> NDArray[np.float32]:
+    """Turn a recording of several microphones that is in memory into one voice.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (channels, frames)
+        Floating point, nominal range ±1.
+    rate : int
+        Hz.
+    method : {"mvdr", "gev", "mwf", "delay-and-sum", "superdirective"}
+    array : str or Geometry, optional
+        Where the microphones are: ``linear:4:0.05``, ``circular:6:0.0463``, a file of positions.
+    direction : float or (float, float), optional
+        Azimuth, or azimuth and elevation, of the voice, degrees.
+    temperature_c : float
+        Of the air.
+    noise_from : (float, float), optional
+        A stretch that holds only noise, seconds; in place of a mask.
+    mask : str
+        What tells voice from noise: ``auto``, a backend, ``vad`` (by level), or ``none``, which only a blind
+        delay-and-sum can do with.
+    mu : float, optional
+        Of ``mwf``: more takes away more noise, and more voice.
+    rank1 : bool
+        Take the voice for one source without echoes.
+    block_s : float, optional
+        Seconds that are heard before a filter is made.
+    reference : int, optional
+        Microphone that the result is aligned with, counted from 0; default: the one that has most in common with
+        the others.
+    keep_bad : bool
+        Use microphones that are broken as if they were not.
+    keep_channels : bool
+        The voice as each microphone in use hears it.
+    dereverb : float
+        0 … 1: how much of the reverberation is taken away first.
+    postfilter : str, optional
+        Backend that cleans the result.
+    postfilter_strength : float
+        0 … 1.
+    threads : int
+        Threads that a model may use.
+
+    Returns
+    -------
+    ndarray, float32, shape (frames,)
+        With ``keep_channels`` (microphones in use, frames).
+
+    Raises
+    ------
+    InputError
+        ``samples`` is not audio, or of an array in which fewer than two microphones can be used.
+    RecipeError, BackendUnavailable, ModelError
+    """
+    import numpy as np
+
+    from cleanaudio.audio.array import as_audio
+    from cleanaudio.batch.array_path import ArrayPath
+    from cleanaudio.batch.array_request import ArrayRequest
+    from cleanaudio.batch.masking import decide
+    from cleanaudio.batch.recipe import decided
+    from cleanaudio.spatial.geometry import Direction, parse_array
+
+    audio = as_audio(samples)
+    geometry = parse_array(array) if isinstance(array, str) else array
+    angles = (direction,) if isinstance(direction, int | float) else direction
+    request = ArrayRequest(
+        method=method,
+        geometry=geometry,
+        direction=None if angles is None else Direction(*angles),
+        temperature_c=temperature_c,
+        noise_from=noise_from,
+        mask=decide(mask)[0],
+        mu=mu,
+        rank1=rank1,
+        block_s=block_s,
+        reference=reference,
+        keep_bad=keep_bad,
+        keep_channels=keep_channels,
+        dereverb=dereverb,
+        postfilter=None if postfilter is None else decided(postfilter)[0],
+        postfilter_strength=postfilter_strength,
+    )
+    path = ArrayPath(request, rate, len(audio), audio.shape[1], lambda: [audio], geometry=geometry, threads=threads)
+    processor = path.open()
+    out = np.concatenate([processor.process(audio), processor.flush()], axis=1)
+    return out if keep_channels else out[0]
 
 
 def score(

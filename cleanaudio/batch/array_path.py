@@ -9,9 +9,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends import chain
 from cleanaudio.backends.blocks import Finite, finite
-from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.array_request import LEARNING, ArrayRequest
 from cleanaudio.errors import InputError
 from cleanaudio.spatial import adaptive
@@ -141,13 +140,11 @@ class ArrayPath:
         log : callable, optional
             Takes what is decided on each stretch of the recording: see the beamformers.
         """
-        postfilter = self._request.postfilter
-        if postfilter is None:
+        after = self._request.after(self._rate, self.outputs, self._threads)
+        if after is None:
             return Finite(self._beam(log))
-        setup = Setup(self._rate, self.outputs, threads=self._threads, device=self._request.device)
-        path = chain.resolve(postfilter, setup)
-        analyses = path.analyse(lambda: _driven(self._beam(None), self._blocks())) if path.needs_analysis else None
-        return Finite(Series([self._beam(log), path.open(analyses)]))
+        analyses = after.analyse(lambda: _driven(self._beam(None), self._blocks())) if after.needs_analysis else None
+        return Finite(Series([self._beam(log), after.open(analyses)]))
 
     def _beam(self, log: Log | None) -> Stream:
         return Series([*self._before(), self._beamformer(log)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import cleanaudio
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
+from cleanaudio.backends.spec import parse
 from cleanaudio.batch.masking import Masking
 from cleanaudio.batch.recipe import ClipMode, described, versions
 from cleanaudio.errors import RecipeError
@@ -48,8 +49,8 @@ class ArrayRequest:
         Of the air.
     noise_from : (float, float or None), optional
         A stretch of each recording that holds only noise, seconds; in place of masks.
-    masking : Masking, optional
-        What tells voice from noise; blind delay-and-sum can do without.
+    mask : str, optional
+        What tells voice from noise, as :func:`cleanaudio.batch.masking.decide` gives it.
     mu : float, optional
         Of ``mwf``.
     rank1 : bool
@@ -66,8 +67,10 @@ class ArrayRequest:
         The voice as each microphone in use hears it, in place of the reference alone.
     dereverb : float
         0 … 1: how much of the reverberation is taken away before the beamformer.
-    postfilter : Settings, optional
-        What cleans the result.
+    postfilter : str, optional
+        Spec of what cleans the result, ``auto`` already decided.
+    postfilter_strength : float
+        0 … 1.
     device : str
         ``"cpu"`` or ``"cuda"``.
     format, subtype, clip_mode, judging
@@ -84,7 +87,7 @@ class ArrayRequest:
     direction: Direction | None = None
     temperature_c: float = 20.0
     noise_from: Stretch | None = None
-    masking: Masking | None = None
+    mask: str | None = None
     mu: float | None = None
     rank1: bool = False
     block_s: float | None = None
@@ -93,7 +96,8 @@ class ArrayRequest:
     keep_bad: bool = False
     keep_channels: bool = False
     dereverb: float = 0.0
-    postfilter: chain.Settings | None = None
+    postfilter: str | None = None
+    postfilter_strength: float = POSTFILTER_STRENGTH
     device: str = "cpu"
     format: str | None = None
     subtype: str | None = None
@@ -116,7 +120,7 @@ class ArrayRequest:
             )
         if self.direction is not None and method in ("gev", "mwf"):
             raise RecipeError(f"{method} finds the voice by itself: leave out --direction", remedy="or choose mvdr")
-        if learns and self.masking is None and self.noise_from is None:
+        if learns and self.mask is None and self.noise_from is None:
             raise RecipeError(f"{method} needs to know the noise", remedy="give --mask or --noise-from")
         if self.noise_from is not None and not learns:
             raise RecipeError(f"{method} does not learn from a stretch of noise: leave out --noise-from")
@@ -141,6 +145,24 @@ class ArrayRequest:
         """Speed of sound, m/s."""
         return speed_of_sound(self.temperature_c)
 
+    @property
+    def masking(self) -> Masking | None:
+        """What tells voice from noise; None where nothing has to."""
+        needed = self.mask is not None and self.noise_from is None and not self.fixed
+        return Masking(str(self.mask), self.device) if needed else None
+
+    def after(self, rate: int, channels: int, threads: int = 1) -> chain.Chain | None:
+        """Return the chain that cleans the result.
+
+        Raises
+        ------
+        RecipeError, BackendUnavailable, ModelError
+        """
+        if self.postfilter is None:
+            return None
+        settings = chain.Settings(parse(self.postfilter), strength=self.postfilter_strength)
+        return chain.resolve(settings, Setup(rate, channels, threads=threads, device=self.device))
+
     def resolved(self) -> dict[str, Any]:
         """Return everything that decides the samples, JSON-serialisable.
 
@@ -152,10 +174,9 @@ class ArrayRequest:
         from cleanaudio.audio.formats import check_names
 
         check_names(self.format, self.subtype)
-        masks = () if self.masking is None else self.masking.links(_NOMINAL_RATE)
-        postfilter: tuple[chain.Link, ...] = ()
-        if self.postfilter is not None:
-            postfilter = chain.resolve(self.postfilter, Setup(_NOMINAL_RATE, 1, device=self.device)).links
+        masking, after = self.masking, self.after(_NOMINAL_RATE, 1)
+        masks = masking.links(_NOMINAL_RATE) if masking else ()
+        cleaning = after.links if after else ()
         return {
             "cleanaudio": cleanaudio.__version__,
             "beamformer": {"method": self.method, "revision": REVISION},
@@ -163,7 +184,7 @@ class ArrayRequest:
             "direction": self.direction and [self.direction.azimuth_deg, self.direction.elevation_deg],
             "temperature_c": self.temperature_c,
             "noise_from": self.noise_from,
-            "mask": self.masking and [self.masking.spec, described(masks)],
+            "mask": masking and [masking.spec, described(masks)],
             "mu": self.mu,
             "rank1": self.rank1,
             "block_s": self.block_s,
@@ -172,12 +193,12 @@ class ArrayRequest:
             "keep_bad": self.keep_bad,
             "keep_channels": self.keep_channels,
             "dereverb": {"strength": self.dereverb, "revision": DEREVERB_REVISION} if self.dereverb else None,
-            "postfilter": self.postfilter and [self.postfilter.strength, described(postfilter)],
+            "postfilter": after and [self.postfilter_strength, described(cleaning)],
             "format": self.format,
             "subtype": self.subtype,
             "clip_mode": self.clip_mode,
             "dither": "tpdf",
             "device": self.device,
             "gate": self.judging.decides if self.judging else None,
-            "libraries": versions((*masks, *postfilter), "scipy"),
+            "libraries": versions((*masks, *cleaning), "scipy"),
         }

@@ -10,7 +10,6 @@ from typing import Any
 import cleanaudio
 from cleanaudio.audio.bundle import open_side_by_side, picked
 from cleanaudio.audio.files import Reader
-from cleanaudio.backends.spec import render
 from cleanaudio.batch.array_path import ArrayPath
 from cleanaudio.batch.array_request import ArrayRequest
 from cleanaudio.batch.outcome import Fields, Job, Outcome
@@ -102,9 +101,9 @@ class _Beamforming:
                 "than which the beam was no better"
             )
         of_arrays: Fields = {
-            "backend": None if request.masking is None or request.fixed else request.masking.spec,
+            "backend": request.masking.spec if request.masking else None,
             "method": request.method,
-            "postfilter": None if request.postfilter is None else render(request.postfilter.terms),
+            "postfilter": request.postfilter,
             "reference": path.numbers[path.reference],
             "microphones": " ".join(map(str, path.numbers)),
             "bad_microphones": "; ".join(health) or None,

@@ -15,31 +15,31 @@ from cleanaudio.spatial.masks import ActivityMask, EnhancerMask, MaskEstimator
 
 Audio = NDArray[np.float32]
 
-BY_LEVEL = "vad"
+BY_LEVEL, WITHOUT = "vad", "none"
 _HEARD = 4
 """Microphones that a backend hears, spread over the array: as good as eight, by measurement."""
 
 
-def decide(text: str) -> tuple[str, str | None]:
+def decide(text: str) -> tuple[str | None, str | None]:
     """Decide what ``--mask`` means.
 
     Parameters
     ----------
     text : str
-        ``vad``, ``auto`` or a backend's spec.
+        ``none``, ``vad``, ``auto`` or a backend's spec.
 
     Returns
     -------
-    (str, str or None)
-        ``vad`` or a spec in its normal form; why ``auto`` became that, or None where it was named.
+    (str or None, str or None)
+        ``vad`` or a spec in its normal form, or None; why ``auto`` became that, or None where it was named.
 
     Raises
     ------
     RecipeError, BackendUnavailable
         There is no such backend.
     """
-    if text == BY_LEVEL:
-        return text, None
+    if text in (BY_LEVEL, WITHOUT):
+        return (text if text == BY_LEVEL else None), None
     terms, why = registry.decide(parse(text))
     if why is not None and all(registry.get(term.name).kind == "classical" for term in terms):
         return BY_LEVEL, "no neural backend is installed that could tell voice from noise better than their levels do"

@@ -15,9 +15,7 @@ from cleanaudio.cli.console import say
 from cleanaudio.errors import RecipeError
 
 if TYPE_CHECKING:
-    from cleanaudio.backends.chain import Settings
     from cleanaudio.batch.array_request import ArrayRequest
-    from cleanaudio.batch.masking import Masking
 
 
 class Method(StrEnum):
@@ -143,23 +141,21 @@ def beamform(
     from cleanaudio.batch.array_request import ArrayRequest
     from cleanaudio.batch.beamforming import COLUMNS
     from cleanaudio.batch.groups import Grouping
-    from cleanaudio.batch.recipe import digest
+    from cleanaudio.batch.masking import decide
+    from cleanaudio.batch.recipe import decided, digest
     from cleanaudio.cli.batching import Batch, execute
     from cleanaudio.spatial.geometry import parse_array, parse_direction
     from cleanaudio.spatial.selection import parse_mics
 
     chosen = None if mics is None else parse_mics(mics)
-    fixed = method is Method.SUPERDIRECTIVE or (method is Method.DELAY_AND_SUM and array is not None)
-    if mask != "auto" and (fixed or noise_from is not None):
-        raise RecipeError("--mask is of no use here", remedy="leave it out")
-    masking, why = (None, None) if fixed or noise_from is not None else _masking(mask, method, device)
+    spec, why = decide(mask)
     request = ArrayRequest(
         method=method.value,
         geometry=None if array is None else parse_array(array),
         direction=None if direction is None else parse_direction(direction),
         temperature_c=temperature,
         noise_from=None if noise_from is None else values.stretch(noise_from),
-        masking=masking,
+        mask=spec,
         mu=mu,
         rank1=rank1,
         block_s=block,
@@ -168,13 +164,16 @@ def beamform(
         keep_bad=bad_mics is BadMics.KEEP,
         keep_channels=keep_channels,
         dereverb=dereverb,
-        postfilter=_postfilter(postfilter, postfilter_strength),
+        postfilter=None if postfilter is None else decided(postfilter)[0],
+        postfilter_strength=postfilter_strength,
         device=device,
         format=format_,
         subtype=subtype,
         clip_mode=clip_mode.value,
         judging=options.judging(score, gate, gate_missing, if_fails),
     )
+    if mask != "auto" and spec is not None and request.masking is None:
+        raise RecipeError("--mask is of no use here", remedy="leave it out")
     if plot_beam is not None:
         _plot(request, plot_beam)
         if not inputs and manifest is None:
@@ -202,8 +201,8 @@ def beamform(
         grouping=Grouping(group, chosen),
         sidecar=sidecar,
     )
-    if why is not None and not quiet:
-        say(f"cleanaudio: masks by {masking.spec if masking else 'none'}: {why}")
+    if why is not None and request.masking is not None and not quiet:
+        say(f"cleanaudio: masks by {spec}: {why}")
     execute(batch, digest(request.resolved()), partial(_work, request, batch.replaces), backend=method.value)
 
 
@@ -213,18 +212,6 @@ def _work(request, overwrite: bool, threads: int):
     return partial(beamforming.beamform, request, overwrite, threads)
 
 
-def _masking(text: str, method: Method, device: str) -> tuple[Masking | None, str | None]:
-    """Return what tells voice from noise, and why it is that."""
-    from cleanaudio.batch.masking import Masking, decide
-
-    if text == "none" and method is Method.DELAY_AND_SUM:
-        return None, None
-    if text == "none":
-        raise RecipeError(f"{method} needs to know the noise", remedy="give --mask vad, or --noise-from")
-    spec, why = decide(text)
-    return Masking(spec, device), why
-
-
 def _reference(text: str) -> int | None:
     """Read ``auto`` or a number from 1."""
     if text == "auto":
@@ -232,16 +219,6 @@ def _reference(text: str) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise RecipeError(f"--ref {text!r} is no microphone", remedy="give auto, or a number from 1")
     return int(text) - 1
-
-
-def _postfilter(backend: str | None, strength: float) -> Settings | None:
-    if backend is None:
-        return None
-    from cleanaudio.backends.chain import Settings
-    from cleanaudio.backends.spec import parse
-    from cleanaudio.batch.recipe import decided
-
-    return Settings(parse(decided(backend)[0]), strength=strength)
 
 
 def _plot(request: ArrayRequest, path: Path) -> None:
