@@ -1,4 +1,4 @@
-"""How a row of the log becomes bytes, and how rows are read back, also from a file that was cut off."""
+"""How a row of a table becomes bytes, and how rows are read back, also from a file that was cut off."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import TextIO
+
+from cleanaudio.errors import OutputError
 
 _CHUNK = 1 << 16
 
@@ -20,6 +23,47 @@ def line_of(cells: Sequence[str]) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:  # half a character, from a manifest's JSON
         return text.encode("utf-8", "backslashreplace")
+
+
+class CsvFile:
+    """A table that is written row by row, in place of what was there; each row is in the file at once.
+
+    Parameters
+    ----------
+    path : Path
+    header : sequence of str
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+
+    def __init__(self, path: Path, header: Sequence[str]) -> None:
+        self._path = path
+        try:
+            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
+        except OSError as error:
+            raise self._problem(error) from None
+        self.write(header)
+
+    def _problem(self, error: OSError) -> OutputError:
+        return OutputError(f"cannot be written: {error.strerror}", path=self._path)
+
+    def write(self, cells: Sequence[str]) -> None:
+        """Write a row."""
+        try:
+            self._file.write(line_of(cells))
+        except OSError as error:
+            raise self._problem(error) from None
+
+    def __enter__(self) -> CsvFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
 
 
 def open_text(path: Path) -> TextIO:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from cleanaudio.audio.formats import AUDIO_SUFFIXES
-from cleanaudio.batch.csvfile import line_of
-from cleanaudio.batch.inputs import expand
+from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inspecting import Inspected, InspectJob, Pictures, inspect_file
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source
-from cleanaudio.cli.batching import exit_code, say_summary, spooled, workers
+from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.progress import Progress
-from cleanaudio.errors import BackendUnavailable, OutputError, RecipeError
+from cleanaudio.cli.recordings import counter, recordings
+from cleanaudio.errors import BackendUnavailable, RecipeError
 from cleanaudio.report.inspection import ITEMS, exchanged_against
 from cleanaudio.report.scores import text
 
@@ -77,16 +74,14 @@ class Inspecting:
     def run(self, jobs: int | None, allow_empty: bool) -> int:
         """Inspect everything; return the exit code."""
         with ExitStack() as stack:
-            sources = self._sources(stack)
-            table = None if self._csv is None else stack.enter_context(_open(self._csv))
-            if table is not None:
-                table.write(line_of([*_HEAD, *(item.key for item in ITEMS), *_TAIL]))
+            sources = recordings(self._inputs, self._recursive, stack)
+            header = [*_HEAD, *(item.key for item in ITEMS), *_TAIL]
+            table = None if self._csv is None else stack.enter_context(CsvFile(self._csv, header))
             steps = self._steps(sources())
             if self._compare is not None:
                 steps = iter(_comparable(list(steps)))
-            piped = bool({"-", "@-", "@-0"} & set(self._inputs))
-            count = None if piped else lambda: sum(1 for _ in sources())
-            progress = stack.enter_context(Progress(count, shown=not self._quiet and not self._json))
+            shown = not self._quiet and not self._json
+            progress = stack.enter_context(Progress(counter(self._inputs, sources), shown=shown))
 
             def on_outcome(outcome: Outcome, summary: Summary) -> None:
                 progress.advance(summary)
@@ -94,7 +89,7 @@ class Inspecting:
                     self._done.append(outcome)
                 self._tell(outcome)
                 if table is not None:
-                    _write(table, self._csv, outcome)
+                    table.write(_cells(outcome))
 
             summary = run(steps, partial(partial, inspect_file), workers(jobs), None, on_outcome)
             self._done.sort(key=lambda one: one.job.number)
@@ -106,13 +101,6 @@ class Inspecting:
         if not self._quiet and summary.total > 1:
             say_summary(summary)
         return code
-
-    def _sources(self, stack: ExitStack) -> Callable[[], Iterator[Source | Problem]]:
-        if self._inputs == ("-",):
-            room = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
-            return lambda: spooled(room)
-        stdin = None if sys.stdin is None else sys.stdin.buffer
-        return lambda: expand(self._inputs, recursive=self._recursive, suffixes=AUDIO_SUFFIXES, stdin=stdin)
 
     def _steps(self, sources: Iterator[Source | Problem]) -> Iterator[Job | Skipped | Failed]:
         pictures = None if self._plot is None else Pictures(self._plot)
@@ -177,20 +165,6 @@ def _titles(labels: list[str]) -> list[str]:
         if len(set(titles)) == len(titles):
             return titles
     return labels
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        return open(path, "wb", buffering=0)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
-
-
-def _write(file: BinaryIO, path: Path | None, outcome: Outcome) -> None:
-    try:
-        file.write(line_of(_cells(outcome)))
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
 
 
 def _cells(outcome: Outcome) -> list[str]:
