@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from itertools import chain, count
 from pathlib import Path
 
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
-from cleanaudio.batch.source import Source
-from cleanaudio.errors import CleanAudioError, OutputError
+from cleanaudio.batch.pictures import make_folder
+from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics import dnsmos
 from cleanaudio.report.advice import Advice, advise
 from cleanaudio.report.inspection import Inspection, inspect_recording
@@ -43,22 +42,6 @@ class Inspected(Done):
     spectrum: Spectrum | None = None
 
 
-class Pictures:
-    """Says where the pictures of each file go: the folders of the inputs are mirrored, no two get one name."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._taken: set[str] = set()
-
-    def of(self, source: Source) -> str:
-        """Return the beginning of the names of a file's pictures."""
-        relative = source.relative
-        names = chain((relative.with_suffix(""), relative), (f"{relative}-{number}" for number in count(2)))
-        name = next(name for name in map(str, names) if name not in self._taken)
-        self._taken.add(name)
-        return str(self._folder / name)
-
-
 def inspect_file(threads: int, job: Job) -> Outcome:
     """Inspect one file; what is wrong with it is an outcome, not an exception.
 
@@ -77,7 +60,7 @@ def inspect_file(threads: int, job: Job) -> Outcome:
         if job.pictures is not None or job.spectrum:
             spectrum, spectrogram = read_spectra(found)
             if job.pictures is not None:
-                _make_folder(Path(job.pictures).parent)
+                make_folder(Path(job.pictures).parent)
                 title = Path(job.label).name if job.label != "-" else "stdin"
                 plot_spectrum(spectrum, found, title, job.pictures + PICTURES[0])
                 plot_spectrogram(spectrogram, title, job.pictures + PICTURES[1])
@@ -93,10 +76,3 @@ def inspect_file(threads: int, job: Job) -> Outcome:
         "elapsed_s": round(time.perf_counter() - started, 3),
     }
     return Inspected(job, fields, found.info.warnings, found=found, advice=advise(found), spectrum=spectrum)
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot be made: {error.strerror}", path=folder) from None

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from cleanaudio.batch.csvfile import CsvFile
-from cleanaudio.batch.inspecting import Inspected, InspectJob, Pictures, inspect_file
+from cleanaudio.batch.inspecting import Inspected, InspectJob, inspect_file
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
+from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
