@@ -8,16 +8,15 @@ from functools import partial
 from typing import Any
 
 import cleanaudio
-from cleanaudio.audio.bundle import open_side_by_side, picked
 from cleanaudio.audio.files import Reader
 from cleanaudio.batch.array_path import ArrayPath
+from cleanaudio.batch.array_recording import open_array
 from cleanaudio.batch.array_request import ArrayRequest
 from cleanaudio.batch.outcome import Fields, Job, Outcome
 from cleanaudio.batch.result import Result, attempt
 from cleanaudio.batch.sidecar import Sidecar
 from cleanaudio.batch.take import Take
 from cleanaudio.spatial.geometry import Geometry
-from cleanaudio.spatial.selection import choose, geometry_of
 
 COLUMNS = ("method", "postfilter", "reference", "microphones", "bad_microphones", "fallback", "condition")
 """Columns that a beamforming run adds to the log.
@@ -46,13 +45,8 @@ def beamform(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> 
 
 
 def _opened(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> tuple[Fields, tuple[str, ...]]:
-    with open_side_by_side(job.inputs) as whole:
-        channels = whole.info.channels
-        several = len(job.inputs) > 1  # then the plan has chosen the microphones
-        mics = choose(channels, None if several else request.mics)
-        geometry = request.geometry and geometry_of(request.geometry, channels, mics)
-        names = tuple(mic + 1 for mic in request.mics or mics)
-        return _Beamforming(request, overwrite, threads, job, picked(whole, mics), geometry, names).run()
+    with open_array(job.inputs, request.geometry, request.mics) as array:
+        return _Beamforming(request, overwrite, threads, job, array.reader, array.geometry, array.names).run()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -31,6 +32,29 @@ Direction = Annotated[
 Temperature = Annotated[
     float,
     typer.Option("--temperature", help="Of the air in °C, which decides the speed of sound.", rich_help_panel=ARRAY),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        help='Mono files that are one recording: "{name}.CH{ch}.wav", or none; default: names of CHiME and AMI.',
+        rich_help_panel=ARRAY,
+    ),
+]
+
+
+class BadMics(StrEnum):
+    """What becomes of broken microphones."""
+
+    DROP = "drop"
+    KEEP = "keep"
+
+
+WhatOfBadMics = Annotated[
+    BadMics,
+    typer.Option(
+        "--bad-mics", help="Broken microphones: leave them out, or use them as they are.", rich_help_panel=ARRAY
+    ),
 ]
 Mask = Annotated[
     str,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanaudio.cli import array_options, options, values
-from cleanaudio.cli.array_options import ARRAY
+from cleanaudio.cli.array_options import ARRAY, BadMics
 from cleanaudio.cli.console import say
 from cleanaudio.errors import RecipeError
 
@@ -26,13 +26,6 @@ class Method(StrEnum):
     MWF = "mwf"
     DELAY_AND_SUM = "delay-and-sum"
     SUPERDIRECTIVE = "superdirective"
-
-
-class BadMics(StrEnum):
-    """What becomes of broken microphones."""
-
-    DROP = "drop"
-    KEEP = "keep"
 
 
 _BEAM, _AFTER = "The beam", "After the beam"
@@ -65,20 +58,11 @@ def beamform(
     direction: array_options.Direction = None,
     temperature: array_options.Temperature = 20.0,
     mics: array_options.Mics = None,
-    group: Annotated[
-        str | None,
-        typer.Option(
-            help='Mono files that are one recording: "{name}.CH{ch}.wav", or none; default: names of CHiME and AMI.',
-            rich_help_panel=ARRAY,
-        ),
-    ] = None,
+    group: array_options.Group = None,
     ref: Annotated[
         str, typer.Option(help="Microphone that the result is aligned with: auto or a number.", rich_help_panel=ARRAY)
     ] = "auto",
-    bad_mics: Annotated[
-        BadMics,
-        typer.Option(help="Broken microphones: leave them out, or use them as they are.", rich_help_panel=ARRAY),
-    ] = BadMics.DROP,
+    bad_mics: array_options.WhatOfBadMics = BadMics.DROP,
     postfilter: Annotated[
         str | None, typer.Option(help="Backend that cleans the beam, as of denoise.", rich_help_panel=_AFTER)
     ] = None,

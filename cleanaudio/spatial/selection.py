@@ -68,15 +68,15 @@ def choose(channels: int, mics: Sequence[int] | None) -> tuple[int, ...]:
     return tuple(range(channels)) if mics is None else tuple(mics)
 
 
-def geometry_of(geometry: Geometry, channels: int, mics: Sequence[int]) -> Geometry:
+def geometry_of(geometry: Geometry, channels: int | None, mics: Sequence[int]) -> Geometry:
     """Return where the chosen channels' microphones are.
 
     Parameters
     ----------
     geometry : Geometry
         Of the chosen channels in their order or, where it has more microphones than were chosen, of all channels.
-    channels : int
-        Of the recording.
+    channels : int, optional
+        Of the recording; None where that is not known: then there are as many as the geometry has.
     mics : sequence of int
         The chosen ones, counted from 0.
 
@@ -87,7 +87,7 @@ def geometry_of(geometry: Geometry, channels: int, mics: Sequence[int]) -> Geome
     """
     if geometry.microphones == len(mics):
         return geometry
-    if geometry.microphones == channels:
+    if geometry.microphones == channels or (channels is None and geometry.microphones > max(mics)):
         return geometry.select(tuple(mics))
     geometry.check(len(mics))
     return geometry
