@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
 
 from cleanaudio.errors import ModelError
+from cleanaudio.models.protobuf import fields, message_of, text_of
 
 MAX_BYTES = 2_000_000_000
 """Largest model file that is read; Protocol Buffers themselves end at 2 GiB."""
@@ -141,18 +141,18 @@ class _Facts:
             raise ValueError("nested too deeply")
         schema = _SCHEMA[message]
         self.graphs += message == "Graph"
-        for number, value in _fields(data):
+        for number, value, _ in fields(data):
             if number not in schema:
                 continue
             inside = schema[number]
             if inside == "Entry":
                 self._entry(message, value)
             elif inside is not None:
-                self.visit(inside, _message(value), depth + 1)
+                self.visit(inside, message_of(value), depth + 1)
             elif message == "Node":
-                self.domains.add(_text(value))
+                self.domains.add(text_of(value))
             elif message == "Function":
-                self.functions.add(_text(value))
+                self.functions.add(text_of(value))
             elif message == "Tensor" and value != 0:  # data_location: anything but the default
                 self.external = True
 
@@ -160,48 +160,5 @@ class _Facts:
         if message == "Tensor":  # external_data
             self.external = True
             return
-        pair = {number: _text(text) for number, text in _fields(_message(value)) if number in (1, 2)}
+        pair = {number: text_of(text) for number, text, _ in fields(message_of(value)) if number in (1, 2)}
         self.metadata[pair.get(1, "")] = pair.get(2, "")
-
-
-def _message(value: int | memoryview) -> memoryview:
-    if isinstance(value, int):
-        raise ValueError("a number where a message belongs")
-    return value
-
-
-def _text(value: int | memoryview) -> str:
-    return bytes(_message(value)).decode()
-
-
-def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-    raise ValueError("a number of more than ten bytes")
-
-
-def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield (field number, number or bytes) of a message; fixed-width numbers come as bytes."""
-    at, end = 0, len(data)
-    while at < end:
-        tag, at = _varint(data, at)
-        kind = tag & 7
-        if kind == 0:
-            number, at = _varint(data, at)
-            yield tag >> 3, number
-            continue
-        if kind == 2:
-            size, at = _varint(data, at)
-        elif kind in (1, 5):
-            size = 8 if kind == 1 else 4
-        else:
-            raise ValueError(f"wire type {kind}")
-        if tag >> 3 == 0 or size > end - at:
-            raise ValueError("a field that ends behind its message")
-        yield tag >> 3, data[at : at + size]
-        at += size
