@@ -42,7 +42,7 @@ class Grouping:
 
     def __init__(self, template: str | None = None, mics: tuple[int, ...] | None = None) -> None:
         self.template, self.mics = template, mics
-        self._patterns = [re.compile(text, re.IGNORECASE) for text in self._regexes()]
+        self._patterns = [re.compile(text, re.IGNORECASE | re.DOTALL) for text in self._regexes()]
 
     def _regexes(self) -> list[str]:
         template = self.template

@@ -55,6 +55,8 @@ def plot_beam(
         gain = pattern.gain_db[:, int(np.argmin(np.abs(pattern.frequencies_hz - hertz)))]
         circle.plot(np.radians(pattern.azimuth_deg), np.maximum(gain, _LOWEST_DB), color=shade, label=f"{hertz} Hz")
     circle.set_ylim(_LOWEST_DB, max(3.0, float(pattern.gain_db.max())))
+    circle.set_yticks([-30, -20, -10, 0])
+    circle.set_rlabel_position(direction.azimuth_deg + 180)
     circle.axvline(np.radians(direction.azimuth_deg), color=INK, linewidth=0.8, linestyle=":")
     circle.grid(color=GRID)
     circle.legend(loc="lower left", bbox_to_anchor=(-0.25, -0.1), frameon=False, fontsize=8)

@@ -64,7 +64,7 @@ def run(*sources: Source, recipe: str = RECIPE, **options) -> RowIndex:
     with RowWriter(log_file, "run", "1", recipe) as rows:
         for step in decide(*sources, log=RowIndex.read(log_file), **options):
             if isinstance(step, Job):
-                for path in filter(None, (step.output, step.residual)):
+                for path in step.targets:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_text("clean")
                 step = Done(step, {})
@@ -174,6 +174,44 @@ class TestNames:
                 assert os.path.commonpath([os.path.abspath(step.output), policy.folder]) == str(policy.folder)
             else:
                 assert isinstance(step.error, RecipeError)
+
+    def test_a_sidecar_stands_beside_the_output(self, here):
+        (job,) = decide(source("a.wav"), sidecar=True, suffix="_c")
+        assert job.sidecar == Path("out/a_c.wav.json")
+        assert job.targets == (Path("out/a_c.wav"), Path("out/a_c.wav.json"))
+
+
+class TestSeveralFiles:
+    """One recording in several files, as at an array."""
+
+    def recording(self, *names: str) -> Source:
+        for name in names:
+            source(name)
+        return Source(Path("in/a.wav"), Path("a.wav"), "in/a.{1,2}.wav", parts=tuple(Path(name) for name in names))
+
+    def test_all_of_them_are_inputs(self, here):
+        recording = self.recording("in/a.1.wav", "in/a.2.wav")
+        os.utime("in/a.1.wav", ns=(5_000_000_000, 5_000_000_000))
+        (job,) = decide(recording)
+        newest = os.stat("in/a.2.wav").st_mtime_ns
+        assert (job.inputs, job.output) == (recording.parts, Path("out/a.wav"))
+        assert (job.size, job.mtime_ns, job.label) == (10, newest, "in/a.{1,2}.wav")
+
+    @pytest.mark.parametrize("name", ["a.1.wav", "a.2.wav"])
+    def test_none_of_them_is_replaced(self, here, name):
+        policy = OutputPolicy(Path("in"), name=name, existing="overwrite")
+        assert "itself" in failure(self.recording("in/a.1.wav", "in/a.2.wav"), policy=policy).message
+
+    def test_one_that_is_not_there(self, here):
+        error = failure(Source(Path("a.wav"), Path("a.wav"), "a", parts=(Path("nix.1.wav"), Path("nix.2.wav"))))
+        assert isinstance(error, InputError) and "nix.1.wav" in error.describe()
+
+    def test_a_change_of_any_makes_it_anew(self, here):
+        recording = self.recording("in/a.1.wav", "in/a.2.wav")
+        log = run(recording)
+        assert isinstance(decide(recording, log=log, existing="skip")[0], Skipped)
+        os.utime("in/a.2.wav", (NOW - 60, NOW - 60))
+        assert isinstance(decide(recording, log=log, existing="skip")[0], Job)
 
 
 class TestBadInputs:
@@ -363,6 +401,11 @@ class TestSkipExisting:
         later = os.stat("out/metrics.csv").st_mtime + 3600
         os.utime("out/a.wav", (later, later))
         assert "changed since" in failure(a, existing="skip", log=log).message
+
+    def test_a_missing_sidecar_is_made(self, here):
+        log = run(source("a.wav"), sidecar=True)
+        Path("out/a.wav.json").unlink()
+        assert isinstance(decide(source("a.wav"), log=log, sidecar=True, existing="skip")[0], Job)
 
     def test_a_missing_residual_is_made(self, here):
         a = source("a.wav")
