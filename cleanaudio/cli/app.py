@@ -14,6 +14,7 @@ from cleanaudio.cli import (
     denoise,
     impact,
     inspect,
+    locate,
     mix,
     models,
     profile_noise,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("denoise")(denoise.denoise)
 app.command("beamform")(beamform.beamform)
+app.command("locate")(locate.locate)
 app.command("profile-noise")(profile_noise.profile_noise)
 app.command("score")(score.score)
 app.command("inspect")(inspect.inspect)

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cleanaudio.errors import FormatError, OutputError
+from cleanaudio.report.markup import visible
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
@@ -29,6 +30,11 @@ def tidy(axes: Any) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.tick_params(colors=INK)
+
+
+def put_title(axes: Any, title: str, size: float = 11) -> None:
+    """Write a title above axes: a file's name is no formula, and has to be printable."""
+    axes.set_title(visible(title), loc="left", parse_math=False, fontsize=size)
 
 
 def check_suffix(path: str | PathLike[str]) -> None:

@@ -141,7 +141,7 @@ def plot_spectrum(spectrum: Spectrum, found: Inspection, title: str, path: str |
     path : str or PathLike
         Its suffix says the format.
     """
-    from cleanaudio.report.plots import ACCENT, INK, new_figure, save
+    from cleanaudio.report.plots import ACCENT, INK, new_figure, put_title, save
 
     figure = new_figure()
     axes = figure.add_subplot()
@@ -159,13 +159,13 @@ def plot_spectrum(spectrum: Spectrum, found: Inspection, title: str, path: str |
     _frame(axes, [spectrum])
     axes.set_xlabel("frequency (Hz)")
     axes.legend(frameon=False, fontsize=9, loc="best")
-    _title(axes, title)
+    put_title(axes, title)
     save(figure, path)
 
 
 def plot_spectrogram(spectrogram: Spectrogram, title: str, path: str | PathLike[str]) -> None:
     """Draw level over time and frequency, 80 dB from the loudest on."""
-    from cleanaudio.report.plots import INK, new_figure, save
+    from cleanaudio.report.plots import INK, new_figure, put_title, save
 
     figure = new_figure(9.0, 4.5)
     axes = figure.add_subplot()
@@ -188,7 +188,7 @@ def plot_spectrogram(spectrogram: Spectrogram, title: str, path: str | PathLike[
     bar = figure.colorbar(picture, ax=axes, pad=0.01)
     bar.set_label("level (dBFS)")
     bar.outline.set_visible(False)
-    _title(axes, title)
+    put_title(axes, title)
     save(figure, path)
 
 
@@ -201,7 +201,7 @@ def plot_comparison(spectra: Sequence[tuple[str, Spectrum]], path: str | PathLik
         Titles and spectra, as clean, noisy, enhanced.
     path : str or PathLike
     """
-    from cleanaudio.report.plots import ACCENT, new_figure, save
+    from cleanaudio.report.plots import ACCENT, new_figure, put_title, save
 
     figure: Figure = new_figure(8.0, 0.6 + 2.3 * len(spectra))
     panels = figure.subplots(len(spectra), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
@@ -211,7 +211,7 @@ def plot_comparison(spectra: Sequence[tuple[str, Spectrum]], path: str | PathLik
             axes.fill_between(*_audible(first, first.mean_db), LOWEST_DB, color="#dee2e6", linewidth=0)
         _draw(axes, spectrum, ACCENT, "mean")
         _frame(axes, [one for _, one in spectra])
-        _title(axes, f"{title}   (grey: {first_title})" if number else title, 10)
+        put_title(axes, f"{title}   (grey: {first_title})" if number else title, 10)
     panels[-1].set_xlabel("frequency (Hz)")
     save(figure, path)
 
@@ -236,9 +236,3 @@ def _frame(axes: Any, spectra: Sequence[Spectrum]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1000:g}k" if value >= 1000 else f"{value:g}")
     axes.set_ylabel("level (dBFS)")
     tidy(axes)
-
-
-def _title(axes: Any, title: str, size: float = 11) -> None:
-    """A file's name is no formula, and has to be printable."""
-    shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in title)
-    axes.set_title(shown, loc="left", parse_math=False, fontsize=size)

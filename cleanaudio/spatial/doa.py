@@ -52,6 +52,11 @@ def turned(azimuth_deg: NDArray[np.floating]) -> NDArray[np.floating]:
     return 180 - np.mod(180 - azimuth_deg, 360)
 
 
+def mirrored(azimuth_deg: float, axis_deg: float) -> float:
+    """Return the azimuth that sounds like another to an array with a :func:`mirror_axis`."""
+    return float(turned(np.asarray(2 * axis_deg - azimuth_deg)))
+
+
 class Grid:
     """Directions to search, without those that the array cannot tell apart.
 
