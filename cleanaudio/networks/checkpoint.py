@@ -59,8 +59,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ModelError(f"not a whole checkpoint ({error})", path=path) from error
 
 
-def load_network(run_dir: Path, which: str | None = None, device: str = "cpu") -> tuple[Network, dict[str, Any]]:
-    """Return the trained network of a run folder (the averaged weights), ready to run, and the facts of its checkpoint.
+def load_network(
+    run_dir: Path, which: str | None = None, device: str = "cpu", averaged: bool = True
+) -> tuple[Network, dict[str, Any]]:
+    """Return the trained network of a run folder, ready to run, and the facts of its checkpoint.
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ def load_network(run_dir: Path, which: str | None = None, device: str = "cpu") -
     which : str, optional
         Name of the checkpoint; default: the best, or the last where none was judged yet.
     device : str
+    averaged : bool
+        The running mean of the weights, or the last ones, which only the last checkpoint holds.
 
     Raises
     ------
@@ -80,7 +84,7 @@ def load_network(run_dir: Path, which: str | None = None, device: str = "cpu") -
         network = registry.build(facts["network"], facts["options"])
     except (KeyError, TypeError, RecipeError) as error:
         raise ModelError(f"the checkpoint does not say of which network it is ({error})", path=path) from error
-    fill(network, part(tensors, "mean."), path)
+    fill(network, part(tensors, "mean." if averaged else "network."), path)
     return network.to(device).eval(), facts
 
 

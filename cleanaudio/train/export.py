@@ -2,154 +2,169 @@
 
 from __future__ import annotations
 
-import io
+import inspect
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-
-from cleanaudio.backends.onnx_waveform import own_grid
-from cleanaudio.errors import ModelError
-from cleanaudio.networks.checkpoint import load_network
-from cleanaudio.networks.frames import FrameNetwork
+import cleanaudio
+from cleanaudio.backends.selftest import verify
+from cleanaudio.errors import BackendUnavailable, ModelError, OutputError
+from cleanaudio.models.catalog import of_file
+from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.networks.interface import Network
+from cleanaudio.train import about
+from cleanaudio.train.evaluate import load_pairs
+from cleanaudio.train.graph import difference, graph, with_card
+from cleanaudio.train.judge import Judged, Pair, judge
+from cleanaudio.train.quantise import quantised
 
-OPSET = 17
 TOLERANCE = 1e-4
+"""Largest difference from torch, of full scale."""
+LOSS_OF_PESQ = 0.02
+"""What 8 bits may cost."""
+CALIBRATION = 20
+"""Recordings that the scales of 8 bits are measured on."""
+Weights = Literal["best", "last", "mean"]
 
 
-def export(run_dir: Path, target: Path, card: Mapping[str, str] | None = None, which: str | None = None) -> float:
-    """Write the trained network of a run folder as ONNX.
-
-    A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` and the states by
-    name go in, ``enh`` and the states with ``_out`` behind their names come out, the frame axis is free. Any other
-    network becomes ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples), the sample axis free.
+@dataclass(frozen=True)
+class Request:
+    """What is to be exported, and how it is judged.
 
     Parameters
     ----------
     run_dir : Path
     target : Path
-    card : mapping of str, optional
-        More facts for the metadata: licence, data, metrics, date.
-    which : str, optional
-        Checkpoint in the run folder; default: the best.
+    weights : {"best", "last", "mean"}
+        The running mean at the best evaluation, the last weights, or the running mean at the end.
+    dev : Path, optional
+        Folder of noisy/clean pairs to measure the model on.
+    dev_pairs : int, optional
+        So many of them; default: all.
+    quantise : bool
+        Keep weights of 8 bits where they cost less than 0.02 PESQ on the pairs.
+    licence : str
+        Of the weights.
+    sources : mapping
+        Folders or manifests by role, where the run folder does not say on what it was trained.
+    """
 
-    Returns
-    -------
-    float
-        The largest difference from torch on noise.
+    run_dir: Path
+    target: Path
+    weights: Weights = "best"
+    dev: Path | None = None
+    dev_pairs: int | None = None
+    quantise: bool = False
+    licence: str = "MIT"
+    sources: Mapping[str, Sequence[Path]] | None = None
+
+
+def export(request: Request, say: Callable[[str], None] = lambda text: None) -> dict[str, str]:
+    """Write the trained network of a run folder as ONNX; returns its card.
+
+    Parameters
+    ----------
+    request : Request
+    say : callable, optional
+        Told what was measured.
 
     Raises
     ------
     ModelError
         No checkpoint, or the export does not do what torch does.
+    InputError
+        No pairs.
+    BackendUnavailable
+        What quantisation is judged by is not installed.
+    OutputError
+        The file cannot be written.
     """
-    network, facts = load_network(run_dir, which)
-    data, facts_of_graph = graph(network)
-    trained: dict[str, Any] = {
-        name: facts[name] for name in ("hours_heard", "step", "pesq", "si_sdr_db") if name in facts
-    }
-    data = with_card(data, {"name": facts["network"], **facts_of_graph, **trained, **(card or {})})
+    which = None if request.weights == "best" else LAST
+    network, facts = load_network(request.run_dir, which, averaged=request.weights != "last")
+    pairs = [] if request.dev is None else load_pairs(request.dev, network.rate, request.dev_pairs)
+    data, needs = graph(network)
     worst = difference(network, data)
     if not worst <= TOLERANCE:
-        raise ModelError(f"the export differs from torch by {worst:.2g}", path=target)
-    partial = target.with_name(f".{target.name}.partial")
+        raise ModelError(f"the export differs from torch by {worst:.2g}", path=request.target)
+    say(f"as torch to {worst:.1e}")
+    card = _card(request, network, facts) | needs
+    partial = request.target.with_name(f".{request.target.stem}.partial.onnx")
+    try:
+        data, card = _judged(request, network, with_card(data, card), card, pairs, partial, say)
+        partial.write_bytes(data)
+        for check in verify(of_file(partial)):
+            if not check.passed:
+                say(f"it fails the self-test of models: {check.what}: {check.found}")
+        os.replace(partial, request.target)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=request.target) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return card
+
+
+def _judged(
+    request: Request,
+    network: Network,
+    data: bytes,
+    card: dict[str, str],
+    pairs: Sequence[Pair],
+    partial: Path,
+    say: Callable[[str], None],
+) -> tuple[bytes, dict[str, str]]:
+    """Return the model that is to be kept, with its measures on the card."""
+    if not pairs:
+        return data, card
+    assert request.dev is not None
     partial.write_bytes(data)
-    os.replace(partial, target)
-    return worst
+    kept = judge(partial, pairs, network.rate)
+    say(f"32 bits: {_told(kept, data)}")
+    if request.quantise:
+        if "pesq_wb" not in kept.figures:
+            raise BackendUnavailable("--quantise", "pesq", "it is judged by PESQ, which cannot be measured")
+        card = card | {"quantised": "no"}
+        smaller = with_card(quantised(data, network, [noisy for noisy, _ in pairs[:CALIBRATION]]), card)
+        partial.write_bytes(smaller)
+        found = judge(partial, pairs, network.rate)
+        say(f"8 bits: {_told(found, smaller)}")
+        good = kept.figures["pesq_wb"] - found.figures.get("pesq_wb", 0.0) < LOSS_OF_PESQ
+        if good:
+            data, kept = smaller, found
+            card = card | {"quantised": "8 bits, static; recurrent layers and transforms in 32 bits"}
+        say("8 bits are kept" if good else f"8 bits cost {LOSS_OF_PESQ} PESQ or more: 32 bits are kept")
+    card = card | {"dev": f"{request.dev.name}, {len(pairs)} pairs at {network.rate} Hz", "metrics": str(kept)}
+    return with_card(data, card), card
 
 
-def graph(network: Network) -> tuple[bytes, dict[str, str]]:
-    """Return the ONNX model of a network, and what its card must say so that it can be run."""
-    network.eval()
-    if isinstance(network, FrameNetwork):
-        names = list(network.state_shapes())
-        example: tuple[Tensor, ...] = (torch.zeros(1, network.size // 2 + 1, 4, 2), *network.start())
-        inputs, outputs = ["mix", *names], ["enh", *(f"{name}_out" for name in names)]
-        free = {"mix": {2: "frames"}, "enh": {2: "frames"}}
-        facts = {
-            "contract": "stft-frames",
-            "window": network.window_name,
-            "hop": str(network.hop),
-            "delay": str(network.look_ahead * network.hop),
-            "latency": str(network.size + network.look_ahead * network.hop),
-        }
-        model: nn.Module = network
-    else:
-        model = _Waveform(network).eval()  # else the exporter would put the network back into training
-        example = (torch.zeros(1, network.rate),)
-        inputs, outputs = ["audio_input"], ["audio_output"]
-        free = {"audio_input": {1: "samples"}, "audio_output": {1: "samples"}}
-        live = own_grid(network.rate, network.context, network.ahead, live=True)
-        needs = {"context": network.context, "ahead": network.ahead, "latency": live.latency}
-        facts = {"contract": "waveform", **{name: str(value) for name, value in needs.items()}}
-    buffer: Any = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            model, example, buffer, input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
-            dynamo=False,
-        )  # fmt: skip
-    data = buffer.getvalue()
-    if isinstance(network, FrameNetwork):
-        data = _with_shapes(data, {f"{name}_out": shape for name, shape in network.state_shapes().items()})
-    return data, {"rate": str(network.rate), **facts}
+def _told(judged: Judged, data: bytes) -> str:
+    return f"{judged}; {judged.speed:.0f} × real time, {len(data) / 1e6:.2f} MB"
 
 
-class _Waveform(nn.Module):
-    """Makes ``enhance`` the forward of a network."""
-
-    def __init__(self, network: Network) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, noisy: Tensor) -> Tensor:
-        return self.network.enhance(noisy)
-
-
-def _with_shapes(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
-    """Return the model with the shapes of these outputs written out, where the exporter could not tell them."""
-    import onnx
-
-    model = onnx.load_from_string(data)
-    for output in model.graph.output:
-        for dimension, size in zip(output.type.tensor_type.shape.dim, shapes.get(output.name, ()), strict=False):
-            dimension.dim_value = size
-    return model.SerializeToString()
-
-
-def with_card(data: bytes, card: Mapping[str, Any]) -> bytes:
-    """Return the model with the card as its metadata."""
-    import onnx
-
-    model = onnx.load_from_string(data)
-    onnx.helper.set_model_props(model, {name: str(value) for name, value in card.items()})
-    return model.SerializeToString()
-
-
-def difference(network: Network, data: bytes) -> float:
-    """Return the largest difference of the outputs on noise, in two pieces where there are states."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    noise = torch.randn(1, network.rate, generator=torch.Generator().manual_seed(1)) * 0.1
-    with torch.no_grad():
-        if not isinstance(network, FrameNetwork):
-            ours = network.enhance(noise).numpy()
-            return float(np.abs(ours - session.run(None, {"audio_input": noise.numpy()})[0]).max())
-        spectra = torch.view_as_real(network.spectrum(noise).transpose(1, 2))
-        ours = network(spectra, *network.start())[0].numpy()
-    names = list(network.state_shapes())
-    states = [state.numpy() for state in network.start()]
-    pieces = []
-    for piece in (spectra[:, :, :7], spectra[:, :, 7:8], spectra[:, :, 8:]):
-        enhanced, *states = session.run(None, {"mix": piece.numpy(), **dict(zip(names, states, strict=True))})
-        pieces.append(enhanced)
-    return float(np.abs(ours - np.concatenate(pieces, axis=2)).max())
+def _card(request: Request, network: Network, facts: Mapping[str, Any]) -> dict[str, str]:
+    made_of = about.read(request.run_dir)
+    data = made_of.get("data") or []
+    for role, paths in (request.sources or {}).items():
+        data = [line for line in data if not line.startswith(f"{role}:")] + about.licences(role, paths)
+    module = inspect.getmodule(type(network))
+    machines = " and ".join(made_of.get("machines", [])) or "a machine that was not recorded"
+    hours = f", {facts['hours_heard']:.1f} h of mixtures" if "hours_heard" in facts else ""
+    minutes = f"{facts['minutes']:.0f} minutes on " if "minutes" in facts else ""
+    best = request.weights == "best" and (request.run_dir / BEST).exists()
+    mean = "running mean at the best evaluation while training" if best else "running mean at the end"
+    card = {
+        "name": str(facts["network"]),
+        "summary": (inspect.getdoc(module) or "").partition("\n")[0],
+        "licence": request.licence,
+        "trained": f"{minutes}{machines}{hours}, {facts.get('step', 0)} steps",
+        "weights": "those of the last step" if request.weights == "last" else mean,
+        "parameters": str(sum(parameter.numel() for parameter in network.parameters())),
+        "data": "\n".join(data),
+        "date": datetime.now(UTC).date().isoformat(),
+        "revision": about.revision() or made_of.get("revision", ""),
+        "version": cleanaudio.__version__,
+    }
+    return {key: value for key, value in card.items() if value}

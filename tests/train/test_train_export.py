@@ -1,17 +1,25 @@
+from datetime import date
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import soundfile
 import torch
 from train_material import make_mixer, tiny_config
 
+import cleanaudio
 from cleanaudio.backends import registry as backends
 from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import ModelError
 from cleanaudio.models import onnx_file
-from cleanaudio.networks import registry
-from cleanaudio.networks.checkpoint import LAST
-from cleanaudio.train.export import TOLERANCE, difference, export, graph, with_card
+from cleanaudio.models.cards import render
+from cleanaudio.networks import checkpoint, registry
+from cleanaudio.networks.checkpoint import BEST, LAST
+from cleanaudio.train import about
+from cleanaudio.train.export import TOLERANCE, Request, export
+from cleanaudio.train.graph import difference, graph, with_card
+from cleanaudio.train.judge import Judged
 from cleanaudio.train.loop import train
 
 
@@ -21,6 +29,21 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def pairs(tmp_path, noisy_speech, speech_like):
+    for side, signal in (("noisy", noisy_speech(2.0)), ("clean", speech_like(2.0))):
+        (tmp_path / "pairs" / side).mkdir(parents=True)
+        soundfile.write(tmp_path / "pairs" / side / "a.wav", signal, 16000)
+    return tmp_path / "pairs"
+
+
+def small_run(folder):
+    torch.manual_seed(3)
+    options = {"hidden": 8, "head": 8}
+    tensors = {f"mean.{name}": value for name, value in registry.build("mask-lstm", options).state_dict().items()}
+    checkpoint.save(folder / BEST, tensors, {"network": "mask-lstm", "options": options})
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -41,13 +64,60 @@ def test_the_graph_does_what_torch_does_at_any_length(name):
 
 def test_a_run_becomes_one_file_with_its_card(tmp_path):
     train(tiny_config(steps=1), make_mixer(tmp_path), tmp_path / "run")
-    target = tmp_path / "model.onnx"
-    assert export(tmp_path / "run", target, {"licence": "MIT"}, which=LAST) < TOLERANCE
-    card = onnx_file.read(target).metadata
-    assert card["name"] == "fullband" and card["contract"] == "stft-frames" and card["licence"] == "MIT"
+    about.write(tmp_path / "run", {"speech": [tmp_path / "speech"]})
+    target, said = tmp_path / "model.onnx", []
+    card = export(Request(tmp_path / "run", target, licence="CC0"), said.append)
+    assert card == onnx_file.read(target).metadata
+    assert card["name"] == "fullband" and card["contract"] == "stft-frames" and card["licence"] == "CC0"
     assert [card[key] for key in ("rate", "hop", "delay", "latency")] == ["48000", "480", "480", "1440"]
-    inputs = [port.name for port in onnxruntime.InferenceSession(target).get_inputs()]
-    assert inputs == ["mix", "spectra", "recurrent_0"]
+    assert card["data"] == "speech: not stated: recordings: 4, from speech"
+    assert "1 steps" in card["trained"] and about.machine() in card["trained"]
+    assert date.fromisoformat(card["date"]) and card["version"] == cleanaudio.__version__
+    assert [port.name for port in onnxruntime.InferenceSession(target).get_inputs()][:2] == ["mix", "spectra"]
+    assert "as torch to" in said[0]
+    assert sorted(path.name for path in tmp_path.glob("*onnx*")) == ["model.onnx"]
+
+
+@pytest.mark.parametrize("weights", ["best", "mean", "last"])
+def test_the_weights_are_those_that_were_asked_for(tmp_path, weights):
+    network, other = (registry.build("mask-lstm", {"hidden": 8, "head": 8}) for _ in range(2))
+    facts = {"network": "mask-lstm", "options": {"hidden": 8, "head": 8}, "step": 1}
+    held = {f"mean.{name}": value for name, value in network.state_dict().items()}
+    if weights == "last":
+        held = {f"network.{name}": value for name, value in network.state_dict().items()} | {
+            f"mean.{name}": value for name, value in other.state_dict().items()
+        }
+    checkpoint.save(tmp_path / (BEST if weights == "best" else LAST), held, facts)
+    export(Request(tmp_path, tmp_path / "model.onnx", weights))
+    assert difference(network.eval(), (tmp_path / "model.onnx").read_bytes()) < TOLERANCE
+    assert difference(other.eval(), (tmp_path / "model.onnx").read_bytes()) > TOLERANCE
+
+
+def test_measures_stand_on_the_card_and_8_bits_are_kept_where_they_cost_little(tmp_path, pairs):
+    small_run(tmp_path)
+    said = []
+    target = tmp_path / "model.onnx"
+    card = export(Request(tmp_path, target, dev=pairs, quantise=True), said.append)
+    assert card["dev"] == "pairs, 1 pairs at 16000 Hz" and card["metrics"].startswith("pesq_wb ")
+    assert [line.partition(":")[0] for line in said[1:3]] == ["32 bits", "8 bits"]
+    assert said[3] == "8 bits are kept" and card["quantised"].startswith("8 bits")
+    kinds = {node.op_type for node in onnx.load(target).graph.node}
+    assert "QuantizeLinear" in kinds and "LSTM" in kinds
+    assert card == onnx_file.read(target).metadata
+    text = render(card, "model.onnx")
+    assert all(piece in text for piece in ("# mask-lstm", "16000 Hz", "- pesq_wb", "750 ms"))
+
+
+def test_8_bits_that_cost_too_much_are_not_kept(tmp_path, monkeypatch, pairs):
+    small_run(tmp_path)
+    figures = iter([{"pesq_wb": 2.0}, {"pesq_wb": 1.97}])
+    judged = [Judged(found, {"pesq_wb": 1.5}, 50.0) for found in figures]
+    monkeypatch.setattr("cleanaudio.train.export.judge", lambda *_: judged.pop(0))
+    said = []
+    card = export(Request(tmp_path, tmp_path / "model.onnx", dev=pairs, quantise=True), said.append)
+    assert card["quantised"] == "no" and card["metrics"] == "pesq_wb 2.000 (noisy 1.500)"
+    assert "QuantizeLinear" not in {node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node}
+    assert "32 bits are kept" in said[3]
 
 
 @pytest.mark.parametrize("name", ["fullband", "mask-lstm", "mask-lstm-streaming", "autoencoder", "conv-tasnet"])
@@ -74,5 +144,5 @@ def test_the_backend_for_foreign_models_runs_our_exports(tmp_path, name):
 
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ModelError, match="no checkpoint"):
-        export(tmp_path, tmp_path / "model.onnx")
+        export(Request(tmp_path, tmp_path / "model.onnx"))
     assert not list(tmp_path.iterdir())

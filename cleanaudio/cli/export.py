@@ -1,0 +1,94 @@
+"""``cleanaudio export``: a trained network as one ONNX file with its card inside."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cleanaudio.cli import options
+from cleanaudio.errors import OutputError, RecipeError
+
+_CARD, _MEASURE = "The card", "Measuring"
+
+
+class Weights(StrEnum):
+    """Which weights of a run."""
+
+    BEST = "best"
+    LAST = "last"
+    MEAN = "mean"
+
+
+def export(
+    run: Annotated[
+        Path | None, typer.Argument(metavar="RUN_DIR", help="A folder of cleanaudio train.", show_default=False)
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The ONNX file.", rich_help_panel=options.OUTPUT)
+    ] = None,
+    weights: Annotated[
+        Weights,
+        typer.Option(help="At the best evaluation, of the last step, or the running mean there.", show_default=True),
+    ] = Weights.BEST,
+    dev: Annotated[
+        Path | None,
+        typer.Option(help="A folder with noisy/ and clean/ to measure it on.", rich_help_panel=_MEASURE),
+    ] = None,
+    dev_pairs: Annotated[
+        int | None, typer.Option("--dev-pairs", min=1, help="So many; default: all.", rich_help_panel=_MEASURE)
+    ] = None,
+    quantise: Annotated[
+        bool,
+        typer.Option("--quantise", help="8 bits, if that costs less than 0.02 PESQ.", rich_help_panel=_MEASURE),
+    ] = False,
+    licence: Annotated[str, typer.Option(help="Of the weights.", rich_help_panel=_CARD)] = "MIT",
+    speech: Annotated[
+        list[Path] | None,
+        typer.Option("--speech", help="What it heard, where the run folder does not say.", rich_help_panel=_CARD),
+    ] = None,
+    noise: Annotated[list[Path] | None, typer.Option("--noise", help="The same.", rich_help_panel=_CARD)] = None,
+    rir: Annotated[list[Path] | None, typer.Option("--rir", help="The same.", rich_help_panel=_CARD)] = None,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    debug: options.Debug = False,
+) -> None:
+    """Write what a run has learned as ONNX, for machines without torch.
+
+    cleanaudio export runs/fullband -o fullband.onnx --dev pairs/
+
+    cleanaudio denoise talk.wav -b onnx:fullband.onnx -o clean/
+    """
+    from cleanaudio.cli import training
+    from cleanaudio.cli.console import say
+
+    training.require("cleanaudio export")
+    if run is None:
+        raise RecipeError("which run?", remedy="name a folder of cleanaudio train")
+    if output is None:
+        raise RecipeError("where shall the model go?", remedy="give -o FILE.onnx")
+    if output.suffix != ".onnx":
+        raise RecipeError("a model's name ends with .onnx", path=output)
+    if quantise and dev is None:
+        raise RecipeError("--quantise must know what it costs", remedy="give --dev DIR with noisy/ and clean/")
+    if output.exists() and not overwrite:
+        raise OutputError("exists already", path=output, remedy="add --overwrite")
+    from cleanaudio.train.export import Request
+    from cleanaudio.train.export import export as write
+
+    heard = {"speech": speech, "noise": noise, "rir": rir}
+    request = Request(
+        run_dir=run,
+        target=output,
+        weights=weights.value,
+        dev=dev,
+        dev_pairs=dev_pairs,
+        quantise=quantise,
+        licence=licence,
+        sources={role: paths for role, paths in heard.items() if paths},
+    )
+    card = write(request, (lambda text: None) if quiet else say)
+    if not quiet:
+        say(f"cleanaudio: {output}: {card['name']}, {card['contract']}, {output.stat().st_size / 1e6:.2f} MB")

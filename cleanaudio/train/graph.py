@@ -1,0 +1,114 @@
+"""From a network to an ONNX model that does the same, in one file, at any length."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cleanaudio.backends.onnx_waveform import own_grid
+from cleanaudio.networks.frames import FrameNetwork
+from cleanaudio.networks.interface import Network
+
+OPSET = 17
+
+
+def graph(network: Network) -> tuple[bytes, dict[str, str]]:
+    """Return the ONNX model of a network, and what its card must say so that it can be run.
+
+    A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` and the states by
+    name go in, ``enh`` and the states with ``_out`` behind their names come out, the frame axis is free. Any other
+    network becomes ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples), the sample axis free.
+    """
+    network.eval()
+    if isinstance(network, FrameNetwork):
+        names = list(network.state_shapes())
+        example: tuple[Tensor, ...] = (torch.zeros(1, network.size // 2 + 1, 4, 2), *network.start())
+        inputs, outputs = ["mix", *names], ["enh", *(f"{name}_out" for name in names)]
+        free = {"mix": {2: "frames"}, "enh": {2: "frames"}}
+        facts = {
+            "contract": "stft-frames",
+            "window": network.window_name,
+            "hop": str(network.hop),
+            "delay": str(network.look_ahead * network.hop),
+            "latency": str(network.size + network.look_ahead * network.hop),
+        }
+        model: nn.Module = network
+    else:
+        model = _Waveform(network).eval()  # else the exporter would put the network back into training
+        example = (torch.zeros(1, network.rate),)
+        inputs, outputs = ["audio_input"], ["audio_output"]
+        free = {"audio_input": {1: "samples"}, "audio_output": {1: "samples"}}
+        live = own_grid(network.rate, network.context, network.ahead, live=True)
+        needs = {"context": network.context, "ahead": network.ahead, "latency": live.latency}
+        facts = {"contract": "waveform", **{name: str(value) for name, value in needs.items()}}
+    buffer: Any = io.BytesIO()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            model, example, buffer, input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
+            dynamo=False,
+        )  # fmt: skip
+    data = buffer.getvalue()
+    if isinstance(network, FrameNetwork):
+        data = _with_shapes(data, {f"{name}_out": shape for name, shape in network.state_shapes().items()})
+    return data, {"rate": str(network.rate), **facts}
+
+
+class _Waveform(nn.Module):
+    """Makes ``enhance`` the forward of a network."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        return self.network.enhance(noisy)
+
+
+def _with_shapes(data: bytes, shapes: Mapping[str, tuple[int, ...]]) -> bytes:
+    """Return the model with the shapes of these outputs written out, where the exporter could not tell them."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    for output in model.graph.output:
+        for dimension, size in zip(output.type.tensor_type.shape.dim, shapes.get(output.name, ()), strict=False):
+            dimension.dim_value = size
+    return model.SerializeToString()
+
+
+def with_card(data: bytes, card: Mapping[str, Any]) -> bytes:
+    """Return the model with the card as its metadata."""
+    import onnx
+
+    model = onnx.load_from_string(data)
+    onnx.helper.set_model_props(model, {name: str(value) for name, value in card.items()})
+    return model.SerializeToString()
+
+
+def difference(network: Network, data: bytes) -> float:
+    """Return the largest difference of the outputs on noise, in two pieces where there are states."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    noise = torch.randn(1, network.rate, generator=torch.Generator().manual_seed(1)) * 0.1
+    with torch.no_grad():
+        if not isinstance(network, FrameNetwork):
+            ours = network.enhance(noise).numpy()
+            return float(np.abs(ours - session.run(None, {"audio_input": noise.numpy()})[0]).max())
+        spectra = torch.view_as_real(network.spectrum(noise).transpose(1, 2))
+        ours = network(spectra, *network.start())[0].numpy()
+    names = list(network.state_shapes())
+    states = [state.numpy() for state in network.start()]
+    pieces = []
+    for piece in (spectra[:, :, :7], spectra[:, :, 7:8], spectra[:, :, 8:]):
+        enhanced, *states = session.run(None, {"mix": piece.numpy(), **dict(zip(names, states, strict=True))})
+        pieces.append(enhanced)
+    return float(np.abs(ours - np.concatenate(pieces, axis=2)).max())
