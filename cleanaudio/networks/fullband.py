@@ -98,15 +98,13 @@ class Narrow(nn.Module):
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
-        self.stride = stride
-        self.mix = nn.Linear(2 * stride * channels_in, channels_out, bias=False)
-        self.norm = Norm(channels_out)
+        edge = stride // 2
+        self.mix = nn.Conv2d(channels_in, channels_out, (1, 2 * stride), (1, stride), (0, edge), bias=False)
+        self.norm = nn.BatchNorm2d(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take (..., positions, channels in), return (..., positions / stride, channels out)."""
-        padded = functional.pad(x, (0, 0, self.stride // 2, self.stride // 2))
-        pieces = padded.reshape(*x.shape[:2], x.shape[2] // self.stride + 1, self.stride * x.shape[3])
-        return functional.relu(self.norm(self.mix(torch.cat([pieces[:, :, :-1], pieces[:, :, 1:]], dim=-1))))
+        return _rows(functional.relu(self.norm(self.mix(_image(x)))), x)
 
 
 class Widen(nn.Module):
@@ -121,15 +119,23 @@ class Widen(nn.Module):
     def __init__(self, channels_in: int, channels_out: int, factor: int) -> None:
         super().__init__()
         self.factor = factor
-        self.mix = nn.Linear(3 * channels_in, factor * channels_out, bias=False)
-        self.norm = Norm(channels_out)
+        self.mix = nn.Conv2d(channels_in, factor * channels_out, (1, 3), padding=(0, 1), bias=False)
+        self.norm = nn.BatchNorm2d(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """Take (..., positions, channels in), return (..., factor * positions, channels out)."""
-        padded = functional.pad(x, (0, 0, 1, 1))
-        mixed = self.mix(torch.cat([padded[:, :, :-2], x, padded[:, :, 2:]], dim=-1))
-        mixed = mixed.reshape(*x.shape[:2], self.factor * x.shape[2], -1)
-        return functional.relu(self.norm(mixed))
+        mixed = _rows(self.mix(_image(x)), x).reshape(*x.shape[:2], self.factor * x.shape[2], -1)
+        return _rows(functional.relu(self.norm(_image(mixed))), x)
+
+
+def _image(x: Tensor) -> Tensor:
+    """Show (frames, batch, positions, channels) to a convolution, channels last in memory as they are."""
+    return x.reshape(-1, 1, *x.shape[2:]).permute(0, 3, 1, 2)
+
+
+def _rows(image: Tensor, like: Tensor) -> Tensor:
+    """Undo :func:`_image`."""
+    return image.permute(0, 2, 3, 1).reshape(*like.shape[:2], image.shape[3], image.shape[1])
 
 
 class Block(nn.Module):
@@ -238,7 +244,7 @@ class FullBand(FrameNetwork):
         """
         c = self.config
         remembered = torch.cat([states[0], spectra], dim=2)
-        known = remembered.permute(2, 0, 1, 3)
+        known = remembered.permute(2, 0, 1, 3).contiguous()
         seen = self.features(known[c.taps - 3 :])
         entered = self.enter(torch.cat([seen[:-2], seen[1:-1], seen[2:]], dim=-1))
         x = self.narrow(entered) + self.place

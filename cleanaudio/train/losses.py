@@ -24,12 +24,15 @@ def si_snr(estimate: Tensor, target: Tensor, floor: float = 1e-3) -> Tensor:
     Tensor, shape (batch,)
         Zero where the target is silent.
     """
-    energy = target.square().sum(1)
-    along = (estimate * target).sum(1) / (energy + 1e-8)
-    error = (estimate - along[:, None] * target).square().sum(1)
-    explained = along.square() * energy
-    ratio = (explained + 1e-6 * energy) / (error + floor * explained + 1e-6 * energy + 1e-12)
-    return torch.where(energy > 1e-6, 10 * torch.log10(ratio + 1e-9), torch.zeros_like(ratio))
+    return _si_snr(estimate.square().sum(1), target.square().sum(1), (estimate * target).sum(1), floor)
+
+
+def _si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-3) -> Tensor:
+    """Return the ratio of signals of which only energies and inner product are known."""
+    explained = cross.square() / (energy_t + 1e-8)
+    error = (energy_e - explained).clamp(min=0)
+    ratio = (explained + 1e-6 * energy_t) / (error + floor * explained + 1e-6 * energy_t + 1e-12)
+    return torch.where(energy_t > 1e-6, 10 * torch.log10(ratio + 1e-9), torch.zeros_like(ratio))
 
 
 def compressed(
@@ -162,14 +165,28 @@ class FrameLoss(nn.Module):
         bandwidth_hz : Tensor, shape (batch,)
             What the estimate holds above it does not count.
         """
-        estimate = estimate * band_mask(bandwidth_hz, estimate.shape[-1], self.rate)
-        level = (_power(target).mean((1, 2)) + 0.01 * _power(noisy).mean((1, 2)) + 1e-7).sqrt()[:, None, None]
-        estimate, target = estimate / level, target / level
-        magnitude, parts = compressed(estimate, target, self.weight)
-        spectral = (1 - self.complex_share) * magnitude + self.complex_share * parts
-        ratio = si_snr(*(torch.view_as_real(spectra).flatten(1) for spectra in (estimate, target))).mean()
+        counts = self.weight * band_mask(bandwidth_hz, self.weight.shape[0], self.rate)
+        power_t = _power(target)
+        level = power_t.mean((1, 2)) + 0.01 * _power(noisy).mean((1, 2)) + 1e-7
+        scale = (counts > 0) / level[:, None, None]
+        power_e, power_t = _power(estimate) * scale, power_t * scale
+        cross = (estimate.real * target.real + estimate.imag * target.imag) * scale
+        # As ``compressed``, with the squares multiplied out: the spectra themselves are not needed any more.
+        small_e, factor_e = _compressed_power(power_e)
+        small_t, factor_t = _compressed_power(power_t)
+        share = self.complex_share
+        common = (1 - share) * small_e * small_t + share * factor_e * factor_t * cross
+        spectral = (counts * (small_e.square() + small_t.square() - 2 * common)).mean()
+        ratio = _si_snr(*(x.sum((1, 2)) for x in (power_e, power_t, cross))).mean()
         loss = spectral - self.si_snr_weight * ratio
         return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
+
+
+def _compressed_power(power: Tensor) -> tuple[Tensor, Tensor]:
+    """Return magnitudes to the power 0.3 of spectra, and the factors that take the spectra there."""
+    power = power + 1e-8
+    factor = power**-0.35
+    return power.sqrt() * factor, factor
 
 
 def hearing(bins: int, rate: int) -> Tensor:
