@@ -7,6 +7,7 @@ the shortcuts of the U-Net (Ronneberger et al. 2015); what comes out is a comple
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -24,15 +25,21 @@ class AutoencoderConfig:
     Parameters
     ----------
     channels : tuple of int
-        After each narrowing of the frequency axis by 2.
+        After each narrowing of the frequency axis.
+    strides : tuple of int
+        By how much each of them narrows it; even.
+    edge : int
+        Channels of the last layer but one.
     middle : int
         Channels of the convolutions over time.
     dilations : tuple of int
         Of those, each with a kernel of 3 frames.
     """
 
-    channels: tuple[int, ...] = (16, 32, 48, 64, 64)
-    middle: int = 160
+    channels: tuple[int, ...] = (24, 48, 64, 96)
+    strides: tuple[int, ...] = (4, 2, 2, 2)
+    edge: int = 16
+    middle: int = 224
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
 
 
@@ -53,36 +60,31 @@ class Autoencoder(FrameNetwork):
         super().__init__()
         self.config = c = config or AutoencoderConfig()
         inputs = (3, *c.channels[:-1])
+        self.heights = [256 // prod(c.strides[:number]) for number in range(len(c.strides) + 1)]
         self.narrow = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(a, b, (2, 5), stride=(1, 2), padding=(0, 2), bias=False), nn.BatchNorm2d(b), nn.ReLU()
-            )
-            for a, b in zip(inputs, c.channels, strict=True)
+            _layer(nn.Conv2d(a, b, (2, 2 * by), (1, by), (0, by // 2), bias=False))
+            for a, b, by in zip(inputs, c.channels, c.strides, strict=True)
         )
-        self.height = 256 >> len(c.channels)
-        self.flatten = nn.Conv1d(c.channels[-1] * self.height, c.middle, 1)
+        flat = c.channels[-1] * self.heights[-1]
+        self.flatten = nn.Conv1d(flat, c.middle, 1)
         self.over_time = nn.ModuleList(
             nn.Sequential(nn.Conv1d(c.middle, c.middle, 3, dilation=d, bias=False), nn.BatchNorm1d(c.middle), nn.ReLU())
             for d in c.dilations
         )
-        self.unflatten = nn.Conv1d(c.middle, c.channels[-1] * self.height, 1)
-        outputs = (*reversed(c.channels[:-1]), 16)
+        self.unflatten = nn.Conv1d(c.middle, flat, 1)
+        outputs = (c.edge, *c.channels[:-1])
         self.widen = nn.ModuleList(
-            nn.Sequential(
-                nn.ConvTranspose2d(2 * a, b, (1, 4), stride=(1, 2), padding=(0, 1), bias=False),
-                nn.BatchNorm2d(b),
-                nn.ReLU(),
-            )
-            for a, b in zip(reversed(c.channels), outputs, strict=True)
+            _layer(nn.ConvTranspose2d(2 * a, b, (1, 2 * by), (1, by), (0, by // 2), bias=False))
+            for a, b, by in reversed(list(zip(c.channels, outputs, c.strides, strict=True)))
         )
-        self.complex_mask = nn.Conv2d(16, 2, 1)
+        self.complex_mask = nn.Conv2d(c.edge, 2, 1)
 
     def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
         """Return the last inputs of each convolution that looks back."""
         c = self.config
         shapes: dict[str, tuple[int, ...]] = {}
         for number, channels in enumerate((3, *c.channels[:-1])):
-            shapes[f"narrow_{number}"] = (batch, channels, 1, 256 >> number)
+            shapes[f"narrow_{number}"] = (batch, channels, 1, self.heights[number])
         for number, dilation in enumerate(c.dilations):
             shapes[f"over_time_{number}"] = (batch, c.middle, 2 * dilation)
         return shapes
@@ -106,9 +108,8 @@ class Autoencoder(FrameNetwork):
         x = self.unflatten(y).reshape(batch, channels, height, frames).permute(0, 1, 3, 2)
         for layer, shortcut in zip(self.widen, reversed(kept), strict=True):
             x = layer(torch.cat([x, shortcut], dim=1))
-        mask = functional.pad(self.complex_mask(x) + 0.5, (0, 1)).permute(
-            0, 3, 2, 1
-        )  # the last bin, 8 kHz, stays empty
+        # The last bin, 8 kHz, stays empty.
+        mask = functional.pad(self.complex_mask(x) + 0.5, (0, 1)).permute(0, 3, 2, 1)
         real = spectra[..., 0] * mask[..., 0] - spectra[..., 1] * mask[..., 1]
         imaginary = spectra[..., 0] * mask[..., 1] + spectra[..., 1] * mask[..., 0]
         return torch.stack([real, imaginary], dim=-1), *after
@@ -117,4 +118,9 @@ class Autoencoder(FrameNetwork):
         """Return compressed parts and magnitudes: (batch, 257, frames, 2) to (batch, 3, frames, 256)."""
         spectra = spectra[:, :256]
         power = spectra.square().sum(-1, keepdim=True) + 1e-10
-        return torch.cat([spectra * power**-0.35, power**0.15], dim=-1).permute(0, 3, 2, 1)
+        features = torch.cat([spectra * power**-0.35, power**0.15], dim=-1).permute(0, 3, 2, 1)
+        return features.contiguous(memory_format=torch.channels_last)
+
+
+def _layer(convolution: nn.Module) -> nn.Sequential:
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU())

@@ -75,12 +75,12 @@ class MaskLstm(Network):
         super().__init__()
         self.config = config or MaskLstmConfig()
         hann = torch.from_numpy(window("sqrt-hann", SIZE))
-        self.spectrum, self.fast_spectrum = RealSpectrum(hann, HOP), Spectrum(hann, HOP)
+        self.spectrum, self.real_spectrum = Spectrum(hann, HOP), RealSpectrum(hann, HOP)
         self.masker = _Masker(self.config, bidirectional=True)
 
     def mask(self, noisy: Tensor) -> Tensor:
         """Return masks of shape (batch, frames, bins) for signals of shape (batch, samples)."""
-        return self._mask(self.spectrum(noisy))
+        return self._mask(torch.view_as_real(self.spectrum(noisy)))
 
     def _mask(self, spectra: Tensor) -> Tensor:
         magnitude = compressed(spectra)
@@ -89,13 +89,17 @@ class MaskLstm(Network):
         past, _ = self.masker.recurrent((magnitude - mean) / deviation)
         return self.masker.head(past)
 
+    def spectra(self, noisy: Tensor) -> Tensor:
+        """Return the clean spectra of whole signals: (batch, samples) to (batch, frames, bins), complex64."""
+        spectra = self.spectrum(noisy)
+        return spectra * self._mask(torch.view_as_real(spectra)).float()
+
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""
         if self.training:
-            fast = self.fast_spectrum(noisy)
-            return self.fast_spectrum.inverse(fast * self._mask(torch.view_as_real(fast)).float(), noisy.shape[1])
-        spectra = self.spectrum(noisy)
-        return self.spectrum.inverse(spectra * self._mask(spectra)[..., None], noisy.shape[1])
+            return self.spectrum.inverse(self.spectra(noisy), noisy.shape[1])
+        spectra = self.real_spectrum(noisy)
+        return self.real_spectrum.inverse(spectra * self._mask(spectra)[..., None], noisy.shape[1])
 
 
 class StreamingMaskLstm(FrameNetwork):

@@ -17,7 +17,6 @@ from torch import Tensor, distributed, nn
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
-from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
@@ -66,7 +65,7 @@ class Trainer:
             raise RecipeError(
                 f"{config.network} works at {self.network.rate} Hz, the config mixes at {config.mix.rate}"
             )
-        if config.target == "spectrum" and not isinstance(self.network, FrameNetwork):
+        if config.target == "spectrum" and not hasattr(self.network, "spectra"):
             raise RecipeError(f"{config.network} does not work on spectra", remedy='use target = "signal"')
         if config.target not in ("signal", "spectrum") and not hasattr(self.network, "mask"):
             raise RecipeError(f"{config.network} has no mask to train", remedy='use target = "signal"')
@@ -75,7 +74,7 @@ class Trainer:
         shares = config.si_snr_weight, config.complex_share
         self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, *shares).to(self.device)
         if config.target == "spectrum":
-            self.frame_loss = FrameLoss(config.mix.rate, self._special.size, *shares).to(self.device)
+            self.frame_loss = FrameLoss(config.mix.rate, self._special.spectrum.size, *shares).to(self.device)
         weights, rate = self.network.parameters(), config.learning_rate
         self.optimizer: torch.optim.Optimizer = (
             torch.optim.AdamW(weights, rate, weight_decay=config.weight_decay)
@@ -208,7 +207,7 @@ class Trainer:
                 estimate = (network.spectra if kind == "spectrum" else network.mask)(batch.noisy)
         if kind == "signal":
             return self.loss(estimate, batch.target, batch.noisy)
-        target, noisy = (_complex(network.spectrum(signal)) for signal in (batch.target, batch.noisy))
+        target, noisy = (network.spectrum(signal) for signal in (batch.target, batch.noisy))
         if kind == "spectrum":
             return self.frame_loss(estimate, target, noisy, batch.bandwidth_hz)
         return (estimate.float() - ideal_mask(kind, target, noisy)).square().mean(), {}
@@ -308,10 +307,6 @@ def _multiplies_bfloat16() -> bool:
     """Whether this processor does so faster than it multiplies float32."""
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
     return bool(capabilities.get("avx512_bf16", False))
-
-
-def _complex(spectra: Tensor) -> Tensor:
-    return spectra if spectra.is_complex() else torch.view_as_complex(spectra.contiguous())
 
 
 def train(

@@ -109,6 +109,15 @@ def test_conv_tasnet_has_the_size_of_the_paper():
     assert 4.9e6 < count < 5.15e6
 
 
+def test_fourier_filters_give_the_signal_back():
+    network = conv_tasnet.ConvTasNet()
+    for parameter in network.masks[1].parameters():
+        torch.nn.init.zeros_(parameter)
+    noisy = torch.randn(2, 1000)
+    with torch.no_grad():
+        assert torch.allclose(2 * network.enhance(noisy), noisy, atol=1e-5)
+
+
 def test_cumulative_norm_is_the_mean_and_deviation_so_far():
     x = torch.randn(1, 5, 40)
     ours = conv_tasnet.CumulativeNorm(5)(x).detach().numpy()[0]
