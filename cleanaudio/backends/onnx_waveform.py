@@ -132,7 +132,7 @@ class Chunks:
             clean = self._run(ended)
             faded = self._tail * (1 - self._rise) + clean[: self._grid.overlap] * self._rise
             pieces += [faded, clean[self._grid.overlap : self._hop]]
-            self._tail = clean[self._hop :]
+            self._tail = clean[self._hop :].copy()  # so that the rest can go
             self._window[: self._span - self._hop] = self._window[self._hop :]
             self._filled -= self._hop
             self._first -= self._hop

@@ -20,6 +20,8 @@ from cleanaudio.errors import ModelError
 from cleanaudio.train.corpus import scan
 
 FILE = "about.json"
+COUNTED = ("minutes", "hours_heard", "step")
+"""Facts of a checkpoint that add up where one run begins with the weights of another."""
 NOT_STATED = "not stated"
 
 
@@ -28,6 +30,7 @@ def write(
     sources: Mapping[str, Iterable[Path]],
     device: torch.device | str = "cpu",
     skipped: Iterable[str] = (),
+    before: Mapping[str, float] | None = None,
 ) -> None:
     """Write what a run is made of; machines that worked on it before stay on the list.
 
@@ -39,12 +42,15 @@ def write(
     device : torch.device or str
     skipped : iterable of str
         Recordings that could not be read, with the reason.
+    before : mapping, optional
+        The :func:`total` of the run whose weights it began with.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
-    machines = read(run_dir).get("machines", [])
+    known = read(run_dir)
     about = {
         "data": [line for role, paths in sources.items() for line in licences(role, paths)],
-        "machines": list(dict.fromkeys([*machines, machine(device)])),
+        "machines": list(dict.fromkeys([*known.get("machines", []), machine(device)])),
+        "before": known.get("before") or dict(before or {}),
         "revision": revision(),
         "skipped": list(skipped),
     }
@@ -72,6 +78,20 @@ def read(run_dir: Path) -> dict[str, Any]:
     if not isinstance(about, dict):
         raise ModelError("is not what a run is made of", path=path)
     return about
+
+
+def total(facts: Mapping[str, Any], run_dir: Path) -> dict[str, float]:
+    """Return minutes, hours heard and steps of a checkpoint, with those of the runs that it began with.
+
+    Parameters
+    ----------
+    facts : mapping
+        Of the checkpoint.
+    run_dir : Path
+        Where it lies.
+    """
+    before = read(run_dir).get("before", {})
+    return {name: facts.get(name, 0) + before.get(name, 0) for name in COUNTED}
 
 
 def licences(role: str, paths: Iterable[Path]) -> list[str]:

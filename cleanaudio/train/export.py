@@ -151,15 +151,14 @@ def _card(request: Request, network: Network, facts: Mapping[str, Any]) -> dict[
         data = [line for line in data if not line.startswith(f"{role}:")] + about.licences(role, paths)
     module = inspect.getmodule(type(network))
     machines = " and ".join(made_of.get("machines", [])) or "a machine that was not recorded"
-    hours = f", {facts['hours_heard']:.1f} h of mixtures" if "hours_heard" in facts else ""
-    minutes = f"{facts['minutes']:.0f} minutes on " if "minutes" in facts else ""
+    minutes, hours, steps = about.total(facts, request.run_dir).values()
     best = request.weights == "best" and (request.run_dir / BEST).exists()
     mean = "running mean at the best evaluation while training" if best else "running mean at the end"
     card = {
         "name": str(facts["network"]),
         "summary": (inspect.getdoc(module) or "").partition("\n")[0],
         "licence": request.licence,
-        "trained": f"{minutes}{machines}{hours}, {facts.get('step', 0)} steps",
+        "trained": f"{minutes:.0f} minutes on {machines}, {hours:.1f} h of mixtures, {steps} steps",
         "weights": "those of the last step" if request.weights == "last" else mean,
         "parameters": str(sum(parameter.numel() for parameter in network.parameters())),
         "data": "\n".join(data),

@@ -105,12 +105,13 @@ class Trainer:
         self.step, self.minutes, self.best = facts["step"], facts["minutes"], facts["best"]
         self.worse, self.slowed = facts["worse"], facts["slowed"]
 
-    def start_from(self, path: Path) -> None:
-        """Begin with the weights of another run's checkpoint, and nothing else of it."""
-        tensors, _ = checkpoint.load(path)
+    def start_from(self, path: Path) -> dict[str, Any]:
+        """Begin with the weights of another run's checkpoint, and nothing else of it; returns its facts."""
+        tensors, facts = checkpoint.load(path)
         weights = checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network.")
         checkpoint.fill(self.network, weights, path)
         checkpoint.fill(self.mean, weights, path)
+        return facts
 
     def run(self, minutes: float = math.inf, after_step: AfterStep = lambda step: False) -> Scores | None:
         """Train until the last step, an early stop, or so many minutes from now; returns the last evaluation.

@@ -130,11 +130,12 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
         pairs = evaluate.load_pairs(request.dev, c.mix.rate, request.dev_pairs)
     mixer = Mixer(speech, noise, bank, c.mix, c.seed, request.device)
     trainer = Trainer(c, mixer, request.run_dir, pairs, request.device, log)
+    before = None
     if request.resume:
         trainer.resume()
     elif request.start is not None:
-        trainer.start_from(request.start)
+        before = about.total(trainer.start_from(request.start), request.start.parent)
     if not follower:
         sources = {"speech": request.speech, "noise": request.noise, "rir": request.rir}
-        about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped])
+        about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped], before)
     return trainer

@@ -86,6 +86,16 @@ def test_a_run_can_be_tried_resumed_and_exported(train, cli, corpus, tmp_path, f
     assert cli("denoise", memo, "-o", tmp_path / "again", "-b", f"onnx:{model}").code == 0
 
 
+def test_weights_of_another_run_are_a_beginning(train, cli, tmp_path):
+    first = tmp_path / "first"
+    assert train("--steps", 3).code == 0
+    (tmp_path / "run").rename(first)
+    assert train("--steps", 2, "--start", first / LAST).code == 0
+    assert steps(tmp_path / "run") == 2
+    assert cli("export", tmp_path / "run", "-o", tmp_path / "model.onnx").code == 0
+    assert "mixtures, 5 steps" in cli("models", "card", tmp_path / "model.onnx").stdout
+
+
 def test_manifests_are_read_and_their_licences_kept(train, corpus, tmp_path):
     voices, noises = tmp_path / "manifest.csv", tmp_path / "nemo.jsonl"
     lines = ["file,speaker,source,licence", *(f"{corpus}/speech/{n}.wav,{n},a studio,CC0 1.0" for n in range(2))]
