@@ -15,12 +15,15 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Files of tests side by side, one process a core.
 PYTEST := $(THREADS) $(BIN)/python -m pytest -n auto --dist loadfile
 CODE := cleanaudio tests fixtures benchmarks
+NETWORKS := fullband mask-lstm conv-tasnet autoencoder
 
-.PHONY: help setup demo test test-data test-slow test-browser lint format type bench fixtures build clean
+.PHONY: help setup demo test test-data test-slow test-browser lint format type bench fixtures build clean \
+	ship-models cards recordings $(NETWORKS:%=train-%) $(NETWORKS:%=ship-%)
 
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo "other targets: setup test-data test-slow test-browser lint format type bench fixtures build clean"
+	@echo "networks of our own: train-NAME ship-NAME ship-models cards, NAME being one of $(NETWORKS)"
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -79,6 +82,42 @@ bench: .venv/.test
 
 fixtures: .venv/.test
 	$(BIN)/python fixtures/make.py
+
+# Networks of our own, from the recordings that CLEANAUDIO_DATA names, into RUNS/NAME; TRAIN_ARGS="--resume" goes on,
+# TRAIN_ARGS="--device cuda" takes a GPU. MALLOC_*: large tensors come back from the heap instead of the kernel each time.
+RUNS ?= runs
+TRAIN_ARGS ?=
+EXPORT_ARGS ?= --quantise
+MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
+HEARD = $(foreach what,speech noise rir,--$(what) "$(CLEANAUDIO_DATA)/train/$(what)")
+
+PAIRS = pairs-16k
+train-fullband: PAIRS = pairs-48k
+ship-fullband: PAIRS = pairs-48k
+
+$(NETWORKS:%=train-%): train-%: .venv/.test recordings
+	$(MALLOC) $(BIN)/cleanaudio train $* $(HEARD) --dev "$(CLEANAUDIO_DATA)/dev/$(PAIRS)" --cache "$(RUNS)/cache" \
+		-o "$(RUNS)/$*" $(TRAIN_ARGS)
+
+# The models of the wheel out of the runs.
+$(NETWORKS:%=ship-%): ship-%: .venv/.test recordings
+	$(THREADS) $(BIN)/cleanaudio export "$(RUNS)/$*" -o cleanaudio/models/$*.onnx --overwrite $(HEARD) \
+		--dev "$(CLEANAUDIO_DATA)/dev/$(PAIRS)" $(EXPORT_ARGS)
+	@$(CARDS)
+
+ship-models: $(NETWORKS:%=ship-%)
+	$(BIN)/cleanaudio models verify $(NETWORKS)
+
+# Hashes, and the card of each model beside it.
+CARDS = cd cleanaudio/models && sha256sum *.onnx > SHA256SUMS && for model in *.onnx; do \
+	"$(abspath $(BIN))/cleanaudio" models card $$model > $${model%.onnx}.md || exit 1; done
+
+cards: .venv/.test
+	@$(CARDS)
+
+recordings:
+	@test -n "$$CLEANAUDIO_DATA" -a -d "$$CLEANAUDIO_DATA/train" || \
+		{ echo "make: set CLEANAUDIO_DATA to the folder of recordings (one that holds train/ and dev/)" >&2; exit 1; }
 
 # The wheel, and proof that it stands in a bare environment.
 build: .venv/.test
