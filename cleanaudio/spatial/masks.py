@@ -154,3 +154,39 @@ class ActivityMask:
                 # 1.5: the smallest of many frames lies below their mean
                 masks[t] = self._smooth > 1.5 * self._above * min(self._past)
         return masks
+
+
+class MeanMask:
+    """The geometric mean of several masks: high where all of them are.
+
+    Parameters
+    ----------
+    parts : sequence of MaskEstimator
+        On one grid.
+    bins : int
+    """
+
+    def __init__(self, parts: Sequence[MaskEstimator], bins: int) -> None:
+        self._parts, self._nothing = parts, np.zeros((0, bins), np.float32)
+        self._held = [self._nothing for _ in parts]
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        for part in self._parts:
+            part.reset()
+        self._held = [self._nothing for _ in self._parts]
+
+    def process(self, block: Audio) -> Mask:
+        """Take (channels, n), return (frames, bins)."""
+        return self._mean([part.process(block) for part in self._parts])
+
+    def flush(self) -> Mask:
+        """Return the masks that are still owed."""
+        return self._mean([part.flush() for part in self._parts])
+
+    def _mean(self, new: list[Mask]) -> Mask:
+        held = [np.concatenate(pair) for pair in zip(self._held, new, strict=True)]
+        count = min(map(len, held))
+        self._held = [mask[count:] for mask in held]
+        product = np.prod([mask[:count] for mask in held], axis=0, dtype=np.float32)
+        return product ** np.float32(1 / len(held))
