@@ -30,7 +30,7 @@ def as_audio(samples: Any) -> NDArray[np.float32]:
         raise InputError(f"audio has 1 or 2 dimensions, not {array.ndim}")
     if not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"audio is floating point within ±1, not {array.dtype}", remedy="divide by full scale first")
-    audio = np.atleast_2d(array).astype(np.float32)
+    audio = np.atleast_2d(array).astype(np.float32, order="C")  # sums depend on the order in memory
     if len(audio) > MAX_CHANNELS:
         raise InputError(
             f"{len(audio)} channels of {audio.shape[1]} frames", remedy="the shape is (channels, frames): transpose it"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.level import FULL_SCALE
+from cleanaudio.audio.level import FULL_SCALE, LevelMeter
 from cleanaudio.errors import InputError
 from cleanaudio.spatial.geometry import Geometry
 from cleanaudio.spatial.stream import Audio, check_block
@@ -64,8 +64,8 @@ class Report:
     late : mapping of int to int
         Channel and samples by which it comes too late (negative: too early).
     reference : int
-        The usable channel that has most in common with the others: for ``--ref auto``. An index of the recording's
-        channels, not of ``use``.
+        The usable channel in which the voice stands out most, to half a decibel, and of those the first: for
+        ``--ref auto``. An index of the recording's channels, not of ``use``.
     numbers : tuple of int
         What the channels are called in sentences.
     """
@@ -147,6 +147,7 @@ class HealthCheck:
         self._first, self._second = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])
         self._cross = np.zeros((channels, self._size // 2 + 1), np.complex128)
         self._pair_curves = np.zeros((len(pairs), 2 * int(self._aperture) + 3)) if geometry is not None else None
+        self._meters = [LevelMeter(rate, 1) for _ in range(channels)]
         self._power = np.zeros(channels)
         self._clipped = np.zeros(channels, np.int64)
         self._last_full = np.zeros(channels, bool)
@@ -160,6 +161,8 @@ class HealthCheck:
         """Take the next block, (channels, n)."""
         check_block(block, self._channels)
         self._frames += block.shape[1]
+        for meter, signal in zip(self._meters, block, strict=True):
+            meter.add(signal[None])
         self._power += np.sum(block.astype(np.float64) ** 2, axis=1)
         full = np.concatenate([self._last_full[:, None], np.abs(block) >= FULL_SCALE], axis=1)
         self._clipped += np.sum(full[:, 1:] & full[:, :-1], axis=1)
@@ -218,10 +221,19 @@ class HealthCheck:
             )
         inverted, late, likeness = self._signs_and_delays(use, findings)
         self._swaps(use, findings, bool(late or inverted or gone))
-        reference = max(use, key=lambda m: (likeness[m] if m not in late else -1.0, -m))
+        reference = self._reference(use, late, likeness)
         findings.sort(key=lambda f: f.channel)
         report = Report(self._channels, tuple(findings), tuple(use), tuple(inverted), late, reference, self._numbers)
         return report.keep_all() if keep else report
+
+    def _reference(self, use: list[int], late: Mapping[int, int], likeness: NDArray[np.float64]) -> int:
+        """Return the channel with the best SNR by its own estimate, if it has something in common with the others."""
+
+        def standing(m: int) -> tuple[bool, bool, float, int]:
+            snr = self._meters[m].result().snr_db
+            return m not in late, likeness[m] > 0, -np.inf if snr is None else round(2 * snr) / 2, -m
+
+        return max(use, key=standing)
 
     def _levels(self) -> list[Finding]:
         findings = []

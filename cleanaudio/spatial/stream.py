@@ -154,25 +154,33 @@ class SideBySide:
     Parameters
     ----------
     parts : sequence of Stream
-        Of one kind, so that they give equally many frames.
+        Each gives one channel.
     """
 
     def __init__(self, parts: Sequence[Stream]) -> None:
         self._parts = parts
         self.latency = max(part.latency for part in parts)
+        self._waiting = [np.zeros((1, 0), np.float32) for _ in parts]
 
     def reset(self) -> None:
         """Forget the signal."""
         for part in self._parts:
             part.reset()
+        self._waiting = [np.zeros((1, 0), np.float32) for _ in self._parts]
 
     def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (outputs, m)."""
-        return np.concatenate([part.process(block) for part in self._parts])
+        """Take (channels, n), return (parts, m)."""
+        return self._join([part.process(block) for part in self._parts])
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
-        return np.concatenate([part.flush() for part in self._parts])
+        return self._join([part.flush() for part in self._parts])
+
+    def _join(self, outputs: list[Audio]) -> Audio:
+        together = [np.concatenate(pair, axis=1) for pair in zip(self._waiting, outputs, strict=True)]
+        ready = min(one.shape[1] for one in together)
+        self._waiting = [one[:, ready:] for one in together]
+        return np.concatenate([one[:, :ready] for one in together])
 
 
 def stft_sizes(rate: int, window_s: float, overlap: int = 4) -> tuple[int, int]:
