@@ -11,7 +11,9 @@ import pytest
 from cleanaudio.backends import registry
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.selftest import clip, verify
+from cleanaudio.errors import ModelError
 from cleanaudio.models import catalog, onnx_file
+from cleanaudio.models.cards import render
 
 
 def test_what_is_installed_says_what_it_is() -> None:
@@ -20,6 +22,39 @@ def test_what_is_installed_says_what_it_is() -> None:
     for model in models.values():
         assert model.path.is_file() and model.licence and model.source and model.size > 0
         assert model.sha256 == hashlib.sha256(model.path.read_bytes()).hexdigest() == model.digest()
+
+
+def test_models_that_ship_are_small_sound_and_have_their_cards_beside_them() -> None:
+    models = [model for model in catalog.installed() if model.source == "cleanaudio"]
+    assert [model.path.name for model in models] == sorted(path.name for path in catalog.FOLDER.glob("*.onnx"))
+    assert sum(model.size for model in models) <= 20e6
+    for model in models:
+        assert model.size <= 8e6 and model.sha256 == model.digest()
+        assert model.path.with_suffix(".md").read_text("utf-8") == render(model.card, model.path.name)
+        assert {"data", "trained", "metrics", "dev", "date"} <= model.card.keys()
+
+
+def test_a_model_that_ships_is_known_by_its_name_and_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog, "FOLDER", tmp_path)
+    graph = onnx.helper.make_graph([], "g", [], [])
+    made = onnx.helper.make_model(graph)
+    onnx.helper.set_model_props(made, {"rate": "16000", "latency": "512", "licence": "MIT"})
+    path = tmp_path / "ours.onnx"
+    path.write_bytes(made.SerializeToString())
+    (tmp_path / "SHA256SUMS").write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ours.onnx\n")
+    model = catalog.installed()[0]
+    assert (model.name, model.spec, model.rate, model.latency, model.source) == (
+        "ours",
+        "ours",
+        16000,
+        512,
+        "cleanaudio",
+    )
+    assert model.sha256 == model.digest()
+    onnx.helper.set_model_props(made, {"licence": "MIT"})
+    path.write_bytes(made.SerializeToString())
+    with pytest.raises(ModelError, match="its card lacks a usable 'rate'"):
+        catalog.installed()
 
 
 def test_rate_and_latency_are_those_of_the_backend() -> None:
