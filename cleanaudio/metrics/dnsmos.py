@@ -48,6 +48,9 @@ SECTION = 60
 """Windows worked on together; the memory for long recordings ends here."""
 BANDS = 120
 
+CLEAN_BAK = 3.9
+"""``dnsmos_bak`` from which a recording has no background worth removing."""
+
 _SIG = (-0.08397278, 1.22083953, 0.0052439)
 _BAK = (-0.13166888, 1.60915514, -0.39604546)
 _OVRL = (-0.06766283, 1.11546468, 0.04602535)

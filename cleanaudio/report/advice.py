@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
+from cleanaudio.metrics.dnsmos import CLEAN_BAK
 from cleanaudio.metrics.inspect.wiring import name
 from cleanaudio.report.inspection import Inspection
 
@@ -18,9 +19,9 @@ OVER_DBTP = 0.5
 NARROW_SHARE, NARROW_HZ = 0.75, 12000.0
 """Less than this share of half the rate, and than this, is a bandwidth worth a word: above, only music misses much."""
 RINGING_S = 0.8
+FEWEST_MICROPHONES = 3
+"""Two channels are stereo as a rule, more may be an array."""
 LITTLE_SPEECH = 0.1
-CLEAN_BAK = 3.9
-"""DNSMOS of the background from which the guard takes an input for clean."""
 MILD_BAK = 3.3
 CLEAN_SNR_DB, MILD_SNR_DB, NOISY_SNR_DB = 35.0, 25.0, 15.0
 LOW_DEPTH, LOW_PEAK_DBFS = 16, -30.0
@@ -78,6 +79,14 @@ def _channels(found: Inspection) -> Iterator[Advice]:
                 "mixed to mono the voice would vanish; turn the channel over in an editor. cleanaudio denoise "
                 "--channels linked, the default for stereo, hears the voice all the same and leaves it inverted",
             )
+    silenced = {fault.channel for fault in found.wiring if fault.kind in ("dead", "copy")}
+    left = found.info.channels - len(silenced)
+    if left >= FEWEST_MICROPHONES:
+        yield Advice(
+            "array",
+            f"{left} channels of sound",
+            "where they are microphones in one room, cleanaudio beamform makes one voice out of them",
+        )
 
 
 def _samples(found: Inspection) -> Iterator[Advice]:
@@ -154,7 +163,7 @@ def _room(found: Inspection) -> Iterator[Advice]:
         yield Advice(
             "room",
             f"the room rings for about {ringing:.1f} s",
-            "cleanaudio denoise takes noise away, not the room; next time go closer to the microphone",
+            "cleanaudio denoise --dereverb 0.7 takes some of that away; next time go closer to the microphone",
         )
 
 
