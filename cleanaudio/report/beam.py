@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def plot_beam(
     pattern = pattern_of(method, geometry, direction, speed, reference)
     figure = new_figure(11.0, 4.8)
     figure.suptitle(f"{method}, {geometry.name}, towards {direction.azimuth_deg:g}°", x=0.01, ha="left")
-    circle = figure.add_subplot(1, 2, 1, projection="polar")
+    circle: Any = figure.add_subplot(1, 2, 1, projection="polar")
     for hertz, shade in zip(_SHOWN_HZ, _SHADES, strict=True):
         gain = pattern.gain_db[:, int(np.argmin(np.abs(pattern.frequencies_hz - hertz)))]
         circle.plot(np.radians(pattern.azimuth_deg), np.maximum(gain, _LOWEST_DB), color=shade, label=f"{hertz} Hz")

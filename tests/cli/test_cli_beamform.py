@@ -10,6 +10,7 @@ import pytest
 from cli_helpers import audio, hidden, read, rows, shape, write
 
 import cleanaudio
+from cleanaudio.spatial import adaptive
 
 RATE = 16000
 SPACING = 2 * 331.3 * np.sqrt(1 + 20 / 273.15) / RATE
@@ -365,10 +366,41 @@ class TestPicture:
         assert (tmp_path / "beam.svg").exists() and (tmp_path / "out/a.wav").exists()
 
 
+REAL = [name for name in METHODS if "known" not in name and name != "superdirective"]
+
+
 @pytest.mark.data
-@pytest.mark.parametrize("method", [name for name in METHODS if "known" not in name and name != "superdirective"])
-def test_real_arrays(beamform, tmp_path, data_dir, method):
-    """Every method bears them; from one second to the next nothing steps up that was not there."""
+@pytest.mark.parametrize("method", REAL)
+def test_real_arrays_go_through_every_method(beamform, tmp_path, data_dir, method):
     beamform(data_dir / "dev/real-multichannel", "-o", tmp_path, *METHODS[method])
     made = rows(tmp_path)
     assert len(made) == 4 and all(row["status"] == "done" for row in made)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("method", ["mvdr", "gev", "mwf"])
+def test_no_level_jumps_between_blocks_of_real_arrays(data_dir, monkeypatch, method):
+    """The level over 25 ms on both sides of a border, less the same where the filter stays as before that border."""
+    solve, solved, frozen = adaptive._Blocks._solve, [], 10**9
+
+    def until_frozen(self, speech, noise):
+        solved.append(solve(self, speech, noise) if len(solved) < frozen else solved[-1])
+        return solved[-1]
+
+    monkeypatch.setattr(adaptive._Blocks, "_solve", until_frozen)
+    size, hop = adaptive.beamforming_stft(RATE)
+    span = RATE // 40
+    for path in sorted((data_dir / "dev/real-multichannel").glob("*.flac")):
+        signals = read(path).T
+
+        def step(stays, edge, signals=signals):
+            nonlocal frozen
+            frozen = stays
+            solved.clear()
+            out = cleanaudio.beamform(signals, RATE, method, mask="vad", block_s=1, reference=0)
+            before, after = (np.mean(part**2) for part in (out[edge - span : edge], out[edge : edge + span]))
+            return 10 * np.log10(after / before)
+
+        for k in range(1, signals.shape[1] // RATE - 1):
+            edge = k * round(RATE / hop) * hop - (size - hop) // 2
+            assert abs(step(10**9, edge) - step(k, edge)) < 1.0
