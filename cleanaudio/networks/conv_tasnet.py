@@ -137,22 +137,24 @@ class ConvTasNet(Network):
         self.blocks = nn.ModuleList(TemporalBlock(c, d, i == len(dilations) - 1) for i, d in enumerate(dilations))
         self.masks = nn.Sequential(nn.PReLU(), nn.Conv1d(c.skip, c.filters, 1), nn.Sigmoid())
         self.decoder = nn.ConvTranspose1d(c.filters, 1, c.kernel, c.stride, bias=False)
+        self.scale = (2 / c.kernel) ** 0.5 if c.fourier else 1.0
         if c.fourier:
-            with torch.no_grad():
-                self.encoder.weight.copy_(fourier_filters(c.kernel)[:, None])
-                self.decoder.weight.copy_(fourier_filters(c.kernel)[:, None])
+            # Filters of about unit height, scaled afterwards, change slowly under optimizers with steps of equal size.
+            for layer in (self.encoder, self.decoder):
+                layer.weight.data = fourier_filters(c.kernel)[:, None] / self.scale
 
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""
         lead = self.config.kernel - self.config.stride
         padded = functional.pad(noisy[:, None], (lead, self.config.kernel))
-        encoded = functional.relu(self.encoder(padded))
+        encoded = functional.relu(self.encoder(padded)) * self.scale
         x = self.enter(encoded if self.config.power == 1 else (encoded + 1e-6) ** self.config.power)
         total = torch.zeros_like(x[:, :1])
         for block in self.blocks:
             x, skip = block(x)
             total = total + skip
-        return self.decoder(encoded * self.masks(total))[:, 0, lead:][:, : noisy.shape[1]]
+        clean = self.decoder(encoded * (self.masks(total) * self.scale))
+        return clean[:, 0, lead:][:, : noisy.shape[1]]
 
 
 def fourier_filters(kernel: int) -> Tensor:
