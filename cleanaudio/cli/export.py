@@ -44,6 +44,9 @@ def export(
         bool,
         typer.Option("--quantise", help="8 bits, if that costs less than 0.02 PESQ.", rich_help_panel=_MEASURE),
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Weights stored in 16 bits: half the file.", rich_help_panel=options.OUTPUT)
+    ] = False,
     licence: Annotated[str, typer.Option(help="Of the weights.", rich_help_panel=_CARD)] = "MIT",
     speech: Annotated[
         list[Path] | None,
@@ -86,6 +89,7 @@ def export(
         dev=dev,
         dev_pairs=dev_pairs,
         quantise=quantise,
+        half=half,
         licence=licence,
         sources={role: paths for role, paths in heard.items() if paths},
     )

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_FORMAT = ("rate", "contract", "window", "hop", "delay", "context", "ahead", "latency", "parameters", "quantised")
+_FORMAT = (
+    "rate",
+    "contract",
+    "window",
+    "hop",
+    "delay",
+    "context",
+    "ahead",
+    "latency",
+    "parameters",
+    "stored",
+    "quantised",
+)
 _UNITS = {"rate": "Hz", "hop": "samples", "delay": "samples", "context": "samples", "ahead": "samples"}
 
 

@@ -18,7 +18,7 @@ from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.networks.interface import Network
 from cleanaudio.train import about
 from cleanaudio.train.evaluate import load_pairs
-from cleanaudio.train.graph import difference, graph, with_card
+from cleanaudio.train.graph import difference, graph, halved, with_card
 from cleanaudio.train.judge import Judged, Pair, judge
 from cleanaudio.train.quantise import quantised
 
@@ -47,6 +47,8 @@ class Request:
         So many of them; default: all.
     quantise : bool
         Keep weights of 8 bits where they cost less than 0.02 PESQ on the pairs.
+    half : bool
+        Store weights in 16 bits; they are computed with in 32.
     licence : str
         Of the weights.
     sources : mapping
@@ -59,6 +61,7 @@ class Request:
     dev: Path | None = None
     dev_pairs: int | None = None
     quantise: bool = False
+    half: bool = False
     licence: str = "MIT"
     sources: Mapping[str, Sequence[Path]] | None = None
 
@@ -92,9 +95,11 @@ def export(request: Request, say: Callable[[str], None] = lambda text: None) -> 
         raise ModelError(f"the export differs from torch by {worst:.2g}", path=request.target)
     say(f"as torch to {worst:.1e}")
     card = _card(request, network, facts) | needs
+    if request.half:
+        card |= {"stored": f"weights of 16 bits; differs from 32 bits by {difference(network, halved(data)):.0e}"}
     partial = request.target.with_name(f".{request.target.stem}.partial.onnx")
     try:
-        data, card = _judged(request, network, with_card(data, card), card, pairs, partial, say)
+        data, card = _judged(request, network, data, card, pairs, partial, say)
         partial.write_bytes(data)
         for check in verify(of_file(partial)):
             if not check.passed:
@@ -117,27 +122,30 @@ def _judged(
     say: Callable[[str], None],
 ) -> tuple[bytes, dict[str, str]]:
     """Return the model that is to be kept, with its measures on the card."""
-    if not pairs:
-        return data, card
-    assert request.dev is not None
-    partial.write_bytes(data)
-    kept = judge(partial, pairs, network.rate)
-    say(f"32 bits: {_told(kept, data)}")
-    if request.quantise:
-        if "pesq_wb" not in kept.figures:
-            raise BackendUnavailable("--quantise", "pesq", "it is judged by PESQ, which cannot be measured")
-        card = card | {"quantised": "no"}
-        smaller = with_card(quantised(data, network, [noisy for noisy, _ in pairs[:CALIBRATION]]), card)
-        partial.write_bytes(smaller)
-        found = judge(partial, pairs, network.rate)
-        say(f"8 bits: {_told(found, smaller)}")
-        good = kept.figures["pesq_wb"] - found.figures.get("pesq_wb", 0.0) < LOSS_OF_PESQ
-        if good:
-            data, kept = smaller, found
-            card = card | {"quantised": "8 bits, static; recurrent layers and transforms in 32 bits"}
-        say("8 bits are kept" if good else f"8 bits cost {LOSS_OF_PESQ} PESQ or more: 32 bits are kept")
-    card = card | {"dev": f"{request.dev.name}, {len(pairs)} pairs at {network.rate} Hz", "metrics": str(kept)}
-    return with_card(data, card), card
+    store = halved if request.half else bytes
+    kept = store(data)
+    if pairs:
+        assert request.dev is not None
+        figures = _measured(kept, card, pairs, network.rate, partial)
+        say(f"32 bits: {_told(figures, kept)}")
+        if request.quantise:
+            if "pesq_wb" not in figures.figures:
+                raise BackendUnavailable("--quantise", "pesq", "it is judged by PESQ, which cannot be measured")
+            smaller = store(quantised(data, network, [noisy for noisy, _ in pairs[:CALIBRATION]]))
+            found = _measured(smaller, card, pairs, network.rate, partial)
+            say(f"8 bits: {_told(found, smaller)}")
+            good = figures.figures["pesq_wb"] - found.figures.get("pesq_wb", 0.0) < LOSS_OF_PESQ
+            if good:
+                kept, figures = smaller, found
+            say("8 bits are kept" if good else f"8 bits cost {LOSS_OF_PESQ} PESQ or more: 32 bits are kept")
+            card = card | {"quantised": "8 bits, static; recurrent layers and transforms in 32 bits" if good else "no"}
+        card = card | {"dev": f"{request.dev.name}, {len(pairs)} pairs at {network.rate} Hz", "metrics": str(figures)}
+    return with_card(kept, card), card
+
+
+def _measured(data: bytes, card: Mapping[str, str], pairs: Sequence[Pair], rate: int, partial: Path) -> Judged:
+    partial.write_bytes(with_card(data, card))
+    return judge(partial, pairs, rate)
 
 
 def _told(judged: Judged, data: bytes) -> str:

@@ -18,7 +18,7 @@ from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
 from cleanaudio.train import about
 from cleanaudio.train.export import TOLERANCE, Request, export
-from cleanaudio.train.graph import difference, graph, with_card
+from cleanaudio.train.graph import difference, graph, halved, with_card
 from cleanaudio.train.judge import Judged
 from cleanaudio.train.loop import train
 
@@ -106,6 +106,28 @@ def test_measures_stand_on_the_card_and_8_bits_are_kept_where_they_cost_little(t
     assert card == onnx_file.read(target).metadata
     text = render(card, "model.onnx")
     assert all(piece in text for piece in ("# mask-lstm", "16000 Hz", "- pesq_wb", "750 ms"))
+
+
+@pytest.mark.parametrize("name", ["mask-lstm", "fullband"])
+def test_weights_of_16_bits_are_half_the_file_and_do_the_same(name):
+    torch.manual_seed(1)
+    network = registry.build(name).eval()
+    data, _ = graph(network)
+    small = halved(data)
+    weights = 4 * sum(parameter.numel() for parameter in network.parameters())
+    assert len(small) == pytest.approx(len(data) - weights / 2, rel=0.05)
+    onnx.checker.check_model(onnx.load_from_string(small))
+    assert 0 < difference(network, small) < 1e-3
+
+
+def test_the_card_says_that_weights_are_of_16_bits(tmp_path):
+    small_run(tmp_path)
+    card = export(Request(tmp_path, tmp_path / "model.onnx", half=True))
+    assert card["stored"].startswith("weights of 16 bits")
+    assert "FLOAT16" in {
+        onnx.TensorProto.DataType.Name(tensor.data_type)
+        for tensor in onnx.load(tmp_path / "model.onnx").graph.initializer
+    }
 
 
 def test_8_bits_that_cost_too_much_are_not_kept(tmp_path, monkeypatch, pairs):
