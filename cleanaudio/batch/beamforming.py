@@ -8,15 +8,13 @@ from functools import partial
 from typing import Any
 
 import cleanaudio
-from cleanaudio.audio.files import Reader
 from cleanaudio.batch.array_path import ArrayPath
-from cleanaudio.batch.array_recording import open_array
+from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.array_request import ArrayRequest
 from cleanaudio.batch.outcome import Fields, Job, Outcome
 from cleanaudio.batch.result import Result, attempt
 from cleanaudio.batch.sidecar import Sidecar
 from cleanaudio.batch.take import Take
-from cleanaudio.spatial.geometry import Geometry
 
 COLUMNS = ("method", "postfilter", "reference", "microphones", "bad_microphones", "fallback", "condition")
 """Columns that a beamforming run adds to the log.
@@ -46,7 +44,7 @@ def beamform(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> 
 
 def _opened(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> tuple[Fields, tuple[str, ...]]:
     with open_array(job.inputs, request.geometry, request.mics) as array:
-        return _Beamforming(request, overwrite, threads, job, array.reader, array.geometry, array.names).run()
+        return _Beamforming(request, overwrite, threads, job, array).run()
 
 
 @dataclass
@@ -57,54 +55,50 @@ class _Beamforming:
     overwrite: bool
     threads: int
     job: Job
-    reader: Reader
-    geometry: Geometry | None
-    names: tuple[int, ...]
+    array: ArrayRecording
+
+    def __post_init__(self) -> None:
+        reader = self.array.reader
+        take = Take(reader)
+        path = self.path = ArrayPath(
+            self.request,
+            reader.info.rate,
+            reader.info.channels,
+            take.frames,
+            take.blocks,
+            geometry=self.array.geometry,
+            numbers=self.array.names,
+            threads=self.threads,
+        )
+        beside = None if self.job.sidecar is None else self._open_sidecar
+        self.sidecar: Sidecar | None = None
+        self.result = Result(
+            self.request, self.job, take, path.original, path.outputs, self.overwrite, self.threads, beside
+        )
 
     def run(self) -> tuple[Fields, tuple[str, ...]]:
         """Return the columns of the row, and what the user should know."""
-        info, request = self.reader.info, self.request
-        take = Take(self.reader)
-        path = self.path = ArrayPath(
-            request,
-            info.rate,
-            info.channels,
-            take.frames,
-            take.blocks,
-            geometry=self.geometry,
-            numbers=self.names,
-            threads=self.threads,
-        )
-        self.sidecar: Sidecar | None = None
-        result = Result(
-            request,
-            self.job,
-            take,
-            path.original,
-            path.outputs,
-            self.overwrite,
-            self.threads,
-            beside=None if self.job.sidecar is None else self._open_sidecar,
-        )
+        request, path, notes = self.request, self.path, self.result.notes
         health = path.report.describe()
-        result.notes += health
-        fields = result.make(path.open(self._noted))
+        notes += health
+        fields = self.result.make(path.open(self._noted))
+        reference = path.numbers[path.reference]
         if (path.fallen_back or 0.0) > _SELDOM:
-            result.notes.append(
-                f"for {path.fallen_back:.0%} of the time microphone {path.numbers[path.reference]} came out, "
-                "than which the beam was no better"
+            notes.append(
+                f"for {path.fallen_back:.0%} of the time the beam was no better than microphone {reference}, "
+                "which came out instead"
             )
         of_arrays: Fields = {
             "backend": request.masking.spec if request.masking else None,
             "method": request.method,
             "postfilter": request.postfilter,
-            "reference": path.numbers[path.reference],
+            "reference": reference,
             "microphones": " ".join(map(str, path.numbers)),
             "bad_microphones": "; ".join(health) or None,
             "fallback": path.fallen_back,
             "condition": path.condition,
         }
-        return {**of_arrays, **fields}, tuple(result.notes)
+        return {**of_arrays, **fields}, tuple(notes)
 
     def _noted(self, entry: Mapping[str, Any]) -> None:
         if self.sidecar is not None:
@@ -117,12 +111,12 @@ class _Beamforming:
             "cleanaudio": cleanaudio.__version__,
             "input": self.job.label,
             "method": request.method,
-            "rate": self.reader.info.rate,
+            "rate": self.array.reader.info.rate,
             "microphones": path.numbers,
             "reference": path.numbers[path.reference],
-            "reference_chosen_by": "likeness to the others" if request.reference is None else "--ref",
+            "reference_chosen_by": "signal-to-noise ratio" if request.reference is None else "--ref",
             "health": [
-                {"microphone": self.names[one.channel], "kind": one.kind, "detail": one.detail}
+                {"microphone": self.array.names[one.channel], "kind": one.kind, "detail": one.detail}
                 for one in path.report.findings
             ],
             **path.known,
