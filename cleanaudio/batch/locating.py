@@ -22,9 +22,6 @@ from cleanaudio.spatial.locate import Bearing, Heading, LocateMethod, Locator, h
 
 Audio = NDArray[np.float32]
 
-_SHARPER = 2.0
-"""Exponent of the masks: directions are clearer than with 1, by measurement."""
-
 
 @dataclass(frozen=True)
 class LocateRequest:
@@ -125,8 +122,7 @@ def _locate(request: LocateRequest, threads: int, job: LocateJob, array: ArrayRe
 
     masks, masking = None, request.masking
     if masking is not None:
-        grid = locating_stft(info.rate)
-        masks = masking.open(info.rate, count, grid, heard, exponent=_SHARPER, threads=threads)
+        masks = masking.open(info.rate, count, locating_stft(info.rate), heard, threads=threads)
     locator = Locator(
         info.rate,
         count,

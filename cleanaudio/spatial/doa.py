@@ -98,7 +98,9 @@ class Grid:
         self.towards = unit_vectors(self.azimuth_deg, self.elevation_deg)
 
 
-def srp_phat(covariance: Covariance, steering: NDArray[np.complexfloating]) -> NDArray[np.float64]:
+def srp_phat(
+    covariance: Covariance, steering: NDArray[np.complexfloating], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Return the steered response power of each direction, 1 for a lone plane wave from there.
 
     DiBiase, Silverman & Brandstein, in Microphone Arrays, 2001, chapter 8: the sum of GCC-PHAT over all pairs.
@@ -108,22 +110,30 @@ def srp_phat(covariance: Covariance, steering: NDArray[np.complexfloating]) -> N
     covariance : ndarray, shape (bins, channels, channels)
         Only the bins to be used.
     steering : ndarray, shape (directions, bins, channels)
+    weights : ndarray, shape (bins,), optional
+        What each bin counts; at least one is above 0. Without a phase transform loud bins would count for more.
 
     Returns
     -------
     ndarray, shape (directions,)
     """
     channels = covariance.shape[-1]
+    weights = np.ones(len(covariance)) if weights is None else weights
     pairs = covariance * (1 - np.eye(channels))
     magnitude = np.abs(pairs)
-    whitened = np.where(magnitude > 1e-20, pairs / np.maximum(magnitude, 1e-20), 0)
+    whitened = np.where(magnitude > 1e-20, pairs / np.maximum(magnitude, 1e-20), 0) * weights[:, None, None]
     # Each matrix acts on all directions at once: (bins, directions, channels).
     by_bin = steering.transpose(1, 0, 2)
     seen = np.matmul(by_bin.conj(), whitened.astype(steering.dtype))
-    return np.sum(seen * by_bin, axis=(0, 2)).real / (len(covariance) * channels * (channels - 1))
+    return np.sum(seen * by_bin, axis=(0, 2)).real / (np.sum(weights) * channels * (channels - 1))
 
 
-def music(covariance: Covariance, steering: NDArray[np.complexfloating], sources: int = 1) -> NDArray[np.float64]:
+def music(
+    covariance: Covariance,
+    steering: NDArray[np.complexfloating],
+    weights: NDArray[np.float64] | None = None,
+    sources: int = 1,
+) -> NDArray[np.float64]:
     """Return the MUSIC pseudo-spectrum, the mean over the bins, each scaled to a peak of 1.
 
     Schmidt, IEEE TAP 34(3), 1986; normalised by bin after Salvati, Drioli & Foresti, IEEE SPL 21(5), 2014.
@@ -132,10 +142,12 @@ def music(covariance: Covariance, steering: NDArray[np.complexfloating], sources
     ----------
     covariance : ndarray, shape (bins, channels, channels)
     steering : ndarray, shape (directions, bins, channels)
+    weights : ndarray, shape (bins,), optional
+        What each bin counts; at least one is above 0.
     sources : int
         1 … channels − 1.
     """
     noise = np.linalg.eigh(covariance)[1][..., : covariance.shape[-1] - sources]
     through = np.matmul(steering.transpose(1, 0, 2).conj(), noise.astype(steering.dtype))
     spectrum = 1.0 / np.maximum(np.sum(np.abs(through) ** 2, axis=-1), 1e-9)
-    return np.mean(spectrum / spectrum.max(axis=-1, keepdims=True), axis=0)
+    return np.average(spectrum / spectrum.max(axis=-1, keepdims=True), axis=0, weights=weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import Stft, window
 from cleanaudio.errors import RecipeError
-from cleanaudio.spatial.covariance import weighted_sum
+from cleanaudio.spatial.covariance import TINY, Covariance, weighted_sum
 from cleanaudio.spatial.doa import Grid, music, srp_phat, turned
 from cleanaudio.spatial.geometry import Geometry, steering
 from cleanaudio.spatial.masks import Mask, MaskEstimator
@@ -23,6 +24,7 @@ LocateMethod = Literal["srp-phat", "music"]
 _LOWEST_HZ, _HIGHEST_HZ = 300.0, 4000.0  # where a voice is strong; small arrays cannot tell directions further down
 _STFT_S = 0.032
 _ACTIVE_DB = 10.0  # over the quietest tenth of the windows
+_MEMORY_S = 2.5  # of the noise
 _RANGE_DB = 25.0  # below the loudest: what a mask leaves of a pause has no say
 
 
@@ -64,7 +66,9 @@ class Locator:
         m/s.
     method : {"srp-phat", "music"}
     masks : MaskEstimator, optional
-        On the grid of :func:`locating_stft`: the voice is located, not whatever is loudest.
+        On the grid of :func:`locating_stft`: the voice is located, not whatever is loudest. Each bin counts by its
+        mask (Pertilä & Cakir, ICASSP 2017), and what noise the masks let through is taken away: its covariance over
+        some seconds, scaled to its power in the window.
     window_s : float
         0.1 … 10; the step is half of it.
     step_deg : float
@@ -108,6 +112,7 @@ class Locator:
         self._stft = Stft(channels, window("hann", size), hop)
         self._masks = masks
         self._half = max(1, round(window_s * rate / hop / 2))
+        self._keep = math.exp(-self._half * hop / rate / _MEMORY_S)
         self.reset()
 
     def reset(self) -> None:
@@ -115,11 +120,11 @@ class Locator:
         self._stft.reset()
         if self._masks is not None:
             self._masks.reset()
-        self._unmasked: list[NDArray[np.complex64]] = []
-        self._weights: list[Mask] = []
-        self._pieces: list[NDArray[np.complex64]] = []
-        self._count = self._windows = 0
-        self._before: NDArray[np.complex128] | None = None
+        self._spectra: list[NDArray[np.complex64]] = []
+        self._masked: list[Mask] = []
+        self._windows = 0
+        self._before: _Sums | None = None
+        self._noise: Covariance | None = None
         self.mean_score = np.zeros(len(self.grid.azimuth_deg))
 
     def process(self, block: Audio) -> list[Bearing]:
@@ -128,27 +133,28 @@ class Locator:
         return self._take(self._stft.push(block), None if self._masks is None else self._masks.process(block))
 
     def _take(self, spectra: NDArray[np.complex64], mask: Mask | None) -> list[Bearing]:
-        spectra = spectra[:, :, self._band]
+        self._spectra.append(spectra[:, :, self._band])
         if mask is not None:
-            spectra = self._masked(spectra, mask[:, self._band])
-        self._pieces.append(spectra)
-        self._count += spectra.shape[1]
+            self._masked.append(mask[:, self._band])
         found: list[Bearing] = []
-        while self._count >= self._half:
-            spectra = np.concatenate(self._pieces, axis=1)
-            found.extend(self._half_window(spectra[:, : self._half]))
-            self._pieces = [spectra[:, self._half :]]
-            self._count -= self._half
+        while self._ready() >= self._half:
+            found.extend(self._half_window(*self._next(self._half)))
         return found
 
-    def _masked(self, spectra: NDArray[np.complex64], mask: Mask) -> NDArray[np.complex64]:
-        """Return the spectra whose masks are known, each multiplied with the root of its mask."""
-        self._unmasked.append(spectra)
-        self._weights.append(mask)
-        spectra, mask = np.concatenate(self._unmasked, axis=1), np.concatenate(self._weights)
-        count = min(spectra.shape[1], len(mask))
-        self._unmasked, self._weights = [spectra[:, count:]], [mask[count:]]
-        return spectra[:, :count] * np.sqrt(mask[:count])
+    def _ready(self) -> int:
+        """Return how many frames wait of which all is known."""
+        frames = sum(piece.shape[1] for piece in self._spectra)
+        return frames if self._masks is None else min(frames, sum(map(len, self._masked)))
+
+    def _next(self, count: int) -> tuple[NDArray[np.complex64], Mask | None]:
+        """Take so many frames from the front."""
+        spectra = np.concatenate(self._spectra, axis=1)
+        self._spectra = [spectra[:, count:]]
+        if self._masks is None:
+            return spectra[:, :count], None
+        mask = np.concatenate(self._masked)
+        self._masked = [mask[count:]]
+        return spectra[:, :count], mask[:count]
 
     def flush(self) -> list[Bearing]:
         """Return the rest: a recording shorter than a window gives one direction."""
@@ -156,25 +162,44 @@ class Locator:
         if self._masks is not None:
             nothing = np.zeros((self._channels, 0, len(self._band)), np.complex64)
             found = self._take(nothing, self._masks.flush())
-        if self._windows or (self._before is None and not self._count):
+        rest = self._ready()
+        if self._windows or (self._before is None and not rest):
             return found
-        rest = np.concatenate(self._pieces, axis=1)
-        covariance = weighted_sum(rest) + (0 if self._before is None else self._before)
-        return self._judge(covariance, self._half if self._before is not None else 0)
+        last = self._sum(*self._next(rest))
+        if self._before is None:
+            return self._judge(last, 0)
+        return self._judge(self._before + last, self._half)
 
-    def _half_window(self, spectra: NDArray[np.complex64]) -> list[Bearing]:
-        now, before = weighted_sum(spectra), self._before
+    def _sum(self, spectra: NDArray[np.complex64], mask: Mask | None) -> _Sums:
+        """Sum the covariances of some frames; those of the noise go into its own, over the last seconds."""
+        if mask is None:
+            return _Sums(weighted_sum(spectra), np.zeros(spectra.shape[2]), np.ones(spectra.shape[2]))
+        noise = weighted_sum(spectra, (1 - mask) ** 2)
+        self._noise = noise if self._noise is None else self._keep * self._noise + noise
+        power = np.sum(np.abs(spectra) ** 2, axis=0)
+        return _Sums(
+            weighted_sum(spectra, mask),
+            np.sum(mask * (1 - mask**2) * power, axis=0),
+            np.sum(mask, axis=0, dtype=np.float64),
+        )
+
+    def _half_window(self, spectra: NDArray[np.complex64], mask: Mask | None) -> list[Bearing]:
+        now, before = self._sum(spectra, mask), self._before
         self._before = now
         return [] if before is None else self._judge(before + now, self._half)
 
-    def _judge(self, covariance: NDArray[np.complex128], half: int) -> list[Bearing]:
+    def _judge(self, window: _Sums, half: int) -> list[Bearing]:
         time_s = (self._windows + 1) * half * self._hop_s
         self._windows += 1
-        power = float(np.trace(covariance, axis1=1, axis2=2).real.sum())
-        if not power > 0:  # digital silence comes from nowhere
+        power = float(np.trace(window.covariance, axis1=1, axis2=2).real.sum())
+        if not power > 0:  # digital silence comes from nowhere, and so does a voice that is silent
             return []
+        covariance, weights = window.covariance, None
+        if self._noise is not None:
+            scale = window.noise / np.maximum(np.trace(self._noise, axis1=1, axis2=2).real, TINY)
+            covariance, weights = covariance - scale[:, None, None] * self._noise, window.weight
         with one_thread():
-            score = self._score(covariance, self._steering)
+            score = self._score(covariance, self._steering, weights)
         best = int(np.argmax(score))
         self.mean_score += power * score
         level = 10 * np.log10(power / (self._channels * max(2 * half, 1) * 0.375 * self._size**2))
@@ -187,6 +212,28 @@ class Locator:
                 float(level),
             )
         ]
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What is known of some frames, by bin.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (bins, channels, channels)
+        Of what the masks let through.
+    noise : ndarray, shape (bins,)
+        Power of the noise in it: a mask is a ratio of magnitudes, so that 1 − m² of what it lets through is none.
+    weight : ndarray, shape (bins,)
+        Sum of the masks.
+    """
+
+    covariance: Covariance
+    noise: NDArray[np.floating]
+    weight: NDArray[np.float64]
+
+    def __add__(self, other: _Sums) -> _Sums:
+        return _Sums(self.covariance + other.covariance, self.noise + other.noise, self.weight + other.weight)
 
 
 @dataclass(frozen=True)
