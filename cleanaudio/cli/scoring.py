@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cleanaudio.audio.formats import AUDIO_SUFFIXES
+from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pairs import Side, Trial, groups, pair
@@ -18,14 +19,13 @@ from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
-from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.progress import Progress
-from cleanaudio.errors import OutputError, RecipeError
+from cleanaudio.cli.score_tables import show
+from cleanaudio.errors import RecipeError
 from cleanaudio.metrics import registry
 from cleanaudio.report import gate as gates
-from cleanaudio.report.scores import Aggregate, Score, ScoreCsv, aggregate, keys_of, text
-
-_SHOWN_FILES = 30
+from cleanaudio.report.scores import Aggregate, Score, aggregate, cells, columns, keys_of
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,10 @@ class Scoring:
         group_of = {} if self._groups is None else groups(*self._groups)
         reference, noisy = self._side("reference"), self._side("noisy")
         steps = list(self._steps(reference, noisy))
-        keys = [key for _, some in registry.select(self._metrics, self._sides.given) for key in some]
+        keys = ["lag_ms", *(key for _, some in registry.select(self._metrics, self._sides.given) for key in some)]
         with ExitStack() as stack:
-            table = (
-                None
-                if self._csv is None
-                else ScoreCsv(stack.enter_context(_open(self._csv)), ["lag_ms", *keys], bool(self.gate))
-            )
+            gated = self.gate is not None
+            table = None if self._csv is None else stack.enter_context(CsvFile(self._csv, columns(keys, gated)))
             progress = stack.enter_context(Progress(lambda: len(steps), shown=not self._quiet and not self._json))
 
             def on_outcome(outcome: Outcome, summary: Summary) -> None:
@@ -139,7 +136,7 @@ class Scoring:
                 self.scores.append(score)
                 progress.advance(summary)
                 if table is not None:
-                    table.write(score)
+                    table.write(cells(score, keys, gated))
                 self._tell(outcome, score)
 
             summary = run(
@@ -149,9 +146,9 @@ class Scoring:
         for side in filter(None, (reference, noisy)):
             for path in () if self._quiet else side.unused():
                 say(f"cleanaudio: {path}: note: nothing was scored against this {side.what} file")
+        summary.rejected = sum(score.result is not None and not score.result.passed for score in self.scores)
         if not self._quiet:
             say_summary(summary)
-        summary.rejected = sum(score.result is not None and not score.result.passed for score in self.scores)
         return exit_code(summary, allow_empty)
 
     def _side(self, what: str) -> Side | None:
@@ -214,7 +211,7 @@ class Scoring:
             for one in self.sums:
                 print(json.dumps(one.as_dict(), ensure_ascii=True))
         elif good:
-            _show(good, self.sums, self.gate)
+            show(good, self.sums, self.gate)
 
 
 def _split(items: Iterable[Source | Problem]) -> tuple[list[Source], list[Problem]]:
@@ -226,69 +223,3 @@ def _split(items: Iterable[Source | Problem]) -> tuple[list[Source], list[Proble
         else:
             found.append(item)
     return found, problems
-
-
-def _open(path: Path) -> Any:
-    try:
-        return open(path, "w", newline="", encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
-
-
-def _show(scores: list[Score], sums: list[Aggregate], gate: gates.Gate | None) -> None:
-    """Print the table: one file by itself, or the sums of systems side by side."""
-    from rich.table import Table
-    from rich.text import Text
-
-    systems = list(dict.fromkeys(score.system for score in scores))
-    table = Table("metric", box=None, header_style="bold")
-    if len(scores) == 1:
-        table.add_column(Text(scores[0].name), justify="right")
-        for key, value in scores[0].measured.items():
-            table.add_row(key, Text(text(value, 3)))
-    else:
-        for system in systems:
-            table.add_column(Text(f"{system}: mean"), justify="right")
-            for title in ("median", "p5", "95 % interval") if len(systems) == 1 else ("Δ",):
-                table.add_column(title, justify="right")
-        for group in dict.fromkeys(one.group for one in sums):
-            if group is not None:
-                table.add_section()
-                table.add_row(Text(group or "no group", style="bold"))
-            for key in dict.fromkeys(one.key for one in sums):
-                cells = [one for one in sums if one.key == key and one.group == group]
-                if any(one.summary.count for one in cells):
-                    table.add_row(key, *(cell for one in cells for cell in _cells(one, len(systems) == 1)))
-    stdout().print(table)
-    if len(systems) > 1:
-        stdout().print(f"\nΔ is against {systems[0]}; * lies outside its 95 % interval.", markup=False)
-    if gate is not None:
-        _show_gate(scores)
-
-
-def _cells(one: Aggregate, alone: bool) -> list[str]:
-    summary = one.summary
-    mean = "" if summary.mean is None else f"{summary.mean:.3f}"
-    if alone:
-        interval = "" if summary.low is None else f"{summary.low:.3f} … {summary.high:.3f}"
-        return [mean, *("" if value is None else f"{value:.3f}" for value in (summary.median, summary.p5)), interval]
-    if one.difference is None or one.difference.mean is None:
-        return [mean, ""]
-    return [mean, f"{one.difference.mean:+.3f}{'*' if one.difference.outside else ' '}"]
-
-
-def _show_gate(scores: list[Score]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("file", "gate", "quality", "criteria", box=None, header_style="bold")
-    for score in sorted(scores, key=lambda one: bool(one.result and one.result.passed))[:_SHOWN_FILES]:
-        assert score.result is not None
-        verdicts = [str(verdict) for verdict in score.result.verdicts if len(scores) == 1 or not verdict.passed]
-        word = Text("PASS", style="green") if score.result.passed else Text("FAIL", style="bold red")
-        table.add_row(Text(score.name), word, text(score.result.quality, 2), Text("\n".join(verdicts)))
-    stdout().print()
-    stdout().print(table)
-    left = len(scores) - _SHOWN_FILES
-    if left > 0:
-        stdout().print(f"… and {left} files more", markup=False)

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TextIO
 
 from cleanaudio.audio.formats import AUDIO_SUFFIXES
+from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
 from cleanaudio.batch.run import Summary, run
@@ -21,9 +21,9 @@ from cleanaudio.batch.source import Problem
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.progress import Progress
-from cleanaudio.errors import CleanAudioError, InputError, OutputError
+from cleanaudio.errors import CleanAudioError, InputError
 from cleanaudio.impact.study import Finding, Study, Utterance, run_study, transcript
-from cleanaudio.impact.table import Cell, FindingsCsv, as_dict, tabulate, write_table
+from cleanaudio.impact.table import CELL_COLUMNS, COLUMNS, Cell, as_dict, row_of, row_of_cell, tabulate
 
 
 @dataclass(frozen=True)
@@ -86,15 +86,15 @@ class Studying:
         steps = list(self._steps())
         findings: list[Finding] = []
         with ExitStack() as stack:
-            rows = None if self._csv is None else FindingsCsv(stack.enter_context(_open(self._csv)))
-            table = None if self._table is None else stack.enter_context(_open(self._table))
+            rows = None if self._csv is None else stack.enter_context(CsvFile(self._csv, COLUMNS))
+            table = None if self._table is None else stack.enter_context(CsvFile(self._table, CELL_COLUMNS))
             progress = stack.enter_context(Progress(lambda: len(steps), shown=not self._quiet and not self._json))
 
             def on_outcome(outcome: Outcome, summary: Summary) -> None:
                 found = _findings(outcome)
                 for finding in found:
                     if rows is not None:
-                        rows.write(finding)
+                        rows.write(row_of(finding))
                     self._tell(finding)
                 if self._debug and isinstance(outcome, Failed) and outcome.error.__cause__ is not None:
                     say("".join(traceback.format_exception(outcome.error.__cause__)))
@@ -107,7 +107,8 @@ class Studying:
             findings.sort(key=lambda finding: finding.audio)
             cells = tabulate(findings)
             if table is not None:
-                write_table(table, cells)
+                for cell in cells:
+                    table.write(row_of_cell(cell))
         self._show(cells)
         if self._plot is not None and cells:
             from cleanaudio.impact.plot import plot_table
@@ -181,13 +182,6 @@ def _findings(outcome: Outcome) -> list[Finding]:
     assert isinstance(outcome, Failed)
     said = outcome.job.utterance.text if isinstance(outcome.job, StudyJob) else ""
     return [Finding(outcome.job.label, "", None, None, said, error=outcome.error.describe())]
-
-
-def _open(path: Path) -> TextIO:
-    try:
-        return open(path, "w", newline="", encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
 
 
 def look_ahead(study: Study) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from cleanaudio.impact.study import CLEAN, METRICS, SIMILARITY, Finding
 from cleanaudio.metrics.aggregate import summarise
@@ -110,37 +109,23 @@ def as_dict(finding: Finding) -> dict[str, Any]:
     return out | {"notes": list(finding.notes), "error": finding.error}
 
 
-class FindingsCsv:
-    """Writes findings to a CSV file as they come: a row for each version of each recording.
-
-    Parameters
-    ----------
-    file : text file
-    """
-
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self._writer = csv.DictWriter(file, COLUMNS)
-        self._writer.writeheader()
-
-    def write(self, finding: Finding) -> None:
-        """Append a row."""
-        row: dict[str, Any] = {name: getattr(finding, name) for name in ("audio", "system", "noise", "said", "heard")}
-        row["snr_db"] = "" if finding.snr_db is None else f"{finding.snr_db:g}"
-        row["status"] = "failed" if finding.error else "done"
-        row["notes"] = "; ".join([*([finding.error] if finding.error else []), *finding.notes])
-        if finding.words is not None:
-            row |= {"words": finding.words.words, "errors": finding.words.errors, "wer": f"{finding.words.rate:.4f}"}
-        row |= {key: text(finding.measured.get(key)) for key in (SIMILARITY, *METRICS)}
-        self._writer.writerow(row)
-        self._file.flush()
+def row_of(finding: Finding) -> list[str]:
+    """Return a finding's row of the CSV file, in the order of :data:`COLUMNS`."""
+    row: dict[str, Any] = {name: getattr(finding, name) for name in ("audio", "system", "noise", "said", "heard")}
+    row["snr_db"] = "" if finding.snr_db is None else f"{finding.snr_db:g}"
+    row["status"] = "failed" if finding.error else "done"
+    row["notes"] = "; ".join([*([finding.error] if finding.error else []), *finding.notes])
+    if finding.words is not None:
+        row |= {"words": finding.words.words, "errors": finding.words.errors, "wer": f"{finding.words.rate:.4f}"}
+    row |= {key: text(finding.measured.get(key)) for key in (SIMILARITY, *METRICS)}
+    return ["" if row.get(name) is None else str(row[name]) for name in COLUMNS]
 
 
-def write_table(file: TextIO, cells: Sequence[Cell]) -> None:
-    """Write the table as CSV."""
-    names = list(Cell.__dataclass_fields__)
-    writer = csv.writer(file)
-    writer.writerow(names)
-    for cell in cells:
-        values = (getattr(cell, name) for name in names)
-        writer.writerow("" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in values)
+CELL_COLUMNS = tuple(field.name for field in fields(Cell))
+"""Columns of the table as a CSV file."""
+
+
+def row_of_cell(cell: Cell) -> list[str]:
+    """Return a line of the table as a CSV row."""
+    values = (getattr(cell, name) for name in CELL_COLUMNS)
+    return ["" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in values]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TextIO
+from typing import Any
 
 from cleanaudio.metrics.aggregate import Difference, Summary, paired_difference, summarise
 from cleanaudio.metrics.interface import Measured, NotMeasurable
@@ -135,38 +134,26 @@ def aggregate(scores: Sequence[Score], keys: Sequence[str], by_group: bool = Fal
     return found
 
 
-class ScoreCsv:
-    """Writes scores to a CSV file, one by one.
+def columns(keys: Sequence[str], gate: bool) -> list[str]:
+    """Return the columns of the CSV file.
 
     Parameters
     ----------
-    file : text file
     keys : sequence of str
-        Numbers that get a column.
+        Numbers that get one.
     gate : bool
         Whether there are columns of a gate.
     """
+    first = ["system", "name", "enhanced", "reference", "noisy", "group", "status"]
+    return [*first, *keys, *(["gate", "quality"] if gate else []), "notes"]
 
-    def __init__(self, file: TextIO, keys: Sequence[str], gate: bool) -> None:
-        self._keys, self._file = keys, file
-        columns = ["system", "name", "enhanced", "reference", "noisy", "group", "status", *keys]
-        self._writer = csv.DictWriter(file, [*columns, *(["gate", "quality"] if gate else []), "notes"])
-        self._writer.writeheader()
 
-    def write(self, score: Score) -> None:
-        """Append a row."""
-        row: dict[str, Any] = {
-            "system": score.system,
-            "name": score.name,
-            "enhanced": score.enhanced,
-            "reference": score.reference,
-            "noisy": score.noisy,
-            "group": score.group,
-            "status": "failed" if score.error else "done",
-            "notes": "; ".join([*([score.error] if score.error else []), *score.notes]),
-        }
-        row |= {key: text(score.measured.get(key), 6) for key in self._keys}
-        if score.result is not None:
-            row |= {"gate": "pass" if score.result.passed else "fail", "quality": text(score.result.quality)}
-        self._writer.writerow(row)
-        self._file.flush()
+def cells(score: Score, keys: Sequence[str], gate: bool) -> list[str]:
+    """Return the row of a score, in the order of :func:`columns`."""
+    first = (score.system, score.name, score.enhanced, score.reference, score.noisy, score.group)
+    row = [*(value or "" for value in first), "failed" if score.error else "done"]
+    row += [text(score.measured.get(key), 6) for key in keys]
+    if gate:
+        result = score.result
+        row += ["", ""] if result is None else ["pass" if result.passed else "fail", text(result.quality)]
+    return [*row, "; ".join([*([score.error] if score.error else []), *score.notes])]

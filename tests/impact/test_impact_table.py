@@ -1,12 +1,10 @@
-import csv
-import io
 import math
 
 import pytest
 
 from cleanaudio.impact.plot import plot_table
 from cleanaudio.impact.study import Finding
-from cleanaudio.impact.table import FindingsCsv, as_dict, tabulate, write_table
+from cleanaudio.impact.table import CELL_COLUMNS, COLUMNS, as_dict, row_of, row_of_cell, tabulate
 from cleanaudio.impact.words import WordErrors
 from cleanaudio.metrics.interface import NotMeasurable
 
@@ -51,11 +49,7 @@ def test_more_heard_than_said_is_no_negative_performance():
 
 
 def test_rows_say_what_is_missing():
-    file = io.StringIO()
-    rows = FindingsCsv(file)
-    for one in FINDINGS:
-        rows.write(one)
-    table = list(csv.DictReader(io.StringIO(file.getvalue())))
+    table = [dict(zip(COLUMNS, row_of(one), strict=True)) for one in FINDINGS]
     assert [row["status"] for row in table] == ["done"] * 6 + ["failed"]
     assert table[-1]["notes"] == "it broke" and table[-1]["wer"] == ""
     assert table[4]["similarity"] == "not measurable: too short" and table[2]["snr"] == "inf"
@@ -63,9 +57,7 @@ def test_rows_say_what_is_missing():
 
 
 def test_the_table_as_csv():
-    file = io.StringIO()
-    write_table(file, tabulate(FINDINGS))
-    table = list(csv.DictReader(io.StringIO(file.getvalue())))
+    table = [dict(zip(CELL_COLUMNS, row_of_cell(one), strict=True)) for one in tabulate(FINDINGS)]
     assert table[0]["system"] == "clean" and table[0]["snr_db"] == ""
     assert float(table[1]["wer"]) == pytest.approx(0.8) and float(table[1]["snr_db"]) == -5
 

@@ -1,0 +1,113 @@
+"""What ``score`` prints: figures of one file, sums of systems side by side, and the word of the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cleanaudio.cli.console import stdout
+from cleanaudio.report.gate import Gate
+from cleanaudio.report.scores import Aggregate, Score, text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_SHOWN_FILES = 30
+
+
+def show(scores: Sequence[Score], sums: Sequence[Aggregate], gate: Gate | None) -> None:
+    """Print tables.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Without those that failed; the first one's system is the baseline.
+    sums : sequence of Aggregate
+    gate : Gate or None
+    """
+    systems = list(dict.fromkeys(score.system for score in scores))
+    stdout().print(_one(scores[0]) if len(scores) == 1 else _sums(sums, systems))
+    if len(systems) > 1:
+        stdout().print(f"\nΔ is against {systems[0]}; * lies outside its 95 % interval.", markup=False)
+    if gate is not None:
+        stdout().print()
+        stdout().print(_gate(scores, systems))
+        if len(scores) > 1:
+            _count(scores, systems)
+
+
+def _one(score: Score) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("metric", box=None, header_style="bold")
+    table.add_column(Text(score.name), justify="right")
+    for key, value in score.measured.items():
+        table.add_row(key, Text(text(value, 3)))
+    return table
+
+
+def _sums(sums: Sequence[Aggregate], systems: Sequence[str]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("metric", box=None, header_style="bold")
+    for number, system in enumerate(systems):
+        table.add_column(Text(f"{system}: mean"), justify="right")
+        for title in ("median", "p5", "95 % interval") if len(systems) == 1 else ("Δ",) * bool(number):
+            table.add_column(title, justify="right")
+    for group in dict.fromkeys(one.group for one in sums):
+        if group is not None:
+            table.add_section()
+            table.add_row(Text(group or "no group", style="bold"))
+        for key in dict.fromkeys(one.key for one in sums):
+            cells = [one for one in sums if one.key == key and one.group == group]
+            if any(one.summary.count for one in cells):
+                table.add_row(key, *(cell for one in cells for cell in _cells(one, systems)))
+    return table
+
+
+def _cells(one: Aggregate, systems: Sequence[str]) -> list[str]:
+    summary = one.summary
+    mean = "" if summary.mean is None else f"{summary.mean:.3f}"
+    if len(systems) == 1:
+        interval = "" if summary.low is None else f"{summary.low:.3f} … {summary.high:.3f}"
+        return [mean, *("" if value is None else f"{value:.3f}" for value in (summary.median, summary.p5)), interval]
+    if one.system == systems[0]:
+        return [mean]
+    if one.difference is None or one.difference.mean is None:
+        return [mean, ""]
+    return [mean, f"{one.difference.mean:+.3f}{'*' if one.difference.outside else ' '}"]
+
+
+def _gate(scores: Sequence[Score], systems: Sequence[str]) -> Table:
+    """Return a row a file, those that fail first; of several files only what they fail is said."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        "file", *["system"] * (len(systems) > 1), "gate", "quality", "criteria", box=None, header_style="bold"
+    )
+    for score in sorted(scores, key=_passed)[:_SHOWN_FILES]:
+        assert score.result is not None
+        verdicts = [str(verdict) for verdict in score.result.verdicts if len(scores) == 1 or not verdict.passed]
+        word = Text("PASS", style="green") if score.result.passed else Text("FAIL", style="bold red")
+        names = [score.name, *[score.system] * (len(systems) > 1)]
+        table.add_row(*map(Text, names), word, text(score.result.quality, 2), Text("\n".join(verdicts)))
+    return table
+
+
+def _count(scores: Sequence[Score], systems: Sequence[str]) -> None:
+    """Print what the table left out, and how many of each system pass."""
+    left = scores[_SHOWN_FILES:] and sorted(scores, key=_passed)[_SHOWN_FILES:]
+    if left:
+        failed = sum(not _passed(score) for score in left)
+        stdout().print(f"… and {len(left)} more, {failed} of them FAIL", markup=False)
+    for system in systems:
+        own = [score for score in scores if score.system == system]
+        who = f"{system}: " if len(systems) > 1 else ""
+        stdout().print(f"{who}{sum(map(_passed, own))} of {len(own)} pass the gate", markup=False)
+
+
+def _passed(score: Score) -> bool:
+    return score.result is not None and score.result.passed
