@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -37,15 +38,15 @@ def plot_directions(
     from cleanaudio.report.plots import ACCENT, GRID, INK, new_figure, put_title, save
 
     figure = new_figure(7.0, 6.4)
-    axes = figure.add_subplot(projection="polar")
+    axes: Any = figure.add_subplot(projection="polar")
     times = np.array([one.time_s for one in bearings])
     angles = np.radians([one.azimuth_deg for one in bearings])
     end = float(times[-1] + times[0])
     _draw_response(axes, locator, end, GRID)
     for one in headings:
         label = f"{one.azimuth_deg:.0f}°, {one.share:.0%} of the time"
-        style = {"color": ACCENT, "linewidth": 2.2} if one is headings[0] else {"color": INK, "linewidth": 1.0}
-        axes.plot(2 * [np.radians(one.azimuth_deg)], [0, end], label=label, zorder=2, **style)
+        colour, width = (ACCENT, 2.2) if one is headings[0] else (INK, 1.0)
+        axes.plot(2 * [np.radians(one.azimuth_deg)], [0, end], label=label, zorder=2, color=colour, linewidth=width)
     level = np.array([one.level_db for one in bearings])
     loudness = np.clip(1 + (level - level.max()) / _SPAN_DB, 0, 1)
     sizes = _SMALLEST_DOT + (_LARGEST_DOT - _SMALLEST_DOT) * loudness
@@ -62,7 +63,7 @@ def plot_directions(
     save(figure, path)
 
 
-def _draw_response(axes, locator: Locator, end: float, colour: str) -> None:
+def _draw_response(axes: Any, locator: Locator, end: float, colour: str) -> None:
     """Draw the mean response over azimuth, its best over the elevations, as a shape that reaches the rim."""
     azimuth, which = np.unique(locator.grid.azimuth_deg, return_inverse=True)
     best = np.full(len(azimuth), -np.inf)
