@@ -22,7 +22,7 @@ from cleanaudio.backends.rate import AtRate
 from cleanaudio.backends.spec import Term
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.dereverb import check_strength, dereverb
-from cleanaudio.spatial.stream import Series
+from cleanaudio.spatial.stream import Series, driven
 
 Audio = NDArray[np.float32]
 
@@ -118,13 +118,7 @@ class Chain:
 
     def _dry(self, blocks: Iterable[Audio]) -> Iterable[Audio]:
         """Return what the backends hear of a recording."""
-        if not self.dereverb:
-            yield from blocks
-            return
-        processor = self._dereverberation()
-        for block in blocks:
-            yield processor.process(block)
-        yield processor.flush()
+        return driven(self._dereverberation(), blocks) if self.dereverb else blocks
 
     def _at_rate_of(self, link: Link, blocks: Iterable[Audio]) -> Iterable[Audio]:
         if self.mode == "mid-side":

@@ -20,7 +20,7 @@ from cleanaudio.spatial.dereverb import dereverb
 from cleanaudio.spatial.fixed import fixed_beamformer
 from cleanaudio.spatial.geometry import Geometry, steering
 from cleanaudio.spatial.health import HealthCheck, Repair
-from cleanaudio.spatial.stream import Log, Series, SideBySide, Stream
+from cleanaudio.spatial.stream import Log, Series, SideBySide, Stream, driven
 
 Audio = NDArray[np.float32]
 
@@ -143,7 +143,7 @@ class ArrayPath:
         after = self._request.after(self._rate, self.outputs, self._threads)
         if after is None:
             return Finite(self._beam(log))
-        analyses = after.analyse(lambda: _driven(self._beam(None), self._blocks())) if after.needs_analysis else None
+        analyses = after.analyse(lambda: driven(self._beam(None), self._blocks())) if after.needs_analysis else None
         return Finite(Series([self._beam(log), after.open(analyses)]))
 
     def _beam(self, log: Log | None) -> Stream:
@@ -230,7 +230,7 @@ class ArrayPath:
 
     def _heard(self) -> Iterable[Audio]:
         """Walk the recording as the beamformer hears it."""
-        return _driven(Finite(Series(self._before())), self._blocks())
+        return driven(Finite(Series(self._before())), self._blocks())
 
 
 class Microphones:
@@ -257,9 +257,3 @@ class Microphones:
 
     def reset(self) -> None:
         """Forget nothing: there is no state."""
-
-
-def _driven(stream: Stream, blocks: Iterable[Audio]) -> Iterable[Audio]:
-    for block in blocks:
-        yield stream.process(block)
-    yield stream.flush()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import finite
+from cleanaudio.backends.blocks import Finite, finite
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.masking import Masking
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
@@ -19,6 +19,7 @@ from cleanaudio.errors import CleanAudioError
 from cleanaudio.spatial.geometry import Geometry
 from cleanaudio.spatial.health import HealthCheck, Repair
 from cleanaudio.spatial.locate import Bearing, Heading, LocateMethod, Locator, headings, locating_stft
+from cleanaudio.spatial.stream import driven
 
 Audio = NDArray[np.float32]
 
@@ -50,7 +51,7 @@ class LocateRequest:
     masking: Masking | None = None
     mics: tuple[int, ...] | None = None
     keep_bad: bool = False
-    window_s: float = 0.5
+    window_s: float = 1.0
     step_deg: float = 1.0
     elevations: bool = False
 
@@ -115,10 +116,7 @@ def _locate(request: LocateRequest, threads: int, job: LocateJob, array: ArrayRe
     geometry, count = array.geometry.select(sorted(report.use)), len(report.use)
 
     def heard() -> Iterable[Audio]:
-        repair = Repair(report)
-        for block in take.blocks():
-            yield repair.process(finite(block))
-        yield repair.flush()
+        return driven(Finite(Repair(report)), take.blocks())
 
     masks, masking = None, request.masking
     if masking is not None:

@@ -12,7 +12,7 @@ import typer
 from cleanaudio.cli import array_options, options, values
 from cleanaudio.cli.array_options import ARRAY, BadMics
 from cleanaudio.cli.console import say
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import BackendUnavailable, RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.batch.array_request import ArrayRequest
@@ -207,11 +207,13 @@ def _reference(text: str) -> int | None:
 
 def _plot(request: ArrayRequest, path: Path) -> None:
     """Draw the beam pattern of a fixed beamformer."""
-    from cleanaudio.report.beam import plot_beam
-
     if not request.fixed or request.geometry is None or request.direction is None:
         raise RecipeError(
             "--plot-beam draws a beam that is known before anything is heard",
             remedy="give --method delay-and-sum or superdirective, an --array and a --direction",
         )
+    try:
+        from cleanaudio.report.beam import plot_beam
+    except ImportError:
+        raise BackendUnavailable("--plot-beam", "plots") from None
     plot_beam(request.method, request.geometry, request.direction, request.speed, request.reference or 0, path)

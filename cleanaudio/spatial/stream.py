@@ -7,7 +7,7 @@ the rest, after which as many frames have come out as went in, frame k belonging
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -146,6 +146,13 @@ class Series:
             rest = np.concatenate([*more, part.flush()], axis=1)
         assert rest is not None, "a series has at least one part"
         return rest
+
+
+def driven(stream: Stream, blocks: Iterable[Audio]) -> Iterator[Audio]:
+    """Feed a stream with a recording, block by block, to its end; yield what it gives."""
+    for block in blocks:
+        yield stream.process(block)
+    yield stream.flush()
 
 
 class SideBySide:
