@@ -39,7 +39,7 @@ def locate(
         typer.Option(
             min=0.1, max=10, help="Seconds for a direction; there is one every half of it.", rich_help_panel=_SEARCH
         ),
-    ] = 0.5,
+    ] = 1.0,
     step: Annotated[
         float | None,
         typer.Option(

@@ -25,6 +25,7 @@ _LOWEST_HZ, _HIGHEST_HZ = 300.0, 4000.0  # where a voice is strong; small arrays
 _STFT_S = 0.032
 _ACTIVE_DB = 10.0  # over the quietest tenth of the windows
 _MEMORY_S = 2.5  # of the noise
+_TAKEN = 0.9  # of it: what is left where all were taken has its phase by chance
 _RANGE_DB = 25.0  # below the loudest: what a mask leaves of a pause has no say
 
 
@@ -196,7 +197,7 @@ class Locator:
             return []
         covariance, weights = window.covariance, None
         if self._noise is not None:
-            scale = window.noise / np.maximum(np.trace(self._noise, axis1=1, axis2=2).real, TINY)
+            scale = _TAKEN * window.noise / np.maximum(np.trace(self._noise, axis1=1, axis2=2).real, TINY)
             covariance, weights = covariance - scale[:, None, None] * self._noise, window.weight
         with one_thread():
             score = self._score(covariance, self._steering, weights)
