@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -89,6 +90,20 @@ def test_what_has_no_partner_is_reported_and_the_rest_is_scored(cli, folders):
     assert "other.wav" in ran.stderr and "nothing was scored against" in ran.stderr
 
 
+def test_partners_that_are_not_sure_are_reported(cli, folders):
+    for below in ("a", "b"):
+        (folders / "clean" / below).mkdir()
+        shutil.copyfile(folders / "clean" / "take 1.wav", folders / "clean" / below / "take 3.wav")
+    (folders / "good" / "take 1.wav").rename(folders / "good" / "take 3.wav")
+    ran = cli("score", folders / "good", "--reference", folders / "clean", "-r", *SOME)
+    assert ran.code == 1 and "2 reference files of the name take 3" in ran.stderr
+
+
+def test_globs_on_both_sides(cli, folders):
+    ran = cli("score", folders / "g*" / "take [01].wav", "--reference", folders / "clean" / "*.wav", *SOME, "--json")
+    assert ran.code == 0 and sum(row["kind"] == "file" for row in rows_of(ran.stdout)) == 2
+
+
 def test_names_with_a_suffix_are_matched_by_template(cli, folders):
     for path in (folders / "good").iterdir():
         path.rename(path.with_name(f"{path.stem}_clean.wav"))
@@ -109,6 +124,19 @@ def test_a_gate_passes_and_fails(cli, folders):
     assert failed.code == 3 and "FAIL lsd<0.001" in failed.stdout
     assert cli(*arguments, "--gate", "niceness>5").code == 2
     assert cli(*arguments, "--gate", "si_sdr~5").code == 2
+
+
+def test_the_gate_of_several_systems_counts_for_each_and_goes_into_the_csv(cli, folders):
+    systems = [word for name in ("good", "poor") for word in ("--system", f"{name}={folders / name}")]
+    ran = cli(
+        "score", *systems, "--reference", folders / "clean", *SOME, "--gate", "si_sdr>12", "-o", folders / "s.csv"
+    )
+    assert ran.code == 3 and "3 of them rejected by the gate" in ran.stderr
+    assert "good: 3 of 3 pass the gate" in ran.stdout and "poor: 0 of 3 pass the gate" in ran.stdout
+    with open(folders / "s.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["system"], row["gate"]) for row in rows} == {("good", "pass"), ("poor", "fail")}
+    assert all("quality" in row for row in rows)
 
 
 def test_what_cannot_be_measured_fails_the_gate_unless_it_is_ignored(cli, folders):
@@ -133,6 +161,19 @@ def test_one_bad_file_does_not_stop_the_rest(cli, folders):
     files = {row["name"]: row for row in rows_of(ran.stdout) if row["kind"] == "file"}
     assert files["take 0"]["metrics"] and files["take 1"]["error"]
     assert "not numbers" in files["take 2"]["error"]
+
+
+def test_one_unreadable_file_among_a_hundred(cli, tmp_path, noise_like):
+    noise = noise_like(0.2, 16000)
+    (tmp_path / "many").mkdir()
+    for number in range(100):
+        soundfile.write(tmp_path / "many" / f"{number}.wav", 0.1 * noise, 16000)
+    (tmp_path / "many" / "57.wav").write_bytes(b"RIFF")
+    ran = cli("score", tmp_path / "many", "--metric", "clipping_ratio", "-o", tmp_path / "s.csv", "-j", "1")
+    assert ran.code == 1 and "99 done, 1 failed" in ran.stderr
+    with open(tmp_path / "s.csv", newline="") as file:
+        failed = [row["name"] for row in csv.DictReader(file) if row["status"] == "failed"]
+    assert failed == ["57"]
 
 
 def test_another_length_is_an_error_when_it_is_far_off(cli, folders, speech_like):

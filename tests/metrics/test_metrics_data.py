@@ -41,6 +41,16 @@ def test_means_over_the_48k_pairs(data_dir):
     assert means(data_dir / "dev/pairs-48k", FULL_BAND) == pytest.approx(FULL_BAND, abs=0.005)
 
 
+def test_si_sdr_of_real_pairs_equals_torchmetrics(data_dir):
+    import torch
+    from torchmetrics.functional.audio import scale_invariant_signal_distortion_ratio as theirs
+
+    for noisy, clean, rate in pairs(data_dir / "dev/pairs-16k", 10):
+        sides = (torch.from_numpy(signal[0].astype(float)) for signal in (noisy, clean))
+        expected = float(theirs(*sides, zero_mean=True))
+        assert score(noisy, rate, clean, metrics=["si_sdr"])["si_sdr"] == pytest.approx(expected, abs=1e-3)
+
+
 def test_clean_and_noisy_speech_have_no_artifacts_and_wada_follows_the_snr(data_dir):
     artifacts, estimates = [], []
     for noisy, clean, rate in pairs(data_dir / "dev/pairs-16k", 4):
