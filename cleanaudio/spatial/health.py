@@ -84,11 +84,15 @@ class Report:
         return not self.findings
 
     def describe(self) -> list[str]:
-        """Return a sentence per finding."""
-        return [
-            f"microphone {self.numbers[f.channel]} {f.detail}" + ("" if f.channel in self.use else ": left out")
-            for f in self.findings
-        ]
+        """Return a sentence per finding, and what was done about it."""
+        return [f"microphone {self.numbers[f.channel]} {f.detail}{self._consequence(f)}" for f in self.findings]
+
+    def _consequence(self, finding: Finding) -> str:
+        if finding.channel not in self.use:
+            return ": left out"
+        if finding.kind == "inverted" and finding.channel in self.inverted:
+            return ": turned over"
+        return ": moved" if finding.kind == "late" and finding.channel in self.late else ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-serialisable, channels counted from 0."""
