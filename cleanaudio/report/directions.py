@@ -52,7 +52,8 @@ def plot_directions(
     sizes = _SMALLEST_DOT + (_LARGEST_DOT - _SMALLEST_DOT) * loudness
     axes.scatter(angles, times, sizes, color=ACCENT, alpha=0.55, linewidths=0, zorder=3)
     axes.set_ylim(0, end)
-    axes.set_xticks(np.radians(np.arange(-135, 181, 45)), [f"{angle}°" for angle in range(-135, 181, 45)])
+    corners = range(-135, 181, 45)
+    axes.set_xticks([np.radians(angle % 360) for angle in corners], [f"{angle}°" for angle in corners])
     axes.set_rlabel_position(-100 if abs(headings[0].azimuth_deg + 100) > 30 else 100)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} s")
     axes.tick_params(colors=INK)
