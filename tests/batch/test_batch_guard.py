@@ -54,3 +54,14 @@ def test_excerpts_are_few_inside_and_reach_both_ends(seconds):
     assert len(found) <= EXCERPTS and found[0][0] == 0
     assert sum(found[-1]) == frames
     assert all(start >= 0 and start + length <= frames for start, length in found)
+
+
+def test_where_no_voice_can_be_made_out_little_more_than_12_db_goes(noise_like):
+    found = decision(0.1 * noise_like(4, RATE, "white")[None], 0.01)
+    assert found.share == 0.75 and "no voice" in found.reason
+
+
+def test_what_stands_out_counts_as_speech_where_none_is_heard(noise_like):
+    puffs = 0.1 * noise_like(4, RATE, "white") * (np.arange(4 * RATE) % RATE < RATE // 2)
+    found = decision((puffs + 0.001 * noise_like(4, RATE)).astype(np.float32)[None], 0.01)
+    assert found.share <= 0.5 and "speech lost" in found.reason

@@ -34,9 +34,7 @@ def test_it_is_on_where_auto_chose_a_network_or_where_asked(cli, take, tmp_path,
     assert bool(asked) == listens
 
 
-@pytest.mark.parametrize(
-    ("share", "said"), [(0.5, "guarded: 50% of the cleaning"), (0.0, "guarded: 0% of the cleaning")]
-)
+@pytest.mark.parametrize(("share", "said"), [(0.5, "guarded: 50% of the cleaning"), (0.0, "guarded: the original")])
 def test_the_row_says_guarded_and_why_and_the_output_is_mixed_so(cli, take, tmp_path, monkeypatch, share, said):
     assert cli("denoise", take, "-o", tmp_path / "full", "-b", "wiener", "--subtype", "FLOAT").code == 0
     monkeypatch.setattr(guard, "decide", lambda *_: guard.Decision(share, "the speech lost 9.0 dB"))
