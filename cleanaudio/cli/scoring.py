@@ -27,6 +27,8 @@ from cleanaudio.metrics import registry
 from cleanaudio.report import gate as gates
 from cleanaudio.report.scores import Aggregate, Score, aggregate, cells, columns, keys_of
 
+_SHOWN_UNUSED = 3
+
 
 @dataclass(frozen=True)
 class Sides:
@@ -144,8 +146,7 @@ class Scoring:
             )
         self._sum_up()
         for side in filter(None, (reference, noisy)):
-            for path in () if self._quiet else side.unused():
-                say(f"cleanaudio: {path}: note: nothing was scored against this {side.what} file")
+            self._tell_unused(side)
         summary.rejected = sum(score.result is not None and not score.result.passed for score in self.scores)
         if not self._quiet:
             say_summary(summary)
@@ -199,6 +200,14 @@ class Scoring:
             complain(outcome.error)
         for note in () if self._quiet else score.notes:
             say(f"cleanaudio: {score.enhanced}: note: {note}")
+
+    def _tell_unused(self, side: Side) -> None:
+        unused = side.unused()
+        for path in () if self._quiet else unused[:_SHOWN_UNUSED]:
+            say(f"cleanaudio: {path}: note: nothing was scored against this {side.what} file")
+        left = len(unused) - _SHOWN_UNUSED
+        if left > 0 and not self._quiet:
+            say(f"cleanaudio: note: nor against {left} other {side.what} files")
 
     def _sum_up(self) -> None:
         order = list(self._sides.by_system())
