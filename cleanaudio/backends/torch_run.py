@@ -88,7 +88,10 @@ class Torch(Backend):
     kind = "neural"
     extra = "torch"
     takes_argument = True
-    options = (Option("checkpoint", "best", "which of the run folder", choices=("best", "last")),)
+    options = (
+        Option("checkpoint", "best", "which of the run folder; best: the last, where none was judged yet",
+               choices=("best", "last")),
+    )  # fmt: skip
 
     def require(self) -> None:
         """Raise BackendUnavailable where torch or safetensors is missing."""
@@ -121,6 +124,8 @@ class Torch(Backend):
         self, argument: str, setup: Setup, options: Mapping[str, Value]
     ) -> tuple[FrameContract | WaveformContract, str]:
         path = Path(argument) / f"{options['checkpoint']}.safetensors"
+        if options["checkpoint"] == "best" and not path.exists():
+            path = path.with_stem("last")
         try:
             stamp = path.stat().st_mtime_ns
         except OSError:

@@ -41,6 +41,22 @@ def test_a_checkpoint_cleans_as_the_network_does(tmp_path):
     assert len(resolved.hashes["checkpoint"]) == 64
 
 
+def test_without_a_best_checkpoint_the_last_is_run(tmp_path):
+    write_run(tmp_path / "run", "mask-lstm")
+    noise = (0.1 * np.random.default_rng(1).standard_normal((1, 5000))).astype(np.float32)
+    best, _ = run(Setup(16000, 1), tmp_path / "run", noise)
+    (tmp_path / "run" / "best.safetensors").rename(tmp_path / "run" / "last.safetensors")
+    last, _ = run(Setup(16000, 1), tmp_path / "run", noise)
+    assert np.array_equal(best, last)
+
+
+@pytest.mark.parametrize(("device", "message"), [("cuda:99", "cannot use a device"), ("abacus", "no device 'abacus'")])
+def test_devices_that_are_not_there_are_named(tmp_path, device, message):
+    write_run(tmp_path / "run", "mask-lstm")
+    with pytest.raises(RecipeError, match=message):
+        TORCH.resolve(Setup(16000, 1, device=device), {}, str(tmp_path / "run"))
+
+
 @pytest.mark.parametrize("name", ["mask-lstm", "conv-tasnet"])
 def test_networks_on_samples_keep_length_and_do_not_see_the_blocks(tmp_path, name):
     write_run(tmp_path / "run", name)
