@@ -22,14 +22,20 @@ def backends_here() -> list[str]:
     return [name for name in registry.names() if registry.available(name) and not registry.get(name).takes_argument]
 
 
+def fixture_maker():
+    """Return fixtures/make.py as a module."""
+    spec = importlib.util.spec_from_file_location("fixtures_make", ROOT / "fixtures" / "make.py")
+    make = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = make  # where its named tuples look for their module
+    spec.loader.exec_module(make)
+    return make
+
+
 def noisy_voice(seconds: float, rate: int, channels: int = 1):
     """Return the synthetic voice of the fixtures over pink noise, 10 dB, repeated to length; (channels, frames)."""
     import numpy as np
 
-    spec = importlib.util.spec_from_file_location("fixtures_make", ROOT / "fixtures" / "make.py")
-    make = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make)
-    length = min(seconds, 20.0)
+    make, length = fixture_maker(), min(seconds, 20.0)
     rows = [make.at_snr(make.speech(3 + c, length, rate), make.noise(5 + c, length, rate), 10) for c in range(channels)]
     return np.resize(np.stack(rows).T, (round(seconds * rate), channels)).T.copy()
 
