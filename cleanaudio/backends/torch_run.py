@@ -88,10 +88,7 @@ class Torch(Backend):
     kind = "neural"
     extra = "torch"
     takes_argument = True
-    options = (
-        Option("checkpoint", "best", "which of the run folder; best: the last, where none was judged yet",
-               choices=("best", "last")),
-    )  # fmt: skip
+    options = (Option("checkpoint", "best", "best: the last, where none was judged yet", choices=("best", "last")),)
 
     def require(self) -> None:
         """Raise BackendUnavailable where torch or safetensors is missing."""

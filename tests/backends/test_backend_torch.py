@@ -10,8 +10,11 @@ from cleanaudio.networks import checkpoint, registry
 OPTIONS = {
     "fullband": {"channels": 16, "hidden": 8, "blocks": 1},
     "mask-lstm": {"hidden": 16, "head": 16},
-    "conv-tasnet": {"filters": 16, "bottleneck": 8, "hidden": 8, "skip": 8, "blocks": 2, "repeats": 1},
-}
+    "conv-tasnet": {
+        "filters": 16, "kernel": 32, "stride": 16, "bottleneck": 8, "hidden": 8, "skip": 8, "blocks": 2, "repeats": 1,
+        "fourier": False,
+    },
+}  # fmt: skip
 
 
 def write_run(folder, name):
