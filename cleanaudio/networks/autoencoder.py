@@ -122,5 +122,5 @@ class Autoencoder(FrameNetwork):
         return features.contiguous(memory_format=torch.channels_last)
 
 
-def _layer(convolution: nn.Module) -> nn.Sequential:
+def _layer(convolution: nn.Conv2d | nn.ConvTranspose2d) -> nn.Sequential:
     return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU())

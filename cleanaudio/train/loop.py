@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -69,7 +69,7 @@ class Trainer:
             raise RecipeError(f"{config.network} does not work on spectra", remedy='use target = "signal"')
         if config.target not in ("signal", "spectrum") and not hasattr(self.network, "mask"):
             raise RecipeError(f"{config.network} has no mask to train", remedy='use target = "signal"')
-        self._special: Any = self.network  # only some networks have masks, or work on spectra
+        self._special = cast(Any, self.network)  # only some networks have masks, or work on spectra
         self.mean = copy.deepcopy(self.network).requires_grad_(False)
         shares = config.si_snr_weight, config.complex_share
         self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, *shares).to(self.device)
@@ -306,7 +306,7 @@ class Trainer:
 
 def _multiplies_bfloat16() -> bool:
     """Whether this processor does so faster than it multiplies float32."""
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
+    capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
     return bool(capabilities.get("avx512_bf16", False))
 
 

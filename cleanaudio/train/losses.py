@@ -177,7 +177,7 @@ class FrameLoss(nn.Module):
         share = self.complex_share
         common = (1 - share) * small_e * small_t + share * factor_e * factor_t * cross
         spectral = (counts * (small_e.square() + small_t.square() - 2 * common)).mean()
-        ratio = _si_snr(*(x.sum((1, 2)) for x in (power_e, power_t, cross))).mean()
+        ratio = _si_snr(power_e.sum((1, 2)), power_t.sum((1, 2)), cross.sum((1, 2))).mean()
         loss = spectral - self.si_snr_weight * ratio
         return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
 
