@@ -230,3 +230,19 @@ def test_two_processes_train_one_network(tmp_path):
     learned = [name for name in first if "running" not in name and "num_batches" not in name]
     assert all(torch.allclose(first[name], second[name], atol=1e-7) for name in learned)
     assert (tmp_path / "run0" / LAST).exists() and not (tmp_path / "run1" / LAST).exists()
+
+
+@pytest.mark.parametrize("name", ["fullband", "autoencoder", "mask-lstm"])
+def test_the_spectra_of_a_network_can_be_trained_as_they_are(tmp_path, name):
+    rate = 48000 if name == "fullband" else 16000
+    options = {"channels": 16, "hidden": 8, "blocks": 1, "whole": 16} if name == "fullband" else {}
+    config = tiny_config(network=name, options=options, target="spectrum", mix={"rate": rate, "seconds": 0.3})
+    trainer = Trainer(config, make_mixer(tmp_path, rate=rate), tmp_path / "run")
+    first = trainer.one_step()
+    assert {"loss", "spectral", "si_snr_db"} <= first.keys() and np.isfinite(first["loss"])
+
+
+def test_a_network_without_spectra_cannot_be_trained_on_them(tmp_path):
+    config = tiny_config(network="conv-tasnet", options={}, target="spectrum", mix={"rate": 16000})
+    with pytest.raises(RecipeError, match="does not work on spectra"):
+        Trainer(config, make_mixer(tmp_path, rate=16000), tmp_path / "run")
