@@ -87,7 +87,7 @@ fixtures: .venv/.test
 # TRAIN_ARGS="--device cuda" takes a GPU. MALLOC_*: large tensors come back from the heap instead of the kernel each time.
 RUNS ?= runs
 TRAIN_ARGS ?=
-EXPORT_ARGS ?= --half
+EXPORT_ARGS ?= --half --level
 MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
 HEARD = $(foreach what,speech noise rir,--$(what) "$(CLEANAUDIO_DATA)/train/$(what)")
 

@@ -44,6 +44,10 @@ def export(
         bool,
         typer.Option("--quantise", help="8 bits, if that costs less than 0.02 PESQ.", rich_help_panel=_MEASURE),
     ] = False,
+    level: Annotated[
+        bool,
+        typer.Option("--level", help="Scale it so that clean speech keeps its level.", rich_help_panel=_MEASURE),
+    ] = False,
     half: Annotated[
         bool, typer.Option("--half", help="Weights stored in 16 bits: half the file.", rich_help_panel=options.OUTPUT)
     ] = False,
@@ -74,8 +78,8 @@ def export(
         raise RecipeError("where shall the model go?", remedy="give -o FILE.onnx")
     if output.suffix != ".onnx":
         raise RecipeError("a model's name ends with .onnx", path=output)
-    if quantise and dev is None:
-        raise RecipeError("--quantise must know what it costs", remedy="give --dev DIR with noisy/ and clean/")
+    if (quantise or level) and dev is None:
+        raise RecipeError("--quantise and --level are measured on pairs", remedy="give --dev DIR: noisy/ and clean/")
     if output.exists() and not overwrite:
         raise OutputError("exists already", path=output, remedy="add --overwrite")
     from cleanaudio.train.export import Request
@@ -89,6 +93,7 @@ def export(
         dev=dev,
         dev_pairs=dev_pairs,
         quantise=quantise,
+        level=level,
         half=half,
         licence=licence,
         sources={role: paths for role, paths in heard.items() if paths},

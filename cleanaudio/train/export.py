@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 import cleanaudio
 from cleanaudio.backends.selftest import verify
 from cleanaudio.errors import BackendUnavailable, ModelError, OutputError
@@ -18,8 +20,8 @@ from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.networks.interface import Network
 from cleanaudio.train import about
 from cleanaudio.train.evaluate import load_pairs
-from cleanaudio.train.graph import difference, graph, halved, with_card
-from cleanaudio.train.judge import Judged, Pair, judge
+from cleanaudio.train.graph import difference, graph, halved, scaled, with_card
+from cleanaudio.train.judge import Judged, Pair, gain, judge
 from cleanaudio.train.quantise import quantised
 
 TOLERANCE = 1e-4
@@ -47,6 +49,9 @@ class Request:
         So many of them; default: all.
     quantise : bool
         Keep weights of 8 bits where they cost less than 0.02 PESQ on the pairs.
+    level : bool
+        Scale the output so that the clean sides of the pairs would keep their level: a loss that knows no scale leaves
+        that open.
     half : bool
         Store weights in 16 bits; they are computed with in 32.
     licence : str
@@ -61,6 +66,7 @@ class Request:
     dev: Path | None = None
     dev_pairs: int | None = None
     quantise: bool = False
+    level: bool = False
     half: bool = False
     licence: str = "MIT"
     sources: Mapping[str, Sequence[Path]] | None = None
@@ -97,6 +103,11 @@ def export(request: Request, say: Callable[[str], None] = lambda text: None) -> 
     card = _card(request, network, facts) | needs
     if request.half:
         card |= {"stored": f"weights of 16 bits; differs from 32 bits by {difference(network, halved(data)):.0e}"}
+    if request.level:
+        passed = gain(network, pairs)
+        data = scaled(data, 1 / passed)
+        card |= {"level": f"output × {1 / passed:.3g}, for clean speech to keep its level"}
+        say(f"clean speech came out at {20 * np.log10(abs(passed)):.1f} dB, which is made good")
     partial = request.target.with_name(f".{request.target.stem}.partial.onnx")
     try:
         data, card = _judged(request, network, data, card, pairs, partial, say)
@@ -127,7 +138,7 @@ def _judged(
     if pairs:
         assert request.dev is not None
         figures = _measured(kept, card, pairs, network.rate, partial)
-        say(f"32 bits: {_told(figures, kept)}")
+        say(f"{16 if request.half else 32} bits: {_told(figures, kept)}")
         if request.quantise:
             if "pesq_wb" not in figures.figures:
                 raise BackendUnavailable("--quantise", "pesq", "it is judged by PESQ, which cannot be measured")
@@ -137,7 +148,7 @@ def _judged(
             good = figures.figures["pesq_wb"] - found.figures.get("pesq_wb", 0.0) < LOSS_OF_PESQ
             if good:
                 kept, figures = smaller, found
-            say("8 bits are kept" if good else f"8 bits cost {LOSS_OF_PESQ} PESQ or more: 32 bits are kept")
+            say("8 bits are kept" if good else f"8 bits cost {LOSS_OF_PESQ} PESQ or more and are not kept")
             card = card | {"quantised": "8 bits, static; recurrent layers and transforms in 32 bits" if good else "no"}
         card = card | {"dev": f"{request.dev.name}, {len(pairs)} pairs at {network.rate} Hz", "metrics": str(figures)}
     return with_card(kept, card), card

@@ -116,6 +116,23 @@ def halved(data: bytes) -> bytes:
     return model.SerializeToString()
 
 
+def scaled(data: bytes, factor: float) -> bytes:
+    """Return the model with its first output, what it has cleaned, times a factor."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load_from_string(data)
+    name = model.graph.output[0].name
+    for node in model.graph.node:
+        for inside in (node.input, node.output):
+            for index, value in enumerate(inside):
+                if value == name:
+                    inside[index] = "before.level"
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(factor), "level"))
+    model.graph.node.append(helper.make_node("Mul", ["before.level", "level"], [name]))
+    return model.SerializeToString()
+
+
 def difference(network: Network, data: bytes) -> float:
     """Return the largest difference of the outputs on noise, in two pieces where there are states."""
     import onnxruntime

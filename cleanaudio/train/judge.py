@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cleanaudio.backends import chain
@@ -15,6 +16,7 @@ from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import Term
 from cleanaudio.metrics.aggregate import finite
 from cleanaudio.metrics.score import score
+from cleanaudio.networks.interface import Network
 
 METRICS = ("pesq_wb", "estoi", "si_sdr", "dnsmos_ovrl")
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -63,6 +65,16 @@ def judge(model: Path, pairs: Sequence[Pair], rate: int) -> Judged:
     clean = [reference for _, reference in pairs]
     heard = sum(map(len, clean)) / rate
     return Judged(_means(outputs, clean, rate), _means([noisy for noisy, _ in pairs], clean, rate), heard / seconds)
+
+
+def gain(network: Network, pairs: Sequence[Pair]) -> float:
+    """Return how much of clean speech a network lets through, as a factor: the median over the clean sides of pairs."""
+    shares = []
+    with torch.no_grad():
+        for _, clean in pairs:
+            out = network.enhance(torch.from_numpy(clean)[None])[0].numpy()
+            shares.append(float(out @ clean / (clean @ clean + 1e-12)))
+    return float(np.median(shares))
 
 
 def _means(outputs: Sequence[NDArray], clean: Sequence[NDArray], rate: int) -> dict[str, float]:

@@ -121,6 +121,7 @@ def test_the_networks_are_listed(cli):
         (["export", "run"], "-o FILE.onnx"),
         (["export", "run", "-o", "model.pt"], "ends with .onnx"),
         (["export", "run", "-o", "model.onnx", "--quantise"], "--dev"),
+        (["export", "run", "-o", "model.onnx", "--level"], "--dev"),
         (["export", "nowhere", "-o", "model.onnx"], "no checkpoint"),
     ],
 )
