@@ -25,6 +25,7 @@ from cleanaudio.spatial.stream import Spectra
 _RUMBLE_HZ, _WIDTH_HZ, _OCTAVES = 75.0, 100.0, 1 / 3
 _LOADING = 1e-3
 _ENOUGH = 0.05  # share of a band that has to be noise for its level to be known; below, it is taken for less
+_SILENT = 1e-5
 _HEARD = 1e-2  # share of the voice in all power, below which there is nothing to go by
 
 
@@ -80,7 +81,13 @@ class BandWeights:
         self._weight, self._noise_weight = np.zeros(shape[0]), np.zeros(shape[0])
 
     def push(self, spectra: Spectra, mask: Mask) -> None:
-        """Take spectra of the aligned channels, (channels, frames, bins), and the mask of the voice, (frames, bins)."""
+        """Take spectra of the aligned channels, (channels, frames, bins), and the mask of the voice, (frames, bins).
+
+        Frames in which the reference is silent, as beyond the ends of the recording, do not count.
+        """
+        level = np.abs(spectra[self._reference]).max(axis=1)
+        heard = level > max(_SILENT * float(level.max()), _SILENT)
+        spectra, mask = spectra[:, heard], mask[heard]
         for sums in (self._all, self._noise, self._weight, self._noise_weight):
             sums *= self._keep
         rest = (1 - mask) ** 2  # squared, so that what is half a voice counts little
@@ -102,7 +109,8 @@ class BandWeights:
         u = self._reference
         weights = np.zeros(self._all.shape[:2])
         weights[:, u] = 1.0
-        noise = self._noise * (self._weight / np.maximum(self._noise_weight, _ENOUGH * self._weight))[:, None, None]
+        scale = self._weight / np.maximum(self._noise_weight, _ENOUGH * np.maximum(self._weight, 1.0))
+        noise = self._noise * scale[:, None, None]
         voice = self._all - noise
         powers = self._all[:, u, u]
         wanted = np.sum(np.maximum(voice[:, u, u], 0.0))
