@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.files import open_reader
+from cleanaudio.batch.outcome import quarantine
 from cleanaudio.batch.take import Take
 from cleanaudio.metrics.interface import Measured
 from cleanaudio.metrics.score import score
@@ -108,7 +109,8 @@ class Judge:
             self.notes.append("the original was kept in its place")
             raise Rejected
         if self.judging.if_fails == "quarantine":
-            apart = self.target.parent / "quarantine" / self.target.name
+            apart = quarantine(self.target)
+            self.fields |= {"output": str(apart.absolute())}
             self.notes.append(f"put into {apart.parent}")
             return apart
         return self.target

@@ -54,6 +54,11 @@ class Job:
         return tuple(path for path in (self.output, self.residual, self.sidecar) if path is not None)
 
 
+def quarantine(output: Path) -> Path:
+    """Return where an output goes that failed the gate and is to be set apart."""
+    return output.parent / "quarantine" / output.name
+
+
 @dataclass(frozen=True)
 class Done:
     """The output is in place.

@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 from cleanaudio.batch.history import RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
-from cleanaudio.batch.outcome import Failed, Job, Skipped
+from cleanaudio.batch.outcome import Failed, Job, Skipped, quarantine
 from cleanaudio.batch.policy import OutputPolicy, check_targets
 from cleanaudio.batch.source import Problem, Source, unreachable
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
@@ -149,6 +149,8 @@ class _Planner:
         for path in existing:
             if path.is_dir():
                 raise OutputError("a folder has the name of the output", path=path, remedy="choose another --name")
+        if self._policy.existing == "skip" and self._is_quarantined(job):
+            return Skipped(job, "failed the gate in an earlier run")
         if not existing or self._policy.existing == "overwrite":
             return job
         if self._policy.existing == "refuse":
@@ -168,6 +170,12 @@ class _Planner:
                 remedy="--overwrite, or move it",
             )
         return job
+
+    def _is_quarantined(self, job: Job) -> bool:
+        """Whether the output was made like this before, and set apart."""
+        apart = quarantine(job.output)
+        entry = None if self._log is None else self._log.find(apart)
+        return entry is not None and entry.made_from(job.size, job.mtime_ns, self._recipe) and apart.exists()
 
     def _is_earlier_output(self, path: Path) -> bool:
         """Whether a file that lies in the output folder was written by an earlier run."""

@@ -574,7 +574,26 @@ def test_gate_and_what_becomes_of_what_fails(cli, tmp_path, noisy_speech):
     assert row["gate"] == "pass" and float(row["noise_floor"]) < 0
 
 
+def test_what_is_in_quarantine_stays_there_until_something_changes(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    arguments = ("denoise", tmp_path / "a.wav", "-b", "wiener", "-o", tmp_path / "out", "--skip-existing")
+    gated = (*arguments, "--gate", "noise_floor<-200", "--if-fails", "quarantine")
+    assert cli(*gated).code == 3
+    again = cli(*gated)
+    assert again.code == 0 and "1 skipped" in again.stderr
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        first, second = csv.DictReader(file)
+    assert Path(first["output"]) == tmp_path / "out" / "quarantine" / "a.wav"
+    assert second["reason"] == "failed the gate in an earlier run"
+    assert cli(*arguments, "--gate", "noise_floor<0").code == 0 and (tmp_path / "out" / "a.wav").exists()
+    (tmp_path / "out" / "a.wav").unlink()
+    (tmp_path / "out" / "quarantine" / "a.wav").unlink()
+    assert cli(*gated).code == 3
+
+
 def test_gates_that_make_no_sense_here(cli, tmp_path, speech_like):
     soundfile.write(tmp_path / "a.wav", speech_like(1.0, 16000), 16000)
     for extra in (("--gate", "reference"), ("--if-fails", "original"), ("--gate", "nonsense")):
         assert cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "o", "-b", "wiener", *extra).code == 2
+    piped = ("denoise", tmp_path / "a.wav", "-o", "-", "--gate", "rtf<9", "--if-fails", "quarantine")
+    assert "no quarantine" in cli(*piped).stderr
