@@ -32,7 +32,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith(".dist-info/METADATA"))
         (entries,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
     assert {name.split("/")[0].split("-")[0] for name in names} == {"cleanaudio", "cleanaudio_cli"}
-    sources = {str(path.relative_to(ROOT)) for path in (ROOT / "cleanaudio").rglob("*.py")}
+    held = (path.relative_to(ROOT) for path in (ROOT / "cleanaudio").rglob("*") if path.is_file())
+    sources = {str(path) for path in held if "__pycache__" not in path.parts}
     assert sources <= names
     assert "Name: cleanaudio-cli\n" in metadata
     assert "cleanaudio = cleanaudio.__main__:main" in entries

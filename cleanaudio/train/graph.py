@@ -128,7 +128,7 @@ def scaled(data: bytes, factor: float) -> bytes:
             for index, value in enumerate(inside):
                 if value == name:
                     inside[index] = "before.level"
-    model.graph.initializer.append(numpy_helper.from_array(np.float32(factor), "level"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(factor, np.float32), "level"))
     model.graph.node.append(helper.make_node("Mul", ["before.level", "level"], [name]))
     return model.SerializeToString()
 
