@@ -95,25 +95,24 @@ def grouped(sources: Iterable[Source | Problem], grouping: Grouping) -> Iterator
     """
     matched = False
     for _, items in groupby(sources, lambda item: item.path.parent if isinstance(item, Source) else None):
-        found: list[Problem | Source | list[tuple[int, Source]]] = []
+        found: list[Problem | Source | str] = []  # text is the name of a group
         groups: dict[str, list[tuple[int, Source]]] = {}
         for item in items:
             match = None if isinstance(item, Problem) else grouping.match(item.path)
             if isinstance(item, Problem):
                 found.append(item)
             elif match is not None:
-                matched = True
-                if match[0] not in groups:
-                    found.append(groups.setdefault(match[0], []))
-                groups[match[0]].append((match[1], item))
+                matched, (name, number) = True, match
+                if name not in groups:
+                    found.append(name)
+                groups.setdefault(name, []).append((number, item))
             elif grouping.template in (None, "none"):
                 found.append(item)
             elif not item.found:
                 error = InputError(f"is not named as --group {grouping.template!r} says", path=item.label)
                 found.append(Problem(item.label, error))
-        names = iter(groups)
         for one in found:
-            yield _joined(next(names), one, grouping) if isinstance(one, list) else one
+            yield _joined(one, groups[one], grouping) if isinstance(one, str) else one
     if not matched and grouping.template not in (None, "none"):
         text = str(grouping.template)
         yield Problem(text, NothingFound("no file has a name like this", path=text, remedy="choose another --group"))
