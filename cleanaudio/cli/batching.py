@@ -60,6 +60,7 @@ class Batch:
     quiet: bool
     debug: bool
     extra_columns: tuple[str, ...] = ()
+    quarantines: bool = False
     grouping: Grouping | None = None
     sidecar: bool = False
 
@@ -141,6 +142,8 @@ def _check(batch: Batch) -> None:
         raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
     if batch.to_stdout and batch.residual:
         raise RecipeError("stdout carries one signal: --residual needs -o FOLDER")
+    if batch.to_stdout and batch.quarantines:
+        raise RecipeError("stdout has no quarantine", remedy="--if-fails original, or -o FOLDER")
     if batch.to_stdout and batch.sidecar:
         raise RecipeError("stdout carries one signal: --sidecar needs -o FOLDER")
 

@@ -182,6 +182,7 @@ def beamform(
         quiet=quiet,
         debug=debug,
         extra_columns=(*COLUMNS, *(request.judging.columns if request.judging else ())),
+        quarantines=if_fails is options.IfFails.QUARANTINE,
         grouping=Grouping(group, chosen),
         sidecar=sidecar,
     )

@@ -145,9 +145,8 @@ def denoise(
         quiet=quiet,
         debug=debug,
         extra_columns=request.judging.columns if request.judging else (),
+        quarantines=if_fails is options.IfFails.QUARANTINE,
     )
-    if batch.to_stdout and if_fails is options.IfFails.QUARANTINE:
-        raise RecipeError("stdout has no quarantine", remedy="--if-fails original, or -o FOLDER")
     execute(batch, digest(resolved(request)), partial(_work, request, batch.replaces), backend=spec, why=why)
 
 
