@@ -87,7 +87,7 @@ def run(request: Request, minutes: float | None, threads: int | None, quiet: boo
             complain(OutputError(f"the run cannot be written: {error.strerror}", path=error.filename))
             return Exit.SOME_FAILED
     if watch.shown:
-        say(f"cleanaudio: {trainer.step} steps{_scored(scores)}; try it: cleanaudio denoise -b torch:{request.run_dir}")
+        say(f"cleanaudio: {trainer.step} steps{_scored(scores)}; try it: cleanaudio denoise FILE -b torch:{request.run_dir}")
     return Exit.DONE if stop.signal is None else 128 + stop.signal
 
 
@@ -113,9 +113,9 @@ class Watch:
 
             self._bar = Progress(
                 MofNCompleteColumn(),
-                BarColumn(),
+                BarColumn(bar_width=10),
                 TextColumn("{task.fields[figures]}"),
-                TimeRemainingColumn(),
+                TimeRemainingColumn(compact=True),
                 console=stderr(),
             )
             self._task = self._bar.add_task("", total=steps, figures="")
@@ -147,11 +147,11 @@ class Watch:
 
     def _figures(self) -> str:
         forms = {
-            "loss": "loss {:.4g}",
-            "rate": "rate {:.1e}",
-            "hours_heard": "{:.2f} h heard",
-            "pesq": "PESQ {:.3f}",
-            "si_sdr_db": "SI-SDR {:.2f} dB",
+            "loss": "loss {:.3g}",
+            "rate": "rate {:.0e}",
+            "hours_heard": "{:.1f} h",
+            "pesq": "PESQ {:.2f}",
+            "si_sdr_db": "SI-SDR {:.1f}",
         }
         found = {name: self._row.get(name, math.nan) for name in forms}
         return ", ".join(form.format(found[name]) for name, form in forms.items() if math.isfinite(found[name]))
