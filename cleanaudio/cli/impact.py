@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from cleanaudio.cli import options
-from cleanaudio.cli.mix import Level
+from cleanaudio.cli import mix_options, options
+from cleanaudio.cli.mix_options import Level
 from cleanaudio.errors import BackendUnavailable, RecipeError
 
-_MIXES, _ASR = "The mixes", "Recognition"
+_ASR = "Recognition"
 
 
 def impact(
@@ -23,24 +23,18 @@ def impact(
             show_default=False,
         ),
     ] = None,
-    noise: Annotated[
-        list[str] | None,
-        typer.Option("--noise", "-N", help="Files, folders and globs of noise; repeatable.", rich_help_panel=_MIXES),
-    ] = None,
+    noise: mix_options.Noise = None,
     backend: Annotated[
         list[str] | None, typer.Option("--backend", "-b", help="What cleans; repeatable; see: cleanaudio backends.")
     ] = None,
     snr: Annotated[
         list[float] | None,
-        typer.Option("--snr", help="dB, repeatable; default: -5, 0, 5, 10, 15 and 20.", rich_help_panel=_MIXES),
+        typer.Option(
+            "--snr", help="dB, repeatable; default: -5, 0, 5, 10, 15 and 20.", rich_help_panel=mix_options.MIXES
+        ),
     ] = None,
-    level: Annotated[
-        Level,
-        typer.Option(help="Level of the speech: without pauses (ITU-T P.56), or mean power.", rich_help_panel=_MIXES),
-    ] = Level.ACTIVE,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Draws the noises and their places.", rich_help_panel=_MIXES)
-    ] = 0,
+    level: mix_options.LevelOf = Level.ACTIVE,
+    seed: mix_options.Seed = 0,
     recursive: options.Recursive = False,
     asr_command: Annotated[
         str | None,
@@ -76,8 +70,7 @@ def impact(
         raise RecipeError("nothing to study", remedy="name a manifest: cleanaudio impact speech.jsonl --noise noises/")
     if not noise:
         raise RecipeError("there is no noise", remedy="give --noise FOLDER")
-    if snr and not all(-100 <= one <= 100 for one in snr):
-        raise RecipeError("--snr goes from -100 to 100 dB")
+    snrs = mix_options.ratios(snr)
     from cleanaudio.cli.mixing import all_noise
     from cleanaudio.cli.studying import Studying, look_ahead
     from cleanaudio.impact.study import SNRS_DB, Study
@@ -90,7 +83,7 @@ def impact(
     study = Study(
         noise=tuple((source.path, source.label) for source in all_noise(noise, recursive)),
         backends=_decided(backend or []),
-        snrs_db=tuple(dict.fromkeys(snr)) if snr else SNRS_DB,
+        snrs_db=snrs or SNRS_DB,
         seed=seed,
         level=level.value,
         asr_command=asr_command,

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cleanaudio.cli import options
+from cleanaudio.cli import mix_options, options
+from cleanaudio.cli.mix_options import Level
 from cleanaudio.errors import RecipeError
-
-_HOW = "How to mix"
-
-
-class Level(StrEnum):
-    """What counts as the level of the speech."""
-
-    ACTIVE = "active"
-    POWER = "power"
 
 
 def mix(
@@ -32,22 +23,17 @@ def mix(
     ] = None,
     snr: Annotated[
         list[float] | None,
-        typer.Option("--snr", help="Signal-to-noise ratio, dB; repeatable.", rich_help_panel=_HOW),
+        typer.Option("--snr", help="Signal-to-noise ratio, dB; repeatable.", rich_help_panel=mix_options.MIXES),
     ] = None,
-    noise: Annotated[
-        list[str] | None, typer.Option("--noise", "-N", help="The noise side; repeatable.", rich_help_panel=_HOW)
-    ] = None,
-    level: Annotated[
-        Level,
-        typer.Option(help="Level of the speech: without pauses (ITU-T P.56), or mean power.", rich_help_panel=_HOW),
-    ] = Level.ACTIVE,
+    noise: mix_options.Noise = None,
+    level: mix_options.LevelOf = Level.ACTIVE,
     every: Annotated[
         bool,
-        typer.Option("--every", help="Each noise under each recording, not one drawn for it.", rich_help_panel=_HOW),
+        typer.Option(
+            "--every", help="Each noise under each recording, not one drawn for it.", rich_help_panel=mix_options.MIXES
+        ),
     ] = False,
-    seed: Annotated[
-        int, typer.Option("--seed", min=0, help="Draws noises and places; same seed, same mixes.", rich_help_panel=_HOW)
-    ] = 0,
+    seed: mix_options.Seed = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder.", rich_help_panel=options.OUTPUT)
     ] = None,
@@ -81,11 +67,9 @@ def mix(
     from cleanaudio.cli.mixing import Mixing, all_noise, find
 
     clean, noises = _sides(list(inputs or ()), list(noise or ()))
-    snrs = list(dict.fromkeys(snr or ()))
+    snrs = mix_options.ratios(snr)
     if not snrs:
         raise RecipeError("how loud shall the noise be?", remedy="give --snr DB, once or more")
-    if not all(-100 <= one <= 100 for one in snrs):
-        raise RecipeError("--snr goes from -100 to 100 dB")
     if output is None:
         raise RecipeError("where shall the results go?", remedy="give -o FOLDER")
     check_names(format_, subtype)
