@@ -87,7 +87,8 @@ def run(request: Request, minutes: float | None, threads: int | None, quiet: boo
             complain(OutputError(f"the run cannot be written: {error.strerror}", path=error.filename))
             return Exit.SOME_FAILED
     if watch.shown:
-        say(f"cleanaudio: {trainer.step} steps{_scored(scores)}; try it: cleanaudio denoise FILE -b torch:{request.run_dir}")
+        trial = f"cleanaudio denoise FILE -b torch:{request.run_dir}"
+        say(f"cleanaudio: {trainer.step} steps{_scored(scores)}; try it: {trial}")
     return Exit.DONE if stop.signal is None else 128 + stop.signal
 
 
