@@ -1,35 +1,21 @@
-"""Beamformers that learn from the recording, block by block: MVDR, GEV and multichannel Wiener filter.
-
-A block of spectra is heard, its mask refined by spatial clustering, the covariances brought up to date with what is
-remembered of the blocks before, the weights computed, and only then the block itself is filtered: a recording that
-fits one block is filtered as a whole. From block to block the weights slide, so that nothing jumps: a mean of two
-filters that leave the source alone leaves it alone.
-"""
+"""Beamformers that learn from the recording, block by block: MVDR, GEV and multichannel Wiener filter."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import Stft, window
 from cleanaudio.errors import InputError, RecipeError
-from cleanaudio.spatial import beamformers
-from cleanaudio.spatial.clustering import cacgmm
-from cleanaudio.spatial.covariance import Covariance, Recursive, condition, less_noise, loaded, rank_one, weighted_sum
-from cleanaudio.spatial.masks import Mask, MaskEstimator
-from cleanaudio.spatial.stream import Audio, Log, Spectra, SpectralStream, check_block, stft_sizes
-from cleanaudio.spatial.threads import one_thread
+from cleanaudio.spatial.blocks import Blocks, Method, Pace, Rule
+from cleanaudio.spatial.covariance import Covariance, weighted_sum
+from cleanaudio.spatial.masks import MaskEstimator
+from cleanaudio.spatial.stream import Audio, Log, SpectralStream, check_block, stft_sizes
 
-Method = Literal["mvdr", "gev", "mwf"]
 METHODS: tuple[Method, ...] = ("mvdr", "gev", "mwf")
 
 WINDOW_S = 0.064
 """Of the STFT: as long as a room's early echoes, so that one weight a bin can follow them."""
-
-_LEAST_S = 1.0  # a last block shorter than this is heard together with the one before
-_LOADING = 1e-3
 
 
 def beamforming_stft(rate: int) -> tuple[int, int]:
@@ -162,10 +148,9 @@ class MaskBeamformer(SpectralStream):
         if not (block_s >= 0.25 and memory_s > 0 and fade_s >= 0):
             raise RecipeError("a block is 0.25 s or longer, the memory more than 0 s")
         size, hop = beamforming_stft(rate)
-        core = _Blocks(channels, size // 2 + 1, rate / hop, block_s, memory_s, fade_s)
-        core.method, core.noise, core.steering, core.mu, core.rank1 = method, noise, steering, mu, rank1
-        core.clustering, core.fixed_reference, core.every, core.log = clustering, reference, every, log
-        core.reset()
+        rule = Rule(method, steering, mu, rank1, reference, every)
+        pace = Pace(rate / hop, block_s, memory_s, fade_s)
+        core = Blocks(channels, size // 2 + 1, rule, pace, noise, clustering, log)
         super().__init__(core, channels, channels if every else 1, size, hop)
         self._blocks, self._masks = core, masks
 
@@ -192,123 +177,3 @@ class MaskBeamformer(SpectralStream):
         if self._masks is not None:
             self._masks.reset()
         super().reset()
-
-
-class _Blocks:
-    method: Method
-    noise: Covariance | None
-    steering: NDArray[np.complex128] | None
-    mu: float
-    rank1: bool
-    clustering: int
-    fixed_reference: int | None
-    every: bool
-    log: Log | None
-
-    def __init__(
-        self, channels: int, bins: int, frame_rate: float, block_s: float, memory_s: float, fade_s: float
-    ) -> None:
-        self._channels, self._bins, self._frame_rate = channels, bins, frame_rate
-        self._block, self._fade = round(block_s * frame_rate), round(fade_s * frame_rate)
-        self._least = round(min(_LEAST_S, block_s) * frame_rate)
-        self.look_ahead = self._block + self._least
-        self._speech = Recursive(channels, bins, memory_s * frame_rate)
-        self._noise = Recursive(channels, bins, memory_s * frame_rate)
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._speech.reset()
-        self._noise.reset()
-        self._spectra: list[Spectra] = []
-        self._masks: list[Mask] = []
-        self._weights: NDArray[np.complex128] | None = None
-        self._done = 0
-        self.reference = self.fixed_reference
-
-    def hear(self, masks: Mask) -> None:
-        """Take the next masks."""
-        self._masks.append(masks)
-
-    def __call__(self, spectra: Spectra) -> Spectra:
-        """Take (channels, frames, bins), return (outputs, frames, bins)."""
-        self._spectra.append(spectra)
-        return self._work(self._block + self._least)
-
-    def flush(self) -> Spectra:
-        """Return the rest."""
-        return self._work(0)
-
-    def _work(self, wanted: int) -> Spectra:
-        out = [np.zeros((self._channels if self.every else 1, 0, self._bins), np.complex64)]
-        while (ready := self._ready()) >= max(wanted, 1):
-            count = self._block if ready >= self._block + self._least else ready
-            spectra = np.concatenate(self._spectra, axis=1)
-            self._spectra = [spectra[:, count:]]
-            mask = None
-            if self.noise is None:
-                masks = np.concatenate(self._masks)
-                mask, self._masks = masks[:count], [masks[count:]]
-            with one_thread():
-                out.append(self._filter(spectra[:, :count], mask))
-        return np.concatenate(out, axis=1)
-
-    def _ready(self) -> int:
-        spectra = sum(part.shape[1] for part in self._spectra)
-        return spectra if self.noise is not None else min(spectra, sum(len(part) for part in self._masks))
-
-    def _filter(self, spectra: Spectra, mask: Mask | None) -> Spectra:
-        speech, noise, share = self._covariances(spectra, mask)
-        new = self._solve(speech, noise)
-        old, self._weights = self._weights, new
-        out = _filtered(new, spectra)
-        count = spectra.shape[1]
-        if old is not None and self._fade:
-            fade = min(self._fade, count)
-            # Raised cosine: it starts so gently that even what the old filter had cancelled does not step up.
-            slide = (0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)).astype(np.float32)[:, None]
-            out[:, :fade] = slide * out[:, :fade] + (1 - slide) * _filtered(old, spectra[:, :fade])
-        if self.log is not None:
-            entry = {
-                "start_s": self._done / self._frame_rate,
-                "end_s": (self._done + count) / self._frame_rate,
-                "reference": self.reference,
-                "condition": float(np.median(condition(loaded(noise, _LOADING)))),
-                "speech": share,
-            }
-            self.log(entry)
-        self._done += count
-        return out
-
-    def _covariances(self, spectra: Spectra, mask: Mask | None) -> tuple[Covariance, Covariance, float | None]:
-        if mask is None:
-            assert self.noise is not None, "one of masks and noise is given"
-            everything = np.ones(spectra.shape[1:], np.float32)
-            noisy = self._speech.push(spectra, everything)
-            return less_noise(noisy, loaded(self.noise, _LOADING, 1e-8)), self.noise, None
-        if self.clustering:
-            classes = np.stack([mask, 1 - mask])
-            mask = cacgmm(spectra, classes, classes, self.clustering)[0]
-        return self._speech.push(spectra, mask), self._noise.push(spectra, 1 - mask), float(mask.mean())
-
-    def _solve(self, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:
-        """Return the weights of each output, (outputs, bins, channels)."""
-        if self.reference is None:
-            self.reference = beamformers.best_reference(speech, noise, _LOADING)
-        if self.rank1:
-            speech = rank_one(speech, loaded(noise, _LOADING))
-        references = range(self._channels) if self.every else (self.reference,)
-        return np.stack([self._weights_for(reference, speech, noise) for reference in references])
-
-    def _weights_for(self, reference: int, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:
-        if self.steering is not None and self.method == "mvdr":
-            return beamformers.capon(noise, self.steering / self.steering[:, reference, None], _LOADING)
-        if self.method == "gev":
-            return beamformers.gev(speech, noise, reference, _LOADING)
-        if self.method == "mwf":
-            return beamformers.multichannel_wiener(speech, noise, reference, self.mu, _LOADING)
-        return beamformers.souden(speech, noise, reference, _LOADING)
-
-
-def _filtered(weights: NDArray[np.complex128], spectra: Spectra) -> Spectra:
-    """Return (outputs, frames, bins) of weights (outputs, bins, channels) and spectra (channels, frames, bins)."""
-    return np.stack([beamformers.apply(one, spectra) for one in weights])
