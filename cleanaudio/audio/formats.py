@@ -67,6 +67,8 @@ _NAMES: dict[str, tuple[str, str | None]] = {
     "AIF": ("AIFF", None),
     "AIFC": ("AIFF", None),
     "WAVE": ("WAV", None),
+    "BWF": ("WAV", None),
+    "SND": ("AU", None),
     "OGA": ("OGG", None),
 }
 _RATES = {
@@ -124,6 +126,34 @@ def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
         return suffix if suffix.lower() in WRITTEN_SUFFIXES else ".mp3" if suffix.lower() == ".mp2" else ".flac"
     container, subtype = _parse(format)
     return ".opus" if subtype == "OPUS" else SUFFIXES[container]
+
+
+def named_format(output: str | PathLike[str], source: str | PathLike[str], format: str | None) -> str | None:
+    """Return the format of a file that the user named: as asked for, else what its suffix says.
+
+    Parameters
+    ----------
+    output, source : str or PathLike
+        Names of the result and of the recording.
+    format : str, optional
+        As asked for.
+
+    Returns
+    -------
+    str or None
+        None where it is to be the recording's own.
+
+    Raises
+    ------
+    FormatError
+        The suffix says another format, or one that is not written.
+    """
+    suffix = PurePath(output).suffix.lower()
+    if format is None:
+        return None if suffix == PurePath(source).suffix.lower() else suffix.removeprefix(".")
+    if output_suffix(output, format) != output_suffix(output, suffix):
+        raise FormatError(f"the name says another format than {format!r}", path=output, remedy="leave one of them out")
+    return format
 
 
 def output_format(info: AudioInfo, format: str | None = None, subtype: str | None = None) -> OutputFormat:

@@ -20,7 +20,7 @@ from typing import Literal
 import typer
 
 import cleanaudio
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, named_format, output_suffix
 from cleanaudio.batch.groups import Grouping, grouped
 from cleanaudio.batch.history import check_log
 from cleanaudio.batch.inputs import expand
@@ -90,13 +90,26 @@ class Batch:
         if self.output is None:
             raise RecipeError("where shall the results go?", remedy="give -o FOLDER")
         path = Path(self.output)
-        looks_like_file = path.suffix.lower() in AUDIO_SUFFIXES and not self.output.endswith("/") and not path.is_dir()
-        if not looks_like_file:
+        if not names_a_file(self.output):
             return path, None
         lone = len(self.inputs) == 1 and not self.inputs[0].startswith("@") and not Path(self.inputs[0]).is_dir()
         if self.manifest or not (lone or self.grouping):  # of several files that may be one recording the plan knows
             raise RecipeError(f"-o {self.output} is one file, but there may be several inputs", remedy="give a folder")
         return None, path
+
+
+def names_a_file(output: str | None) -> bool:
+    """Whether ``-o`` names one file, not a folder or a pipe."""
+    if output is None or output.endswith("/"):
+        return False
+    return Path(output).suffix.lower() in AUDIO_SUFFIXES and not Path(output).is_dir()
+
+
+def output_format(output: str | None, inputs: list[str] | None, format: str | None) -> str | None:
+    """Return the format of what is written: as asked for, else what the name of a single output says."""
+    if output is None or not names_a_file(output):
+        return format
+    return named_format(output, inputs[0] if inputs else "", format)
 
 
 def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:

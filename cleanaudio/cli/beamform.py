@@ -127,12 +127,13 @@ def beamform(
     from cleanaudio.batch.groups import Grouping
     from cleanaudio.batch.masking import decide
     from cleanaudio.batch.recipe import decided, digest
-    from cleanaudio.cli.batching import Batch, execute
+    from cleanaudio.cli.batching import Batch, execute, output_format
     from cleanaudio.spatial.geometry import parse_array, parse_direction
     from cleanaudio.spatial.selection import parse_mics
 
     chosen = None if mics is None else parse_mics(mics)
     spec, why = decide(mask)
+    written = output_format(output, inputs, format_)
     request = ArrayRequest(
         method=method.value,
         geometry=None if array is None else parse_array(array),
@@ -151,7 +152,7 @@ def beamform(
         postfilter=None if postfilter is None else decided(postfilter)[0],
         postfilter_strength=postfilter_strength,
         device=device,
-        format=format_,
+        format=written,
         subtype=subtype,
         clip_mode=clip_mode.value,
         judging=options.judging(score, gate, gate_missing, if_fails),
@@ -167,7 +168,7 @@ def beamform(
         output=output,
         recursive=recursive,
         manifest=manifest,
-        format=format_,
+        format=written,
         subtype=subtype,
         name=name,
         suffix=suffix,

@@ -97,7 +97,7 @@ def denoise(
     cleanaudio denoise recordings/ -r -o clean/ --skip-existing
     """
     from cleanaudio.batch.recipe import Request, decided, digest, resolved
-    from cleanaudio.cli.batching import Batch, execute
+    from cleanaudio.cli.batching import Batch, execute, output_format
 
     if profile is not None and noise_from is not None:
         raise RecipeError("--profile and --noise-from both name the noise: give one of them")
@@ -107,6 +107,7 @@ def denoise(
         from cleanaudio.backends import registry
 
         fallbacks = registry.after(spec)
+    written = output_format(output, inputs, format_)
     request = Request(
         backend=spec,
         options=options.settings_of(settings, contract, model_rate),
@@ -117,7 +118,7 @@ def denoise(
         profile=options.load_profile(profile),
         noise_from=None if noise_from is None else values.stretch(noise_from),
         excerpt=None if excerpt is None else values.stretch(excerpt),
-        format=format_,
+        format=written,
         subtype=subtype,
         clip_mode=clip_mode.value,
         fallback=fallbacks,
@@ -130,7 +131,7 @@ def denoise(
         output=output,
         recursive=recursive,
         manifest=manifest,
-        format=format_,
+        format=written,
         subtype=subtype,
         name=name,
         suffix=suffix,

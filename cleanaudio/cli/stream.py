@@ -173,6 +173,7 @@ def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float)
     from contextlib import ExitStack
 
     from cleanaudio.audio.files import open_reader
+    from cleanaudio.audio.formats import named_format
     from cleanaudio.audio.writer import AtomicWriter, output_format
     from cleanaudio.live.engine import in_real_time, pump
 
@@ -180,11 +181,11 @@ def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float)
         reader = stack.enter_context(open_reader(path))
         info = reader.info
         processor, timing = chosen.open(info.rate, info.channels, block_ms)
-        sink = (
-            (lambda audio: None)
-            if output is None
-            else stack.enter_context(AtomicWriter(output, info.rate, info.channels, output_format(info))).write
-        )
+        if output is None:
+            sink = _nowhere
+        else:
+            target = output_format(info, named_format(output, path, None))
+            sink = stack.enter_context(AtomicWriter(output, info.rate, info.channels, target)).write
         code = Exit.DONE
         try:
             pump(in_real_time(reader.blocks(timing.block), info.rate, timing), processor, sink, timing)
@@ -232,3 +233,7 @@ def _say_report(report: Any) -> None:
         f"max {report.compute_max_ms} ms; real-time factor {report.real_time_factor}; "
         f"{report.under_runs} under-runs in {report.seconds:g} s"
     )
+
+
+def _nowhere(audio: Any) -> None:
+    """Take the audio of a simulation whose result nobody wants."""

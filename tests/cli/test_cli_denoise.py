@@ -61,6 +61,25 @@ class TestOutputs:
         lags = np.correlate(after[4000:12000], before[4000:12000], "full")
         assert np.argmax(lags) == 7999, "not aligned to the sample"
 
+    @pytest.mark.parametrize(
+        ("name", "container", "subtype"),
+        [("b.flac", "FLAC", "PCM_24"), ("b.MP3", "MP3", "MPEG_LAYER_III"), ("b.opus", "OGG", "OPUS")]
+        + [("b.aiff", "AIFF", "PCM_24"), ("b.wav", "WAV", "PCM_24"), ("b.bwf", "WAV", "PCM_24")],
+    )
+    def test_are_what_the_name_of_a_single_one_says(self, denoise, tmp_path, clip, name, container, subtype):
+        import soundfile
+
+        denoise(write(tmp_path / "a.wav", clip, subtype="PCM_24"), "-o", tmp_path / name)
+        info = soundfile.info(tmp_path / name)
+        assert (info.format, info.subtype) == (container, subtype)
+
+    def test_have_no_name_of_another_format(self, cli, tmp_path, clip):
+        source = write(tmp_path / "a.wav", clip)
+        for name, *more in (("b.flac", "-f", "wav"), ("b.m4a",)):
+            ran = cli("denoise", source, "-b", "wiener", "-o", tmp_path / name, *more)
+            assert ran.code == 2 and name[2:] in ran.err
+        assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
     def test_are_cleaner_than_the_inputs(self, denoise, tmp_path, speech_like, noisy_speech):
         voice = speech_like(4.0)
         source = write(tmp_path / "a.wav", noisy_speech(4.0, snr_db=10))
@@ -566,7 +585,14 @@ def test_gate_and_what_becomes_of_what_fails(cli, tmp_path, noisy_speech):
     assert cli(*arguments, "-o", tmp_path / "apart", "--if-fails", "quarantine").code == 3
     assert not (tmp_path / "apart" / "a.wav").exists() and (tmp_path / "apart" / "quarantine" / "a.wav").exists()
     passed = cli(
-        "denoise", tmp_path / "a.wav", "-b", "wiener", "--gate", "noise_floor<0,rtf<1000", "-o", tmp_path / "p"
+        "denoise",
+        tmp_path / "a.wav",
+        "-b",
+        "wiener",
+        "--gate",
+        "noise_floor<0,rtf<1000,latency_ms<1000",
+        "-o",
+        tmp_path / "p",
     )
     assert passed.code == 0
     with open(tmp_path / "p" / "metrics.csv", newline="") as file:
