@@ -2,7 +2,8 @@
 
 Blocks of ```console hold commands after ``$ `` and what they print. All run in one shell folder, in order, beside a
 copy of the fixtures. A command ends with 0, or as ``# exit N`` behind it says; each line of output stands for a part
-of what was printed, where … is anything. ```console TOOL runs where that tool is installed.
+of what was printed, where … is anything. ```console TOOL runs where that tool is installed; ```console data beside the
+recordings' folder dev, and its numbers need only be near those shown.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from cleanaudio.cli.exits import Exit
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCK = re.compile(r"^```console *(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NUMBER = re.compile(r"[-+]?\d+\.\d+")
 EXIT = re.compile(r"\s+# exit (\d+)$")
 
 
@@ -44,29 +47,52 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_command(desk: Path) -> None:
+def run(block: str, desk: Path, pattern_of: Callable[[str], str]) -> Iterator[tuple[str, re.Match[str]]]:
+    """Run the commands of a block; yield each line shown, and where its pattern found it printed."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "200",
         "OMP_NUM_THREADS": "1",
     }
+    for command, code, shown in commands(block):
+        done = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command],
+            cwd=desk, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=300,
+        )  # fmt: skip
+        printed = (done.stdout + done.stderr).decode("utf-8", "replace")
+        assert done.returncode == code, f"{command}\nended with {done.returncode}:\n{printed}"
+        for line in shown:
+            found = re.search(pattern_of(line), printed)
+            assert found, f"{command}\ndid not print {line!r} but:\n{printed}"
+            yield line, found
+
+
+def test_every_command(desk: Path) -> None:
     ran = 0
     for tool, block in BLOCK.findall(README):
-        if tool and shutil.which(tool) is None:
+        if tool == "data" or (tool and shutil.which(tool) is None):
             continue
-        for command, code, shown in commands(block):
-            done = subprocess.run(
-                ["bash", "-o", "pipefail", "-c", command],
-                cwd=desk, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
-            )  # fmt: skip
-            printed = (done.stdout + done.stderr).decode("utf-8", "replace")
-            assert done.returncode == code, f"{command}\nended with {done.returncode}:\n{printed}"
-            for line in shown:
-                pattern = ".*".join(map(re.escape, line.split("…")))
-                assert re.search(pattern, printed), f"{command}\ndid not print {line!r} but:\n{printed}"
-            ran += 1
+        ran += len(commands(block))
+        list(run(block, desk, lambda line: ".*".join(map(re.escape, line.split("…")))))
     assert ran >= 10
+
+
+@pytest.mark.data
+def test_every_command_on_recordings(tmp_path: Path, data_dir: Path) -> None:
+    (tmp_path / "dev").symlink_to((data_dir / "dev").absolute())
+    for tool, block in BLOCK.findall(README):
+        if tool != "data":
+            continue
+        for line, found in run(block, tmp_path, near):
+            for shown, printed in zip(NUMBER.findall(line), found.groups(), strict=True):
+                assert float(printed) == pytest.approx(float(shown), abs=0.05, rel=0.02), line
+
+
+def near(line: str) -> str:
+    """Return a pattern in which numbers are any, and gaps are as wide as they like."""
+    texts = [r"\s+".join(map(re.escape, re.split(r"\s+", text.strip("\n")))) for text in NUMBER.split(line)]
+    return f"({NUMBER.pattern})".join(texts)
 
 
 def test_every_make_target_that_is_mentioned_exists() -> None:
