@@ -63,8 +63,10 @@ class TestOutputs:
 
     @pytest.mark.parametrize(
         ("name", "container", "subtype"),
-        [("b.flac", "FLAC", "PCM_24"), ("b.MP3", "MP3", "MPEG_LAYER_III"), ("b.opus", "OGG", "OPUS")]
-        + [("b.aiff", "AIFF", "PCM_24"), ("b.wav", "WAV", "PCM_24"), ("b.bwf", "WAV", "PCM_24")],
+        [
+            *(("b.flac", "FLAC", "PCM_24"), ("b.MP3", "MP3", "MPEG_LAYER_III"), ("b.opus", "OGG", "OPUS")),
+            *(("b.aiff", "AIFF", "PCM_24"), ("b.wav", "WAV", "PCM_24"), ("b.bwf", "WAV", "PCM_24")),
+        ],
     )
     def test_are_what_the_name_of_a_single_one_says(self, denoise, tmp_path, clip, name, container, subtype):
         import soundfile
@@ -77,7 +79,7 @@ class TestOutputs:
         source = write(tmp_path / "a.wav", clip)
         for name, *more in (("b.flac", "-f", "wav"), ("b.m4a",)):
             ran = cli("denoise", source, "-b", "wiener", "-o", tmp_path / name, *more)
-            assert ran.code == 2 and name[2:] in ran.err
+            assert ran.code == 2 and name[2:] in ran.stderr
         assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
     def test_are_cleaner_than_the_inputs(self, denoise, tmp_path, speech_like, noisy_speech):
