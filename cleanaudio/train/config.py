@@ -10,7 +10,7 @@ from typing import Any
 
 from cleanaudio.errors import RecipeError
 from cleanaudio.networks.registry import check_types
-from cleanaudio.train.data import MixConfig
+from cleanaudio.train.mix import MixConfig
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ import soundfile
 
 from cleanaudio.train.config import from_mapping
 from cleanaudio.train.corpus import load
-from cleanaudio.train.data import MixConfig, Mixer
+from cleanaudio.train.data import Mixer
+from cleanaudio.train.mix import MixConfig
 
 TINY = {
     "network": "fullband",
