@@ -235,5 +235,5 @@ def _say_report(report: Any) -> None:
     )
 
 
-def _nowhere(audio: Any) -> None:
+def _nowhere(block: Any) -> None:
     """Take the audio of a simulation whose result nobody wants."""
