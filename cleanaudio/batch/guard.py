@@ -19,6 +19,7 @@ from cleanaudio.backends.interface import Processor
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.dnsmos import CLEAN_BAK
 from cleanaudio.metrics.interface import Measured, Signals
+from cleanaudio.metrics.speech_level import is_heard
 
 Audio = NDArray[np.float32]
 
@@ -140,8 +141,10 @@ class _Found:
 
 def _measure(pairs: list[tuple[Audio, Audio]], share: float, rate: int) -> _Found:
     signals = [Signals(noisy + np.float32(share) * (out - noisy), rate, noisy=noisy) for noisy, out in pairs]
+    # music between the talk is no speech; but where none is heard at all it may be whispered
+    spoken = [one for one in signals if is_heard(one)] or signals
     return _Found(
-        _mean(signals, "speech_level_change", "speech_level_change"),
+        _mean(spoken, "speech_level_change", "speech_level_change"),
         _mean(signals, "dnsmos_delta", "dnsmos_sig_delta"),
         _mean(signals, "dnsmos_delta", "dnsmos_ovrl_delta"),
         _mean([one.of_noisy() for one in signals], "dnsmos", "dnsmos_bak"),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
-from cleanaudio.metrics.spectrogram import HOP, RATE, SIZE, levels, loud, powers
+from cleanaudio.metrics.spectrogram import HOP, RATE, SIZE, Powers, levels, loud, powers
 from cleanaudio.metrics.speech_ratio import CHUNK, THRESHOLD, speech_probabilities
 
 BELOW_LOUD_DB, ABOVE_NOISE_DB = 15.0, 6.0
@@ -26,18 +26,37 @@ def _speech_level_change(signals: Signals) -> Measured:
     before, after = powers(signals, "noisy"), powers(signals, "enhanced")
     if not len(before):
         return NotMeasurable("shorter than a frame of 32 ms")
-    level = levels(before)
-    noise = float(np.percentile(level, NOISE_PERCENTILE))
-    active = (level >= loud(level) - BELOW_LOUD_DB) & (level >= noise + ABOVE_NOISE_DB)
+    level, noise = levels(before), _noise_level(before)
+    active = _active(signals)[0]
     if active.sum() < FEWEST_FRAMES:
         return NotMeasurable("nothing stands out from the noise of the input")
-    spoken = active & _spoken(signals, len(level))
-    if spoken.sum() >= max(FEWEST_FRAMES, HEARD_SHARE * active.sum()):
-        active = spoken
     speech = np.sum(10 ** (level[active] / 10) - 10 ** (noise / 10))
     left = float(np.sum(after[active], dtype=np.float64))
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(left / speech))
+
+
+def is_heard(signals: Signals) -> bool:
+    """Return whether speech is heard in what stands out of the noisy input, so that no other sound is taken for it."""
+    return len(powers(signals, "noisy")) > 0 and _active(signals)[1]
+
+
+def _noise_level(before: Powers) -> float:
+    return float(np.percentile(levels(before), NOISE_PERCENTILE))
+
+
+def _active(signals: Signals) -> tuple[NDArray[np.bool_], bool]:
+    """Return which frames of the noisy input are active, and whether that is because speech is heard there."""
+
+    def make() -> tuple[NDArray[np.bool_], bool]:
+        before = powers(signals, "noisy")
+        level = levels(before)
+        active = (level >= loud(level) - BELOW_LOUD_DB) & (level >= _noise_level(before) + ABOVE_NOISE_DB)
+        spoken = active & _spoken(signals, len(level))
+        heard = bool(spoken.sum() >= max(FEWEST_FRAMES, HEARD_SHARE * active.sum()))
+        return (spoken if heard else active), heard
+
+    return signals.derived("active frames", make)
 
 
 def _spoken(signals: Signals, frames: int) -> NDArray[np.bool_]:

@@ -65,3 +65,19 @@ def test_what_stands_out_counts_as_speech_where_none_is_heard(noise_like):
     puffs = 0.1 * noise_like(4, RATE, "white") * (np.arange(4 * RATE) % RATE < RATE // 2)
     found = decision((puffs + 0.001 * noise_like(4, RATE)).astype(np.float32)[None], 0.01)
     assert found.share <= 0.5 and "speech lost" in found.reason
+
+
+def test_other_sounds_between_the_talk_are_no_speech(talk, noise_like):
+    puffs = 0.3 * noise_like(10, RATE, "white") * (np.arange(10 * RATE) % RATE < RATE // 2)
+    audio = np.concatenate([np.resize(talk[0], 10 * RATE), puffs]).astype(np.float32)[None]
+
+    class ForSpeechOnly(Scaling):
+        """Takes away what is louder than the voice, as a network does with what it does not know."""
+
+        def process(self, block):
+            return block * (self.factor if np.sqrt(np.mean(block**2)) > 0.15 else np.float32(1))
+
+    found = decide(
+        lambda start, frames: audio[:, start : start + frames], audio.shape[1], RATE, lambda: ForSpeechOnly(0.01)
+    )
+    assert found.share == 1
