@@ -38,7 +38,10 @@ _TABLE = {
     "speech_level_change": "speech_level:SPEECH_LEVEL_CHANGE",
 }
 SUFFIX = "_delta"
-WITH_DELTA = ("snr", "si_sdr", "pesq_wb", "stoi", "estoi", "dnsmos", "noise_floor", "wada_snr")
+WITH_DELTA = (
+    *("snr", "si_sdr", "pesq_wb", "stoi", "estoi", "dnsmos"),
+    *("noise_floor", "wada_snr", "loudness", "true_peak"),
+)
 """Metrics whose difference to the noisy input is measured too when nothing else is asked for."""
 
 

@@ -90,7 +90,9 @@ def unit(key: str) -> str:
         return ""
     if found == "MOS":
         return ""
-    return "dB" if key.endswith(registry.SUFFIX) and found.startswith("dB") else found
+    if key.endswith(registry.SUFFIX):
+        return {"dBFS": "dB", "dBTP": "dB", "LUFS": "LU"}.get(found, found)
+    return found
 
 
 def direction(key: str) -> bool | None:
