@@ -114,16 +114,21 @@ def test_short_and_empty_clips(cli, tmp_path, hall):
         assert shape(tmp_path / f"out/{frames}.wav")[2] == frames
 
 
-def test_the_guard_and_the_gate_hear_the_result(denoise, tmp_path, recording):
-    """A gate that dereverberation passes and the recording does not; the guard leaves it in."""
+def test_the_guard_and_the_gate_hear_the_result(denoise, tmp_path, recording, hall):
+    """The guard leaves dereverberation in; scores and gate are of what comes out."""
     pytest.importorskip("speechmos")
     denoise("--score", "--guard")
     denoise("--score", "--guard", "--dereverb", "1", "--overwrite")
+    expected = cleanaudio.clean(hall, 16000, "none", dereverb=1.0)
+    np.testing.assert_allclose(read(tmp_path / "out/hall.wav").T, expected, atol=1e-6)
     before, after = (float(row["dnsmos_ovrl"]) for row in rows(tmp_path / "out"))
-    assert after > before
+    for signal, measured in ((hall, before), (expected, after)):
+        found = cleanaudio.score(signal, 16000, metrics=["dnsmos"])["dnsmos_ovrl"]
+        assert measured == pytest.approx(found, abs=0.01)
+    assert abs(before - after) > 0.03
     gate = ("--gate", f"dnsmos_ovrl>={(before + after) / 2:.3f}", "--metrics", tmp_path / "gate.csv", "--overwrite")
-    denoise(*gate, code=3)
-    denoise(*gate, "--dereverb", "1")
+    denoise(*gate, code=0 if before > after else 3)
+    denoise(*gate, "--dereverb", "1", code=0 if after > before else 3)
 
 
 def test_live_it_goes_frame_by_frame(cli, monkeypatch, hall):
