@@ -43,7 +43,8 @@ class TrainConfig:
         networks that have them).
     loss_sizes : tuple of int
         Windows of the spectral loss.
-    si_snr_weight, complex_share : float
+    si_snr_weight, complex_share, level_weight : float
+        Of the parts of the loss; see ``losses``.
     evaluate_minutes, checkpoint_minutes : float
     early_stop : int
         Evaluations without a better one until the run ends; 0: never.
@@ -71,6 +72,7 @@ class TrainConfig:
     loss_sizes: tuple[int, ...] = (512, 2048)
     si_snr_weight: float = 0.005
     complex_share: float = 0.4
+    level_weight: float = 0.005
     evaluate_minutes: float = 20.0
     checkpoint_minutes: float = 5.0
     early_stop: int = 0

@@ -22,7 +22,19 @@ from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
 from cleanaudio.train.losses import EnhancementLoss, FrameLoss, ideal_mask
 
-COLUMNS = ("step", "hours_heard", "minutes", "loss", "spectral", "si_snr_db", "gradient", "rate", "pesq", "si_sdr_db")
+COLUMNS = (
+    "step",
+    "hours_heard",
+    "minutes",
+    "loss",
+    "spectral",
+    "si_snr_db",
+    "gradient",
+    "rate",
+    "pesq",
+    "si_sdr_db",
+    "level_db",
+)
 Log = Callable[[dict[str, float]], None]
 AfterStep = Callable[[int], bool]
 GO_ON, FINISH, STOP = range(3)
@@ -71,7 +83,7 @@ class Trainer:
             raise RecipeError(f"{config.network} has no mask to train", remedy='use target = "signal"')
         self._special = cast(Any, self.network)  # only some networks have masks, or work on spectra
         self.mean = copy.deepcopy(self.network).requires_grad_(False)
-        shares = config.si_snr_weight, config.complex_share
+        shares = config.si_snr_weight, config.complex_share, config.level_weight
         self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, *shares).to(self.device)
         if config.target == "spectrum":
             self.frame_loss = FrameLoss(config.mix.rate, self._special.spectrum.size, *shares).to(self.device)

@@ -35,6 +35,21 @@ def _si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e
     return torch.where(energy_t > 1e-6, 10 * torch.log10(ratio + 1e-9), torch.zeros_like(ratio))
 
 
+def level_error(energy_t: Tensor, cross: Tensor) -> Tensor:
+    """Return by how many dB the voice is too loud or too soft: (batch,), zero where the target is silent.
+
+    Neither spectra nor SI-SNR mind the level much, and a network that leaves some noise everywhere gains by turning
+    everything down.
+
+    Parameters
+    ----------
+    energy_t, cross : Tensor, shape (batch,)
+        Energy of the target, and inner product of estimate and target.
+    """
+    along = (cross / (energy_t + 1e-8)).clamp(min=0.03)
+    return torch.where(energy_t > 1e-6, (20 * torch.log10(along)).abs(), torch.zeros_like(along))
+
+
 def compressed(
     estimate: Tensor, target: Tensor, weight: Tensor | None = None, power: float = 0.3
 ) -> tuple[Tensor, Tensor]:
@@ -100,23 +115,28 @@ class SpectralLoss(nn.Module):
 
 
 class EnhancementLoss(nn.Module):
-    """Spectral loss plus SI-SNR, both up to the bandwidth that the target really has.
+    """Spectral loss plus SI-SNR and level, all up to the bandwidth that the target really has.
 
     Parameters
     ----------
     rate : int
     sizes : sequence of int
         Windows of the spectral loss.
-    si_snr_weight : float
+    si_snr_weight, level_weight : float
         For each dB.
     complex_share : float
     """
 
     def __init__(
-        self, rate: int, sizes: Sequence[int], si_snr_weight: float = 0.005, complex_share: float = 0.4
+        self,
+        rate: int,
+        sizes: Sequence[int],
+        si_snr_weight: float = 0.005,
+        complex_share: float = 0.4,
+        level_weight: float = 0.005,
     ) -> None:
         super().__init__()
-        self.rate, self.si_snr_weight = rate, si_snr_weight
+        self.rate, self.si_snr_weight, self.level_weight = rate, si_snr_weight, level_weight
         self.spectral = SpectralLoss(sizes, rate, complex_share)
 
     def forward(self, estimate: Tensor, target: Tensor, noisy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -129,9 +149,11 @@ class EnhancementLoss(nn.Module):
         level = (target.square().mean(1) + 0.01 * noisy.square().mean(1) + 1e-7).sqrt()[:, None]
         estimate, target = estimate.float() / level, target / level
         spectral = self.spectral(estimate, target)
-        ratio = si_snr(estimate, target).mean()
-        loss = spectral - self.si_snr_weight * ratio
-        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
+        energy_t, cross = target.square().sum(1), (estimate * target).sum(1)
+        ratio = _si_snr(estimate.square().sum(1), energy_t, cross).mean()
+        error = level_error(energy_t, cross).mean()
+        loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
+        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
 
 
 class FrameLoss(nn.Module):
@@ -142,16 +164,24 @@ class FrameLoss(nn.Module):
     rate : int
     size : int
         Window of the spectra, in samples.
-    si_snr_weight : float
+    si_snr_weight, level_weight : float
         For each dB.
     complex_share : float
     """
 
     weight: Tensor
 
-    def __init__(self, rate: int, size: int, si_snr_weight: float = 0.005, complex_share: float = 0.4) -> None:
+    def __init__(
+        self,
+        rate: int,
+        size: int,
+        si_snr_weight: float = 0.005,
+        complex_share: float = 0.4,
+        level_weight: float = 0.005,
+    ) -> None:
         super().__init__()
-        self.rate, self.si_snr_weight, self.complex_share = rate, si_snr_weight, complex_share
+        self.rate, self.complex_share = rate, complex_share
+        self.si_snr_weight, self.level_weight = si_snr_weight, level_weight
         self.register_buffer("weight", hearing(size // 2 + 1, rate), persistent=False)
 
     def forward(
@@ -177,9 +207,11 @@ class FrameLoss(nn.Module):
         share = self.complex_share
         common = (1 - share) * small_e * small_t + share * factor_e * factor_t * cross
         spectral = (counts * (small_e.square() + small_t.square() - 2 * common)).mean()
-        ratio = _si_snr(power_e.sum((1, 2)), power_t.sum((1, 2)), cross.sum((1, 2))).mean()
-        loss = spectral - self.si_snr_weight * ratio
-        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach()}
+        energy_t, cross = power_t.sum((1, 2)), cross.sum((1, 2))
+        ratio = _si_snr(power_e.sum((1, 2)), energy_t, cross).mean()
+        error = level_error(energy_t, cross).mean()
+        loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
+        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
 
 
 def _compressed_power(power: Tensor) -> tuple[Tensor, Tensor]:
