@@ -170,8 +170,8 @@ def beamform(
     noise_from : (float, float), optional
         A stretch that holds only noise, seconds; in place of a mask.
     mask : str
-        What tells voice from noise: ``auto``, a backend, ``vad`` (by level), or ``none``, which only a blind
-        delay-and-sum can do with.
+        What tells voice from noise: ``auto``, a backend, ``salience`` (what stands out of steady noise), ``vad`` (by
+        level), or ``none``, which only a blind delay-and-sum can do with.
     mu : float, optional
         Of ``mwf``: more takes away more noise, and more voice.
     rank1 : bool

@@ -24,9 +24,6 @@ from cleanaudio.spatial.stream import Log, Series, SideBySide, Stream, driven
 
 Audio = NDArray[np.float32]
 
-_SHARPER = 2.0
-"""Exponent of the masks that delays are found with: clearer than 1, by measurement."""
-
 
 class ArrayPath:
     """What is done with one recording. The first pass, over all of it, is made here.
@@ -183,7 +180,7 @@ class ArrayPath:
         masks = None
         if masking is not None:
             grid = delay_stft(self._rate)
-            masks = masking.open(self._rate, count, grid, self._heard, exponent=_SHARPER, threads=threads)
+            masks = masking.open(self._rate, count, grid, self._heard, threads=threads)
         beam = BlindDelayAndSum(self._rate, count, reference, masks, log=log)
         if reference == self.reference:
             self._beams.append(beam)

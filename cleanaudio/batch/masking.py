@@ -1,4 +1,4 @@
-"""What tells the voice from the noise at an array: a backend for single channels, or the level."""
+"""What tells the voice from the noise at an array: a backend for single channels, or the levels."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from cleanaudio.backends import chain, registry
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse, render
 from cleanaudio.spatial.masks import ActivityMask, EnhancerMask, MaskEstimator
+from cleanaudio.spatial.salience import SalienceMask
 
 Audio = NDArray[np.float32]
 
-BY_LEVEL, WITHOUT = "vad", "none"
+WITHOUT = "none"
+BY_LEVEL: dict[str, Callable[[int, int, int, int], MaskEstimator]] = {"vad": ActivityMask, "salience": SalienceMask}
+"""Estimators that need no backend: in time alone, and bin by bin, which is better by measurement."""
 _HEARD = 4
 """Microphones that a backend hears, spread over the array: as good as eight, by measurement."""
 
@@ -26,23 +29,24 @@ def decide(text: str) -> tuple[str | None, str | None]:
     Parameters
     ----------
     text : str
-        ``none``, ``vad``, ``auto`` or a backend's spec.
+        ``none``, a name in :data:`BY_LEVEL`, ``auto`` or a backend's spec.
 
     Returns
     -------
     (str or None, str or None)
-        ``vad`` or a spec in its normal form, or None; why ``auto`` became that, or None where it was named.
+        A name in :data:`BY_LEVEL` or a spec in its normal form, or None; why ``auto`` became that, or None where it
+        was named.
 
     Raises
     ------
     RecipeError, BackendUnavailable
         There is no such backend.
     """
-    if text in (BY_LEVEL, WITHOUT):
-        return (text if text == BY_LEVEL else None), None
+    if text == WITHOUT or text in BY_LEVEL:
+        return (None if text == WITHOUT else text), None
     terms, why = registry.decide(parse(text))
     if why is not None and all(registry.get(term.name).kind == "classical" for term in terms):
-        return BY_LEVEL, "no neural backend is installed that could tell voice from noise better than their levels do"
+        return "salience", "no neural backend is installed that could tell voice from noise better than their levels do"
     return render(terms), why
 
 
@@ -53,7 +57,7 @@ class Masking:
     Parameters
     ----------
     spec : str
-        ``vad`` or a backend's spec, as :func:`decide` gives it.
+        As :func:`decide` gives it.
     device : str
         ``"cpu"`` or ``"cuda"``.
     """
@@ -68,7 +72,7 @@ class Masking:
         ------
         RecipeError, BackendUnavailable, ModelError
         """
-        if self.spec == BY_LEVEL:
+        if self.spec in BY_LEVEL:
             return None
         setup = Setup(rate, channels, threads=threads, device=self.device)
         return chain.resolve(chain.Settings(parse(self.spec), channels="independent"), setup)
@@ -100,7 +104,7 @@ class Masking:
         heard = sorted({round(k * (channels - 1) / (_HEARD - 1)) for k in range(_HEARD)})
         cleaner = self.cleaner(rate, len(heard), threads)
         if cleaner is None:
-            return ActivityMask(rate, channels, *grid)
+            return BY_LEVEL[self.spec](rate, channels, *grid)
         analyses = None
         if cleaner.needs_analysis:
             analyses = cleaner.analyse(lambda: (block[heard] for block in blocks()))

@@ -60,7 +60,7 @@ Mask = Annotated[
     str,
     typer.Option(
         "--mask",
-        help="What tells voice from noise: a backend, vad (by level), or none.",
+        help="What tells voice from noise: a backend, salience (steady noise), vad (by level), or none.",
         rich_help_panel=ARRAY,
     ),
 ]

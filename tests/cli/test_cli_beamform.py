@@ -21,13 +21,13 @@ METHODS = {
     "mvdr": ("--mask", "vad"),
     "mvdr, backend": ("--mask", "omlsa"),
     "mvdr, noise known": ("--noise-from", "0-0.4"),
-    "mvdr, direction known": ("--mask", "vad", *ALONG),
+    "mvdr, direction known": ("--mask", "salience", *ALONG),
     "mvdr, rank 1": ("--mask", "vad", "--rank1", "--block", "1"),
     "gev": ("--method", "gev", "--mask", "vad"),
     "mwf": ("--method", "mwf", "--mask", "vad", "--mu", "0.1"),
     "delay-and-sum, known": ("--method", "delay-and-sum", *ALONG),
     "delay-and-sum, blind": ("--method", "delay-and-sum", "--mask", "none"),
-    "delay-and-sum, mask": ("--method", "delay-and-sum", "--mask", "vad"),
+    "delay-and-sum, mask": ("--method", "delay-and-sum", "--mask", "salience"),
     "superdirective": ("--method", "superdirective", *ALONG),
 }
 FIXED = ("--method", "delay-and-sum", *ALONG)
