@@ -4,7 +4,7 @@ import torch
 
 from cleanaudio.audio.stft import window
 from cleanaudio.networks.spectrum import Spectrum
-from cleanaudio.train.losses import EnhancementLoss, FrameLoss, compressed, ideal_mask, si_snr
+from cleanaudio.train.losses import EnhancementLoss, FrameLoss, compressed, ideal_mask, level_error, si_snr
 
 
 def noise(*shape, seed=1):
@@ -71,6 +71,20 @@ def test_the_loss_on_frames_is_that_on_signals_up_to_the_window():
     assert parts["si_snr_db"] == pytest.approx(same["si_snr_db"].item(), abs=0.1)
     assert parts["spectral"] == pytest.approx(same["spectral"].item(), rel=0.1)
     assert of_frames == pytest.approx(of_signals.item(), abs=0.01)
+
+
+def test_a_voice_that_came_out_softer_or_louder_costs_its_decibels():
+    target = noise(3, 8000)
+    target[2] = 0
+    energy = target.square().sum(1)
+    for scale, decibels in ((0.5, 6.02), (1.0, 0.0), (2.0, 6.02)):
+        wrong = level_error(energy, scale * energy)
+        assert wrong.tolist() == pytest.approx([decibels, decibels, 0.0], abs=0.01)
+    spectrum = Spectrum(torch.from_numpy(window("vorbis", 960)), 480)
+    band = torch.full((3,), 24000.0)
+    for loss in (EnhancementLoss(48000, (512,)), lambda *x: FrameLoss(48000, 960)(*map(spectrum, x), band)):
+        _, parts = loss(0.5 * target[:, :4800], target[:, :4800], target[:, :4800])
+        assert parts["level_db"].item() == pytest.approx(2 / 3 * 6.02, abs=0.01)
 
 
 def test_what_lies_above_the_bandwidth_does_not_count_on_frames():
