@@ -76,7 +76,7 @@ type: .venv/.test
 
 # BENCH_ARGS="--quick" for a taste, CLEANAUDIO_DATA for the table of quality.
 bench: .venv/.test
-	@for what in startup throughput workers memory dnsmos scoring dereverb locate quality; do \
+	@for what in startup throughput workers memory dnsmos scoring arrays dereverb locate quality; do \
 		$(BIN)/python -m benchmarks.$$what $(BENCH_ARGS) || exit 1; \
 	done
 
