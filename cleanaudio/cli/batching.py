@@ -12,16 +12,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Literal
 
 import typer
 
 import cleanaudio
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, named_format, output_suffix
-from cleanaudio.batch.groups import Grouping, grouped
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.batch.groups import grouped
 from cleanaudio.batch.history import check_log
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
@@ -31,85 +30,11 @@ from cleanaudio.batch.pool import Work
 from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source
+from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The options that every batch command has; see :mod:`cleanaudio.cli.options`."""
-
-    inputs: tuple[str, ...]
-    output: str | None
-    recursive: bool
-    manifest: Path | None
-    format: str | None
-    subtype: str | None
-    name: str
-    suffix: str
-    residual: bool
-    metrics: Path | None
-    jobs: int | None
-    json: bool
-    dry_run: bool
-    existing: Literal["refuse", "skip", "overwrite"]
-    min_age_s: float
-    allow_empty: bool
-    quiet: bool
-    debug: bool
-    extra_columns: tuple[str, ...] = ()
-    quarantines: bool = False
-    grouping: Grouping | None = None
-    sidecar: bool = False
-
-    @property
-    def piped(self) -> bool:
-        """Whether the audio comes on stdin."""
-        return self.inputs == ("-",)
-
-    @property
-    def to_stdout(self) -> bool:
-        """Whether the result goes to stdout."""
-        return self.output == "-" or (self.output is None and self.piped)
-
-    @property
-    def replaces(self) -> bool:
-        """Whether a file of the output's name may be there when the output is done."""
-        return self.existing != "refuse"
-
-    def target(self) -> tuple[Path | None, Path | None]:
-        """Return the output folder or the output file: one of them is None.
-
-        Raises
-        ------
-        RecipeError
-            No output, or a file for several inputs.
-        """
-        if self.output is None:
-            raise RecipeError("where shall the results go?", remedy="give -o FOLDER")
-        path = Path(self.output)
-        if not names_a_file(self.output):
-            return path, None
-        lone = len(self.inputs) == 1 and not self.inputs[0].startswith("@") and not Path(self.inputs[0]).is_dir()
-        if self.manifest or not (lone or self.grouping):  # of several files that may be one recording the plan knows
-            raise RecipeError(f"-o {self.output} is one file, but there may be several inputs", remedy="give a folder")
-        return None, path
-
-
-def names_a_file(output: str | None) -> bool:
-    """Whether ``-o`` names one file, not a folder or a pipe."""
-    if output is None or output.endswith("/"):
-        return False
-    return Path(output).suffix.lower() in AUDIO_SUFFIXES and not Path(output).is_dir()
-
-
-def output_format(output: str | None, inputs: list[str] | None, format: str | None) -> str | None:
-    """Return the format of what is written: as asked for, else what the name of a single output says."""
-    if output is None or not names_a_file(output):
-        return format
-    return named_format(output, inputs[0] if inputs else "", format)
 
 
 def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:
@@ -294,9 +219,7 @@ def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> 
         return None
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
     return stack.enter_context(
-        RowWriter(
-            path, run_id=run_id, version=cleanaudio.__version__, recipe_hash=recipe, extra_columns=batch.extra_columns
-        )
+        RowWriter(path, run_id=run_id, version=cleanaudio.__version__, recipe_hash=recipe, extra_columns=batch.columns)
     )
 
 

@@ -12,6 +12,7 @@ import typer
 from cleanaudio.cli import array_options, options, values
 from cleanaudio.cli.array_options import ARRAY, BadMics
 from cleanaudio.cli.console import say
+from cleanaudio.cli.shared import Shared, sharing
 from cleanaudio.errors import BackendUnavailable, RecipeError
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class Method(StrEnum):
 _BEAM, _AFTER = "The beam", "After the beam"
 
 
+@sharing
 def beamform(
-    inputs: options.Inputs = None,
-    output: options.Output = None,
+    shared: Shared,
     method: Annotated[Method, typer.Option(help="How the beam is formed.", rich_help_panel=_BEAM)] = Method.MVDR,
     mask: array_options.Mask = "auto",
     noise_from: Annotated[
@@ -70,10 +71,6 @@ def beamform(
         float, typer.Option(min=0, max=1, help="At 1 the room goes with the noise.", rich_help_panel=_AFTER)
     ] = 0.7,
     device: options.Device = "cpu",
-    score: options.Score = False,
-    gate: options.Gate = None,
-    gate_missing: options.Missing = None,
-    if_fails: options.WhatIfFails = options.IfFails.KEEP,
     keep_channels: Annotated[
         bool,
         typer.Option(
@@ -94,25 +91,6 @@ def beamform(
         Path | None,
         typer.Option(help="Draw what a known array hears of each direction.", rich_help_panel=options.OUTPUT),
     ] = None,
-    format_: options.Format = None,
-    subtype: options.Subtype = None,
-    clip_mode: options.Clipping = options.ClipMode.LIMIT,
-    name: options.Name = options.DEFAULT_NAME,
-    suffix: options.Suffix = "",
-    metrics: options.Metrics = None,
-    recursive: options.Recursive = False,
-    manifest: options.Manifest = None,
-    jobs: options.Jobs = None,
-    json_: options.Json = False,
-    dry_run: options.DryRun = False,
-    skip_existing: options.SkipExisting = False,
-    overwrite: options.Overwrite = False,
-    min_age: options.MinAge = "0s",
-    allow_empty: options.AllowEmpty = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-    config: options.Config = None,
-    preset: options.Preset = None,
 ) -> None:
     """Turn recordings of several microphones into one voice: same rate, length and alignment.
 
@@ -127,13 +105,14 @@ def beamform(
     from cleanaudio.batch.groups import Grouping
     from cleanaudio.batch.masking import decide
     from cleanaudio.batch.recipe import decided, digest
-    from cleanaudio.cli.batching import Batch, execute, output_format
+    from cleanaudio.cli.batch import Batch
+    from cleanaudio.cli.batching import execute
     from cleanaudio.spatial.geometry import parse_array, parse_direction
     from cleanaudio.spatial.selection import parse_mics
 
     chosen = None if mics is None else parse_mics(mics)
     spec, why = decide(mask)
-    written = output_format(output, inputs, format_)
+    batch = Batch.of(shared, columns=COLUMNS, grouping=Grouping(group, chosen), sidecar=sidecar)
     request = ArrayRequest(
         method=method.value,
         geometry=None if array is None else parse_array(array),
@@ -152,42 +131,18 @@ def beamform(
         postfilter=None if postfilter is None else decided(postfilter)[0],
         postfilter_strength=postfilter_strength,
         device=device,
-        format=written,
-        subtype=subtype,
-        clip_mode=clip_mode.value,
-        judging=options.judging(score, gate, gate_missing, if_fails),
+        format=batch.format,
+        subtype=batch.subtype,
+        clip_mode=shared.clip_mode.value,
+        judging=shared.judging,
     )
     if mask != "auto" and spec is not None and request.masking is None:
         raise RecipeError("--mask is of no use here", remedy="leave it out")
     if plot_beam is not None:
         _plot(request, plot_beam)
-        if not inputs and manifest is None:
+        if not batch.inputs and batch.manifest is None:
             return
-    batch = Batch(
-        inputs=tuple(inputs or ()),
-        output=output,
-        recursive=recursive,
-        manifest=manifest,
-        format=written,
-        subtype=subtype,
-        name=name,
-        suffix=suffix,
-        residual=False,
-        metrics=metrics,
-        jobs=jobs,
-        json=json_,
-        dry_run=dry_run,
-        existing=options.existing(skip_existing, overwrite),
-        min_age_s=values.duration(min_age),
-        allow_empty=allow_empty,
-        quiet=quiet,
-        debug=debug,
-        extra_columns=(*COLUMNS, *(request.judging.columns if request.judging else ())),
-        quarantines=if_fails is options.IfFails.QUARANTINE,
-        grouping=Grouping(group, chosen),
-        sidecar=sidecar,
-    )
-    if why is not None and request.masking is not None and not quiet:
+    if why is not None and request.masking is not None and not batch.quiet:
         say(f"cleanaudio: masks by {spec}: {why}")
     execute(batch, digest(request.resolved()), partial(_work, request, batch.replaces), backend=method.value)
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cleanaudio.cli import options, values
+from cleanaudio.cli.shared import Shared, sharing
 from cleanaudio.errors import RecipeError
 
 
@@ -20,9 +21,9 @@ class Channels(StrEnum):
     MID_SIDE = "mid-side"
 
 
+@sharing
 def denoise(
-    inputs: options.Inputs = None,
-    output: options.Output = None,
+    shared: Shared,
     backend: options.Backend = "auto",
     model: options.Model = None,
     contract: options.Contract = None,
@@ -63,32 +64,9 @@ def denoise(
             rich_help_panel=options.QUALITY,
         ),
     ] = None,
-    score: options.Score = False,
-    gate: options.Gate = None,
-    gate_missing: options.Missing = None,
-    if_fails: options.WhatIfFails = options.IfFails.KEEP,
-    format_: options.Format = None,
-    subtype: options.Subtype = None,
-    clip_mode: options.Clipping = options.ClipMode.LIMIT,
     residual: Annotated[
         bool, typer.Option("--residual", help="Also write what was removed.", rich_help_panel=options.OUTPUT)
     ] = False,
-    name: options.Name = options.DEFAULT_NAME,
-    suffix: options.Suffix = "",
-    metrics: options.Metrics = None,
-    recursive: options.Recursive = False,
-    manifest: options.Manifest = None,
-    jobs: options.Jobs = None,
-    json_: options.Json = False,
-    dry_run: options.DryRun = False,
-    skip_existing: options.SkipExisting = False,
-    overwrite: options.Overwrite = False,
-    min_age: options.MinAge = "0s",
-    allow_empty: options.AllowEmpty = False,
-    quiet: options.Quiet = False,
-    debug: options.Debug = False,
-    config: options.Config = None,
-    preset: options.Preset = None,
 ) -> None:
     """Clean recordings: same rate, channels, length, depth and tags out as in.
 
@@ -97,7 +75,8 @@ def denoise(
     cleanaudio denoise recordings/ -r -o clean/ --skip-existing
     """
     from cleanaudio.batch.recipe import Request, decided, digest, resolved
-    from cleanaudio.cli.batching import Batch, execute, output_format
+    from cleanaudio.cli.batch import Batch
+    from cleanaudio.cli.batching import execute
 
     if profile is not None and noise_from is not None:
         raise RecipeError("--profile and --noise-from both name the noise: give one of them")
@@ -107,7 +86,7 @@ def denoise(
         from cleanaudio.backends import registry
 
         fallbacks = registry.after(spec)
-    written = output_format(output, inputs, format_)
+    batch = Batch.of(shared, residual=residual)
     request = Request(
         backend=spec,
         options=options.settings_of(settings, contract, model_rate),
@@ -118,35 +97,13 @@ def denoise(
         profile=options.load_profile(profile),
         noise_from=None if noise_from is None else values.stretch(noise_from),
         excerpt=None if excerpt is None else values.stretch(excerpt),
-        format=written,
-        subtype=subtype,
-        clip_mode=clip_mode.value,
+        format=batch.format,
+        subtype=batch.subtype,
+        clip_mode=shared.clip_mode.value,
         fallback=fallbacks,
         device=device,
         guard=_guards(spec, why) if guard is None else guard,
-        judging=options.judging(score, gate, gate_missing, if_fails),
-    )
-    batch = Batch(
-        inputs=tuple(inputs or ()),
-        output=output,
-        recursive=recursive,
-        manifest=manifest,
-        format=written,
-        subtype=subtype,
-        name=name,
-        suffix=suffix,
-        residual=residual,
-        metrics=metrics,
-        jobs=jobs,
-        json=json_,
-        dry_run=dry_run,
-        existing=options.existing(skip_existing, overwrite),
-        min_age_s=values.duration(min_age),
-        allow_empty=allow_empty,
-        quiet=quiet,
-        debug=debug,
-        extra_columns=request.judging.columns if request.judging else (),
-        quarantines=if_fails is options.IfFails.QUARANTINE,
+        judging=shared.judging,
     )
     execute(batch, digest(resolved(request)), partial(_work, request, batch.replaces), backend=spec, why=why)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -217,13 +217,6 @@ def judging(score: bool, gate: str | None, missing: GateMissing | None, if_fails
     usual = [key for _, keys in registry.select(None, frozenset({"noisy"})) for key in keys] if score else []
     keys = dict.fromkeys([*usual, *(parsed.keys if parsed else ())])
     return Judging(tuple(keys), parsed, if_fails.value)
-
-
-def existing(skip_existing: bool, overwrite: bool) -> Literal["refuse", "skip", "overwrite"]:
-    """Return what happens to outputs that exist."""
-    if skip_existing and overwrite:
-        raise RecipeError("--skip-existing and --overwrite contradict each other")
-    return "skip" if skip_existing else "overwrite" if overwrite else "refuse"
 
 
 def load_profile(path: Path | None) -> NoiseProfile | None:
