@@ -66,15 +66,15 @@ LEARNING: dict[str, Callable] = {
     "mvdr, blocks of 2 s": lambda m: learning(m, block_s=2.0),
     "mvdr, rank 1": lambda m: learning(m, rank1=True),
     "gev": lambda m: learning(m, method="gev"),
-    "mwf, μ = 1": lambda m: learning(m, method="mwf"),
-    "mwf, μ = 5": lambda m: learning(m, method="mwf", mu=5.0),
+    "mwf, μ = 1": lambda m: learning(m, method="mwf", mu=1.0),
+    "mwf, μ = 5": lambda m: learning(m, method="mwf"),
 }
 """Makers of streams, for so many channels."""
 
 POSTFILTERED = {
     "mvdr + post-filter, strength 0.7": (0.7, {}),
     "mvdr + post-filter, strength 1": (1.0, {}),
-    "mwf, μ = 5 + post-filter, strength 0.7": (0.7, {"method": "mwf", "mu": 5.0}),
+    "mwf, μ = 5 + post-filter, strength 0.7": (0.7, {"method": "mwf"}),
 }
 """Strength of the post-filter, and options of the beamformer before it."""
 

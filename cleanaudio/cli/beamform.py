@@ -43,7 +43,9 @@ def beamform(
     ] = None,
     mu: Annotated[
         float | None,
-        typer.Option(min=0, help="Of mwf: more takes away more noise, and more voice.", rich_help_panel=_BEAM),
+        typer.Option(
+            min=0, help="Of mwf, default 5: more takes away more noise, and more voice.", rich_help_panel=_BEAM
+        ),
     ] = None,
     rank1: Annotated[
         bool, typer.Option("--rank1", help="Take the voice for one source without echoes.", rich_help_panel=_BEAM)
