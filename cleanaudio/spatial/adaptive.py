@@ -101,7 +101,7 @@ class MaskBeamformer(SpectralStream):
     fade_s : float
         Over which the weights slide from those of the block before.
     mu : float
-        Of ``mwf``: more takes away more noise and more speech. 1 is the least squared error; 5 is better by measurement.
+        Of ``mwf``: more takes away more noise and more speech. 1: least squared error; 5: better by measurement.
     rank1 : bool
         Reduce the speech covariance to rank one: a single source without reverberation.
     every : bool
