@@ -70,16 +70,18 @@ class BackendUnavailable(CleanAudioError):
     ----------
     name : str
         The backend or feature.
-    extra : str
+    extra : str, optional
         The pip extra that brings it.
     reason : str, optional
         Why it cannot be used when the package itself is there.
+    remedy : str, optional
+        What else than the extra brings it.
     """
 
-    def __init__(self, name: str, extra: str, reason: str = "") -> None:
+    def __init__(self, name: str, extra: str | None, reason: str = "", remedy: str = "") -> None:
         super().__init__(
             f"{name} is not available" + (f": {reason}" if reason else ""),
-            remedy=f"pip install 'cleanaudio-cli[{extra}]'",
+            remedy=remedy or f"pip install 'cleanaudio-cli[{extra}]'",
         )
         self.name = name
         self.extra = extra

@@ -33,7 +33,12 @@ class Shipped(Backend):
     def require(self) -> None:
         """Raise BackendUnavailable where this installation lacks the weights."""
         if not self.path.is_file():
-            raise BackendUnavailable(self.name, "torch", "no weights ship with this version; train and export it")
+            raise BackendUnavailable(
+                self.name,
+                None,
+                "this version has no weights for it",
+                remedy=f"cleanaudio train {self.name}, then -b onnx with what cleanaudio export makes of it",
+            )
 
     def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> Resolved:
         """Open the model."""

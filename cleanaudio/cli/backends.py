@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cleanaudio.cli import options
 from cleanaudio.cli.console import stdout
 from cleanaudio.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from cleanaudio.backends.interface import Backend
 
 
 def backends(
@@ -42,6 +45,7 @@ def _described(name: str) -> dict:
             "summary": error.message,
             "kind": "?",
             "available": False,
+            "missing": error.remedy,
             "extra": error.extra,
             "options": [],
         }
@@ -50,6 +54,7 @@ def _described(name: str) -> dict:
         "summary": backend.summary,
         "kind": backend.kind,
         "available": registry.available(backend.name),
+        "missing": _missing(backend),
         "extra": backend.extra,
         "live": backend.live,
         "options": [
@@ -65,6 +70,15 @@ def _described(name: str) -> dict:
             for option in backend.options
         ],
     }
+
+
+def _missing(backend: Backend) -> str | None:
+    """Return what would bring a backend that cannot be had."""
+    try:
+        backend.require()
+    except BackendUnavailable as error:
+        return error.remedy
+    return None
 
 
 def _show_all(entries: list[dict], best: str, why: str) -> None:
@@ -84,7 +98,7 @@ def _show_one(entry: dict) -> None:
 
     stdout().print(f"{entry['name']} ({entry['kind']}): {entry['summary']}")
     if not entry["available"]:
-        stdout().print(f"not installed: pip install 'cleanaudio-cli[{entry['extra']}]'", markup=False)
+        stdout().print(f"not installed: {entry['missing']}", markup=False)
     table = Table("option", "default", "range", "unit", "meaning", box=None, header_style="bold")
     for option in entry["options"]:
         allowed = ", ".join(option["choices"] or ())

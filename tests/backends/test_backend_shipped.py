@@ -35,7 +35,7 @@ def test_a_model_runs_as_its_card_says(halving: Shipped) -> None:
 def test_without_weights_it_says_so(halving: Shipped) -> None:
     halving.path.unlink()
     for use in (halving.require, lambda: halving.resolve(Setup(8000, 1), {})):
-        with pytest.raises(BackendUnavailable, match="no weights ship"):
+        with pytest.raises(BackendUnavailable, match="has no weights"):
             use()
 
 
