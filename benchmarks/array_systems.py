@@ -72,9 +72,9 @@ LEARNING: dict[str, Callable] = {
 """Makers of streams, for so many channels."""
 
 POSTFILTERED = {
+    "mvdr + post-filter": (0.95, {}),
     "mvdr + post-filter, strength 0.7": (0.7, {}),
-    "mvdr + post-filter, strength 1": (1.0, {}),
-    "mwf, μ = 5 + post-filter, strength 0.7": (0.7, {"method": "mwf"}),
+    "mwf, μ = 5 + post-filter": (0.95, {"method": "mwf"}),
 }
 """Strength of the post-filter, and options of the beamformer before it."""
 

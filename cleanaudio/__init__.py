@@ -149,7 +149,7 @@ def beamform(
     keep_channels: bool = False,
     dereverb: float = 0.0,
     postfilter: str | None = None,
-    postfilter_strength: float = 0.7,
+    postfilter_strength: float = 0.95,
     threads: int = 1,
 ) -> NDArray[np.float32]:
     """Turn a recording of several microphones that is in memory into one voice.

@@ -28,8 +28,9 @@ LEARNING = ("mvdr", "gev", "mwf")
 REVISION = 1
 """Raised whenever the samples that come out of a beamformer change; part of the recipe's hash."""
 
-POSTFILTER_STRENGTH = 0.7
-"""More takes the room away with the noise: at this one PESQ is best, by measurement."""
+POSTFILTER_STRENGTH = 0.95
+"""All of it takes the room away with the noise. With this much PESQ and DNSMOS are above those of one microphone
+cleaned, in measured and in simulated rooms; with 0.7 PESQ is best in the measured one."""
 
 _NOMINAL_RATE = 48000
 

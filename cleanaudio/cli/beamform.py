@@ -71,7 +71,7 @@ def beamform(
     ] = None,
     postfilter_strength: Annotated[
         float, typer.Option(min=0, max=1, help="At 1 the room goes with the noise.", rich_help_panel=_AFTER)
-    ] = 0.7,
+    ] = 0.95,
     device: options.Device = "cpu",
     keep_channels: Annotated[
         bool,
