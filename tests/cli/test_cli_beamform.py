@@ -10,7 +10,7 @@ import pytest
 from cli_helpers import audio, hidden, read, rows, shape, write
 
 import cleanaudio
-from cleanaudio.spatial import adaptive
+from cleanaudio.spatial import adaptive, blocks
 
 RATE = 16000
 SPACING = 2 * 331.3 * np.sqrt(1 + 20 / 273.15) / RATE
@@ -383,13 +383,13 @@ def test_real_arrays_go_through_every_method(beamform, tmp_path, data_dir, metho
 @pytest.mark.parametrize("method", ["mvdr", "gev", "mwf"])
 def test_no_level_jumps_between_blocks_of_real_arrays(data_dir, monkeypatch, method):
     """The level over 25 ms on both sides of a border, less the same where the filter stays as before that border."""
-    solve, solved, frozen = adaptive._Blocks._solve, [], 10**9
+    solve, solved, frozen = blocks.Blocks._solve, [], 10**9
 
     def until_frozen(self, speech, noise):
         solved.append(solve(self, speech, noise) if len(solved) < frozen else solved[-1])
         return solved[-1]
 
-    monkeypatch.setattr(adaptive._Blocks, "_solve", until_frozen)
+    monkeypatch.setattr(blocks.Blocks, "_solve", until_frozen)
     size, hop = adaptive.beamforming_stft(RATE)
     span = RATE // 40
     for path in sorted((data_dir / "dev/real-multichannel").glob("*.flac")):
