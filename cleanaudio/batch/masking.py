@@ -84,7 +84,6 @@ class Masking:
         grid: tuple[int, int],
         blocks: Callable[[], Iterable[Audio]],
         *,
-        exponent: float = 1.0,
         threads: int = 1,
     ) -> MaskEstimator:
         """Return an estimator for a recording.
@@ -97,8 +96,6 @@ class Masking:
             Window and hop of the STFT of who uses it.
         blocks : callable
             Starts what it will be fed from the beginning, for a backend that must hear it first.
-        exponent : float
-            See :class:`cleanaudio.spatial.masks.EnhancerMask`.
         threads : int
         """
         heard = sorted({round(k * (channels - 1) / (_HEARD - 1)) for k in range(_HEARD)})
@@ -108,7 +105,7 @@ class Masking:
         analyses = None
         if cleaner.needs_analysis:
             analyses = cleaner.analyse(lambda: (block[heard] for block in blocks()))
-        return EnhancerMask(cleaner.open(analyses), *grid, heard, exponent)
+        return EnhancerMask(cleaner.open(analyses), *grid, heard)
 
     def links(self, rate: int) -> tuple[chain.Link, ...]:
         """Return what decides the masks, for a recipe."""

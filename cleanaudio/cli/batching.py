@@ -234,15 +234,20 @@ class _Reporter:
             print(json.dumps(json_of(outcome), ensure_ascii=True), flush=True)
         if self._progress is not None:
             self._progress.advance(summary)
-        if isinstance(outcome, Failed):
-            complain(outcome.error)
-            if self._batch.debug and outcome.error.__cause__ is not None:
-                import traceback
+        tell(outcome, self._batch.quiet)
+        if self._batch.debug and isinstance(outcome, Failed) and outcome.error.__cause__ is not None:
+            import traceback
 
-                traceback.print_exception(outcome.error.__cause__, file=sys.stderr)
-        elif isinstance(outcome, Done) and outcome.notes and not self._batch.quiet:
-            for note in outcome.notes:
-                say(f"cleanaudio: {outcome.job.label}: note: {note}")
+            traceback.print_exception(outcome.error.__cause__, file=sys.stderr)
+
+
+def tell(outcome: Outcome, quiet: bool) -> None:
+    """Say on stderr what is wrong with a recording, and unless it is to be quiet what the user should know of it."""
+    if isinstance(outcome, Failed):
+        complain(outcome.error)
+    elif isinstance(outcome, Done) and not quiet:
+        for note in outcome.notes:
+            say(f"cleanaudio: {outcome.job.label}: note: {note}")
 
 
 def _show(steps: Iterator[Job | Skipped | Failed], batch: Batch) -> Summary:

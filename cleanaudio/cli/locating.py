@@ -17,8 +17,8 @@ from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source
-from cleanaudio.cli.batching import exit_code, say_summary, workers
-from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
+from cleanaudio.cli.console import say, stdout
 from cleanaudio.cli.progress import Progress
 from cleanaudio.cli.recordings import counter, recordings
 from cleanaudio.errors import BackendUnavailable, RecipeError
@@ -121,11 +121,7 @@ class Locating:
     def _tell(self, outcome: Outcome) -> None:
         if self._json:
             print(json.dumps(_json_of(outcome), ensure_ascii=True), flush=True)
-        if isinstance(outcome, Failed):
-            complain(outcome.error)
-        elif isinstance(outcome, Located) and not self._quiet:
-            for note in outcome.notes:
-                say(f"cleanaudio: {outcome.job.label}: note: {note}")
+        tell(outcome, self._quiet)
 
     def _show(self) -> None:
         """Print the table: the directions of one recording, or a row for each of several; then the ambiguity."""
