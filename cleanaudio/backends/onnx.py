@@ -3,7 +3,8 @@
 What a model takes and gives is one of four contracts, told apart by its inputs, its card or the option ``contract``:
 
 ``waveform``
-    Samples in, samples out: :mod:`cleanaudio.backends.onnx_waveform`.
+    Samples in, samples out: :mod:`cleanaudio.backends.onnx_waveform`, with caches
+    :mod:`cleanaudio.backends.onnx_causal`.
 ``stft-frames``
     One STFT frame and caches: :mod:`cleanaudio.backends.onnx_frames`.
 ``dtln``
@@ -29,6 +30,7 @@ from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
 from cleanaudio.backends.blocks import Finite, Undelayed
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract
 from cleanaudio.backends.onnx_frames import FrameContract, spectrum_port
 from cleanaudio.backends.onnx_waveform import Grid, WaveformContract, foreign_grid, own_grid, samples_port
@@ -105,7 +107,7 @@ class Onnx(Backend):
         Option("chunk", 0, "waveform: heard at once; 0: what the model wants, else 1 s, live 32 ms", "samples", low=0),
         Option("overlap", -1, "waveform: cross-faded from chunk to chunk; -1: half a chunk", "samples", low=-1),
         Option("context", 0, "waveform: heard besides on each side of a chunk; 0: as the card says", "samples", low=0),
-        Option("hop", 0, "stft-frames, dtln: 0: as the card says, else 1/2 or 1/4 of the window", "samples", low=0),
+        Option("hop", 0, "step; 0: as the card says, else 1/2 (dtln: 1/4) of the window, or 1", "samples", low=0),
         Option("window", "auto", "stft-frames; auto: as the card says, else sqrt-hann", choices=("auto", *_WINDOWS)),
     )
 
@@ -154,6 +156,8 @@ class Onnx(Backend):
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
             return FrameContract(sessions[0], rate, hop, name, delay), hashes, 0
         if contract == "waveform" and len(sessions) == 1:
+            if stream_port(sessions[0].inputs) is not None:
+                return CausalContract(sessions[0], rate, hop, delay), hashes, 0
             grid, live = (_grid(sessions[0], card, rate, options, live) for live in (setup.live, True))
             return WaveformContract(sessions[0], rate, grid, live), hashes, delay
         wants = {"dtln": "two files, A.onnx,B.onnx", "deepfilternet": "one archive"}.get(contract, "one file")
@@ -210,7 +214,7 @@ def _told(models: list[OnnxFile], sessions: list[Session], card: _Card) -> str:
     inputs = sessions[0].inputs
     if len(models) == 1 and spectrum_port(inputs) is not None:
         return "stft-frames"
-    if len(models) == 1 and samples_port(inputs) is not None:
+    if len(models) == 1 and (samples_port(inputs) or stream_port(inputs)) is not None:
         return "waveform"
     raise ModelError(
         f"takes {', '.join(map(str, inputs))}, which is no contract that we know",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import spread
-from cleanaudio.backends.session import Port, Session
+from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import ModelError
 
@@ -129,6 +129,5 @@ def _block_and_state(ports: list[Port], session: Session) -> tuple[Port, Port]:
     blocks = [port for port in ports if len(port.shape) == 3 and port.shape[2] is not None]
     states = [port for port in ports if len(port.shape) == 4]
     if len(ports) != 2 or len(blocks) != 1 or len(states) != 1:
-        listed = ", ".join(map(str, ports))
-        raise ModelError(f"is not a stage of a DTLN: a block and a state, not {listed}", path=session.origin)
+        raise ModelError(f"is not a stage of a DTLN: a block and a state, not {listed(ports)}", path=session.origin)
     return blocks[0], states[0]

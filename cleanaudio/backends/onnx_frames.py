@@ -13,7 +13,7 @@ from cleanaudio.audio.stft import WindowName, synthesis_window, window
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import Independent, LinkedTransform
-from cleanaudio.backends.session import Port, Session
+from cleanaudio.backends.session import Cached, Port, Session, listed
 from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import ModelError
 
@@ -57,16 +57,10 @@ class FrameNet:
     def __init__(self, session: Session, look_ahead: int = 0, patience: int = 0) -> None:
         mix, clean = spectrum_port(session.inputs), spectrum_port(session.outputs)
         if mix is None or clean is None or mix.shape[1] != clean.shape[1]:
-            ports = f"it takes {_list(session.inputs)} and gives {_list(session.outputs)}"
+            ports = f"it takes {listed(session.inputs)} and gives {listed(session.outputs)}"
             raise ModelError(f"is not of the contract stft-frames: {ports}", path=session.origin)
-        self._session, self._mix = session, mix
+        self._step = Cached(session, mix, clean)
         self.bins = mix.shape[1] or 0
-        self._caches = [port for port in session.inputs if port is not mix]
-        fresh = [port for port in session.outputs if port is not clean]
-        self._wanted = [
-            clean.name,
-            *(_renewal(cache, at, fresh, session).name for at, cache in enumerate(self._caches)),
-        ]
         self._at_once = mix.shape[2] is None  # the network takes any number of frames
         self._sane = Sane(session.origin, patience * self.bins)
         self.look_ahead = look_ahead
@@ -74,7 +68,7 @@ class FrameNet:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._feeds = {cache.name: cache.zeros() for cache in self._caches}
+        self._step.reset()
         self._sane.reset()
         self._skip = self.look_ahead
 
@@ -104,16 +98,8 @@ class FrameNet:
                 clean[t] = self._step(parts[t][None, :, None])[0, :, 0]
         healthy = self._sane(clean)
         if healthy is not clean:  # the caches hold the same nonsense
-            self._feeds = {cache.name: cache.zeros() for cache in self._caches}
+            self._step.reset()
         return np.ascontiguousarray(healthy).view(np.complex64)[..., 0][None]
-
-    def _step(self, parts: NDArray[np.float32]) -> NDArray[np.float32]:
-        feeds = self._feeds
-        feeds[self._mix.name] = parts
-        clean, *fresh = self._session.run(self._wanted, feeds)
-        for cache, value in zip(self._caches, fresh, strict=True):
-            feeds[cache.name] = value
-        return clean
 
 
 class FrameContract:
@@ -158,16 +144,3 @@ class FrameContract:
         transform = net if channels == 1 else LinkedTransform(net, channels, self._hop / self.rate)
         synthesis = synthesis_window(self._analysis, self._hop)
         return SpectralProcessor(transform, channels, self._analysis, self._hop, synthesis)
-
-
-def _renewal(cache: Port, at: int, fresh: list[Port], session: Session) -> Port:
-    """Return the output that renews a cache: by name (``conv_cache`` and ``conv_cache_out``), else by order."""
-    named = [port for port in fresh if cache.name in port.name]
-    port = named[0] if len(named) == 1 else fresh[at] if at < len(fresh) else None
-    if port is None or port.shape != cache.shape:
-        raise ModelError(f"no output renews its input {cache}: it gives {_list(session.outputs)}", path=session.origin)
-    return port
-
-
-def _list(ports: list[Port]) -> str:
-    return ", ".join(map(str, ports))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import spread
-from cleanaudio.backends.session import Port, Session
+from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.errors import ModelError, RecipeError
 
 Audio = NDArray[np.float32]
@@ -87,8 +87,7 @@ class Chunks:
     def __init__(self, session: Session, grid: Grid, rate: int, latency: int) -> None:
         source = samples_port(session.inputs)
         if source is None:
-            listed = ", ".join(map(str, session.inputs))
-            raise ModelError(f"is not of the contract waveform: it takes {listed}", path=session.origin)
+            raise ModelError(f"is not of the contract waveform: it takes {listed(session.inputs)}", path=session.origin)
         self._session, self._source, self._grid = session, source, grid
         self._span, self._hop = grid.before + grid.chunk + grid.behind, grid.chunk - grid.overlap
         ramp = (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)

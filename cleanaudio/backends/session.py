@@ -87,6 +87,54 @@ class Session:
             raise ModelError(f"fails when run: {_first_line(error)}", path=self.origin) from error
 
 
+class Cached:
+    """A model with caches, which go round: what one run leaves the next one gets; they start from zeros.
+
+    Parameters
+    ----------
+    session : Session
+    source, result : Port
+        What is fed and what comes out; all other ports are caches.
+
+    Raises
+    ------
+    ModelError
+        A cache is not renewed.
+    """
+
+    def __init__(self, session: Session, source: Port, result: Port) -> None:
+        self._session, self._source = session, source
+        self._caches = [port for port in session.inputs if port is not source]
+        fresh = [port for port in session.outputs if port is not result]
+        renewals = [_renewal(cache, at, fresh, session) for at, cache in enumerate(self._caches)]
+        self._wanted = [result.name, *(port.name for port in renewals)]
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._feeds = {cache.name: cache.zeros() for cache in self._caches}
+
+    def __call__(self, values: Array) -> Array:
+        """Run the model once."""
+        result, *fresh = self._session.run(self._wanted, self._feeds | {self._source.name: values})
+        self._feeds = {cache.name: value for cache, value in zip(self._caches, fresh, strict=True)}
+        return result
+
+
+def _renewal(cache: Port, at: int, fresh: list[Port], session: Session) -> Port:
+    """Return the output that renews a cache: by name (``conv_cache`` and ``conv_cache_out``), else by order."""
+    named = [port for port in fresh if cache.name in port.name]
+    port = named[0] if len(named) == 1 else fresh[at] if at < len(fresh) else None
+    if port is None or port.shape != cache.shape:
+        raise ModelError(f"no output renews its input {cache}: it gives {listed(session.outputs)}", path=session.origin)
+    return port
+
+
+def listed(ports: Sequence[Port]) -> str:
+    """Return names and shapes, for messages."""
+    return ", ".join(map(str, ports))
+
+
 @lru_cache(maxsize=8)
 def open_session(model: OnnxFile, threads: int = 1, device: str = "cpu") -> Session:
     """Return a session for a model; the same one again for the same model, which any number of processors may share.

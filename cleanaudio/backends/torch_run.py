@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.onnx_causal import CausalContract
 from cleanaudio.backends.onnx_frames import FrameContract
 from cleanaudio.backends.onnx_waveform import WaveformContract, own_grid
 from cleanaudio.backends.session import Port, Session
@@ -45,16 +46,17 @@ class TorchSession:
         from cleanaudio.networks.frames import FrameNetwork
 
         self.origin = origin
-        self._frames = isinstance(network, FrameNetwork)
         self._network: Any = network
         self._device = next(network.parameters()).device
+        states = network.state_shapes()
+        self._in_pieces = bool(states)
         if isinstance(network, FrameNetwork):
-            states = network.state_shapes()
             shape = (1, network.size // 2 + 1, None, 2)
-            self.inputs = [Port("mix", shape), *(Port(name, size) for name, size in states.items())]
-            self.outputs = [Port("enh", shape), *(Port(f"{name}_out", size) for name, size in states.items())]
+            source, clean = Port("mix", shape), Port("enh", shape)
         else:
-            self.inputs, self.outputs = [Port("audio_input", (1, None))], [Port("audio_output", (1, None))]
+            source, clean = Port("audio_input", (1, None)), Port("audio_output", (1, None))
+        self.inputs = [source, *(Port(name, size) for name, size in states.items())]
+        self.outputs = [clean, *(Port(f"{name}_out", size) for name, size in states.items())]
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, Array]) -> list[Array]:
         """Run the network once; see :meth:`cleanaudio.backends.session.Session.run`."""
@@ -62,7 +64,7 @@ class TorchSession:
 
         tensors = [torch.from_numpy(np.ascontiguousarray(feeds[port.name])).to(self._device) for port in self.inputs]
         with torch.no_grad():
-            outputs = self._network(*tensors) if self._frames else [self._network.enhance(*tensors)]
+            outputs = self._network(*tensors) if self._in_pieces else [self._network.enhance(*tensors)]
         by_name = {port.name: output for port, output in zip(self.outputs, outputs, strict=True)}
         return [by_name[name].cpu().numpy() for name in (names or by_name)]
 
@@ -119,7 +121,9 @@ class Torch(Backend):
 
     def _load(
         self, argument: str, setup: Setup, options: Mapping[str, Value]
-    ) -> tuple[FrameContract | WaveformContract, str]:
+    ) -> tuple[FrameContract | CausalContract | WaveformContract, str]:
+        from cleanaudio.networks.frames import FrameNetwork
+
         path = Path(argument) / f"{options['checkpoint']}.safetensors"
         if options["checkpoint"] == "best" and not path.exists():
             path = path.with_stem("last")
@@ -129,13 +133,13 @@ class Torch(Backend):
             raise ModelError("there is no checkpoint", path=path, remedy="name a folder of cleanaudio train") from None
         network, digest = _read(path, stamp, setup.device)
         session = cast(Session, TorchSession(network, str(path)))
-        if len(session.inputs[0].shape) != 4:  # samples go in, not spectra
+        if isinstance(network, FrameNetwork):
+            return FrameContract(session, network.rate, network.hop, network.window_name, network.delay), digest
+        if not network.state_shapes():
             needs = network.rate, network.context, network.ahead
             grid, live = own_grid(*needs, setup.live), own_grid(*needs, live=True)
             return WaveformContract(session, network.rate, grid, live), digest
-        frames: Any = network
-        delay = frames.look_ahead * frames.hop
-        return FrameContract(session, network.rate, frames.hop, frames.window_name, delay), digest
+        return CausalContract(session, network.rate, network.hop, network.delay), digest
 
 
 @lru_cache(maxsize=4)

@@ -1,10 +1,10 @@
 """Conv-TasNet (Luo & Mesgarani 2019): a learned transform, a temporal convolutional network that masks it, and back.
 
 The letters of the paper's table I stand behind the fields of the config. ``FULL`` and ``BASE`` normalise over the whole
-recording. ``SMALL`` is causal, with the cumulative normalisation of the paper's eq. 9; it has frames of 20 ms instead
-of one or two, so that there are few of them, begins with the Fourier transform in the place of random filters, as
-Ditter & Gerkmann (2020) begin with gammatones, and its separator sees roots, which brings soft sounds nearer to loud
-ones.
+recording. ``SMALL`` is causal, with the cumulative normalisation of the paper's eq. 9, whose past fades here, so that
+the third hour of a recording is normalised as its first minute is; it has frames of 20 ms instead of one or two, so
+that there are few of them, begins with the Fourier transform in the place of random filters, as Ditter & Gerkmann
+(2020) begin with gammatones, and its separator sees roots, which brings soft sounds nearer to loud ones.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class ConvTasNetConfig:
         Whether the filters begin as a Fourier transform; needs ``filters = 2 * kernel = 4 * stride``.
     power : float
         The separator sees what is encoded to this power.
+    memory : float
+        Frames over which the cumulative normalisation forgets, to 1 / e.
     """
 
     filters: int = 640
@@ -55,11 +57,41 @@ class ConvTasNetConfig:
     causal: bool = True
     fourier: bool = True
     power: float = 0.5
+    memory: float = 500.0
 
 
 SMALL = ConvTasNetConfig()
 BASE = ConvTasNetConfig(256, 20, 10, 256, 512, 256, 3, 8, 3, False, False, 1.0)
 FULL = ConvTasNetConfig(512, 16, 8, 128, 512, 128, 3, 8, 3, False, False, 1.0)
+
+
+class Fading:
+    """Means over the time that has passed, in which older frames count less.
+
+    Parameters
+    ----------
+    frames : int
+        Of the piece at hand.
+    memory : float
+        Frames until a frame counts 1 / e.
+    device : torch.device
+    """
+
+    def __init__(self, frames: int, memory: float, device: torch.device) -> None:
+        place = torch.arange(frames, device=device)
+        age = place[:, None] - place
+        self.weights = torch.where(age >= 0, torch.exp(-age.clamp(min=0) / memory), 0.0)
+        self.fade = torch.exp(-(place + 1) / memory)
+
+    def __call__(self, values: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the means so far of values (batch, count, frames), and the sums to go on with.
+
+        Sums, (batch, count + 1), hold the number of frames in their last place, faded like everything else.
+        """
+        with torch.autocast(values.device.type, enabled=False):  # sums over seconds want more than half precision
+            values = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
+            sums = values @ self.weights.T + before[:, :, None] * self.fade
+        return sums[:, :-1] / sums[:, -1:], sums[:, :, -1]
 
 
 class GlobalNorm(nn.Module):
@@ -70,25 +102,24 @@ class GlobalNorm(nn.Module):
         self.gain = nn.Parameter(torch.ones(channels, 1))
         self.bias = nn.Parameter(torch.zeros(channels, 1))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Take and return (batch, channels, frames)."""
+    def forward(self, x: Tensor, fading: Fading | None, before: Tensor) -> tuple[Tensor, Tensor]:
+        """Take (batch, channels, frames), return the same, and the state (batch, 3), of which this one has no need."""
         mean = x.mean((1, 2), keepdim=True)
         variance = (x - mean).square().mean((1, 2), keepdim=True)
-        return (x - mean) / (variance + 1e-8).sqrt() * self.gain + self.bias
+        return (x - mean) / (variance + 1e-8).sqrt() * self.gain + self.bias, before
 
 
 class CumulativeNorm(GlobalNorm):
     """Normalisation over channels and the time that has passed (the paper's eqs. 8 and 9)."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Take and return (batch, channels, frames)."""
-        x = x.float()  # sums over seconds want more than half precision
-        ones = torch.ones_like(x[:1, :1])
-        count = ones.cumsum(2)
-        mean = x.mean(1, keepdim=True).cumsum(2) / count
-        square = x.square().mean(1, keepdim=True).cumsum(2) / count
+    def forward(self, x: Tensor, fading: Fading | None, before: Tensor) -> tuple[Tensor, Tensor]:
+        """Take (batch, channels, frames) and the state (batch, 3), return both anew."""
+        assert fading is not None
+        x = x.float()
+        means, after = fading(torch.stack([x.mean(1), x.square().mean(1)], dim=1), before)
+        mean, square = means[:, :1], means[:, 1:]
         variance = (square - mean.square()).clamp(min=0)
-        return (x - mean) / (variance + 1e-6).sqrt() * self.gain + self.bias
+        return (x - mean) / (variance + 1e-6).sqrt() * self.gain + self.bias, after
 
 
 class TemporalBlock(nn.Module):
@@ -98,18 +129,40 @@ class TemporalBlock(nn.Module):
         super().__init__()
         c = config
         norm = CumulativeNorm if c.causal else GlobalNorm
-        reach = (c.width - 1) * dilation
-        self.around = (reach, 0) if c.causal else (reach // 2, reach - reach // 2)
+        self.reach = (c.width - 1) * dilation
+        self.after = 0 if c.causal else self.reach - self.reach // 2
         self.widen = nn.Sequential(nn.Conv1d(c.bottleneck, c.hidden, 1), nn.PReLU(), norm(c.hidden))
         self.depthwise = nn.Conv1d(c.hidden, c.hidden, c.width, dilation=dilation, groups=c.hidden)
         self.settle = nn.Sequential(nn.PReLU(), norm(c.hidden))
         self.onward = None if last else nn.Conv1d(c.hidden, c.bottleneck, 1)
         self.skip = nn.Conv1d(c.hidden, c.skip, 1)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Take (batch, bottleneck, frames), return the same and (batch, skip, frames)."""
-        y = self.settle(self.depthwise(functional.pad(self.widen(x), self.around)))
-        return x if self.onward is None else x + self.onward(y), self.skip(y)
+    def forward(self, x: Tensor, fading: Fading | None, before: Tensor, past: Tensor) -> tuple[Tensor, ...]:
+        """Go on by some frames.
+
+        Parameters
+        ----------
+        x : Tensor, shape (batch, bottleneck, frames)
+        fading : Fading, optional
+            Of the causal form.
+        before : Tensor, shape (2, batch, 3)
+            States of both normalisations.
+        past : Tensor, shape (batch, hidden, reach)
+            What the depthwise convolution still sees of earlier frames; where it looks ahead too, only so much is
+            taken that the frames keep their number.
+
+        Returns
+        -------
+        tuple of Tensor
+            x anew, what goes to the sum of all (batch, skip, frames), and both states anew.
+        """
+        widen, activation, norm = self.widen
+        wide, first = norm(activation(widen(x)), fading, before[0])
+        seen = torch.cat([past[:, :, self.after :], functional.pad(wide, (0, self.after))], dim=2)
+        activation, norm = self.settle
+        y, second = norm(activation(self.depthwise(seen)), fading, before[1])
+        onward = x if self.onward is None else x + self.onward(y)
+        return onward, self.skip(y), torch.stack([first, second]), seen[:, :, seen.shape[2] - self.reach :]
 
 
 class ConvTasNet(Network):
@@ -126,9 +179,10 @@ class ConvTasNet(Network):
     def __init__(self, config: ConvTasNetConfig | None = None) -> None:
         super().__init__()
         self.config = c = config or SMALL
-        reach = sum((c.width - 1) * 2**block for block in range(c.blocks)) * c.repeats
-        self.context = max(reach * c.stride, 2 * RATE)
-        self.ahead = c.kernel if c.causal else self.context
+        self.hop, self.delay = c.stride, c.kernel - c.stride
+        if not c.causal:
+            reach = sum((c.width - 1) * 2**block for block in range(c.blocks)) * c.repeats
+            self.context = self.ahead = max(reach * c.stride, 2 * RATE)
         self.encoder = nn.Conv1d(1, c.filters, c.kernel, c.stride, bias=False)
         self.enter = nn.Sequential(
             (CumulativeNorm if c.causal else GlobalNorm)(c.filters), nn.Conv1d(c.filters, c.bottleneck, 1)
@@ -143,18 +197,58 @@ class ConvTasNet(Network):
             for layer in (self.encoder, self.decoder):
                 layer.weight.data = fourier_filters(c.kernel)[:, None] / self.scale
 
+    def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
+        """Return the last samples that came and the first that are not complete, and the states of the separator."""
+        return self._shapes(batch) if self.config.causal else {}
+
+    def _shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
+        c = self.config
+        shapes: dict[str, tuple[int, ...]] = {
+            "samples": (batch, 1, self.delay),
+            "unfinished": (batch, 1, self.delay),
+            "sums": (1 + 2 * len(self.blocks), batch, 3),
+        }
+        for number in range(len(self.blocks)):
+            shapes[f"past_{number}"] = (batch, c.hidden, (c.width - 1) * 2 ** (number % c.blocks))
+        return shapes
+
+    def forward(self, noisy: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """Go on by some strides.
+
+        Parameters
+        ----------
+        noisy : Tensor, shape (batch, strides * stride)
+        *states : Tensor
+            As :meth:`start` gives them, or as the last call returned them.
+
+        Returns
+        -------
+        tuple of Tensor
+            Clean samples that lie ``delay`` behind those that went in, then the states.
+        """
+        samples, unfinished, sums, *past = states
+        samples = torch.cat([samples, noisy[:, None]], dim=2)
+        encoded = functional.relu(self.encoder(samples)) * self.scale
+        fading = Fading(encoded.shape[2], self.config.memory, noisy.device) if self.config.causal else None
+        norm, narrow = self.enter
+        seen = encoded if self.config.power == 1 else (encoded + 1e-6) ** self.config.power
+        x, after = norm(seen, fading, sums[0])
+        x, renewed = narrow(x), [after[None]]
+        total = torch.zeros_like(x[:, :1])
+        for number, block in enumerate(self.blocks):
+            x, skip, after, past[number] = block(x, fading, sums[2 * number + 1 : 2 * number + 3], past[number])
+            total = total + skip
+            renewed.append(after)
+        clean = self.decoder(encoded * (self.masks(total) * self.scale)).float()
+        ready = noisy.shape[1]
+        clean = clean + functional.pad(unfinished, (0, ready))
+        return clean[:, 0, :ready], samples[:, :, ready:], clean[:, :, ready:], torch.cat(renewed), *past
+
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""
-        lead = self.config.kernel - self.config.stride
-        padded = functional.pad(noisy[:, None], (lead, self.config.kernel))
-        encoded = functional.relu(self.encoder(padded)) * self.scale
-        x = self.enter(encoded if self.config.power == 1 else (encoded + 1e-6) ** self.config.power)
-        total = torch.zeros_like(x[:, :1])
-        for block in self.blocks:
-            x, skip = block(x)
-            total = total + skip
-        clean = self.decoder(encoded * (self.masks(total) * self.scale))
-        return clean[:, 0, lead:][:, : noisy.shape[1]]
+        behind = self.delay + -noisy.shape[1] % self.hop
+        states = (torch.zeros(shape, device=noisy.device) for shape in self._shapes(len(noisy)).values())
+        return self(functional.pad(noisy, (0, behind)), *states)[0][:, self.delay :][:, : noisy.shape[1]]
 
 
 def fourier_filters(kernel: int) -> Tensor:

@@ -18,7 +18,7 @@ class FrameNetwork(Network):
     """A causal network on spectra, which runs over a whole recording or frame by frame with the same result.
 
     ``forward(spectra, *states)`` takes spectra of shape (batch, bins, frames, 2) and returns the clean spectra of
-    frames that are ``look_ahead`` earlier, then the new states. The states start at zero.
+    frames that are ``look_ahead`` earlier, then the new states.
 
     Attributes
     ----------
@@ -31,21 +31,17 @@ class FrameNetwork(Network):
 
     window_name: ClassVar[WindowName]
     size: ClassVar[int]
-    hop: ClassVar[int]
+    hop: int
     look_ahead: ClassVar[int] = 0
 
     def __init__(self) -> None:
         super().__init__()
+        self.delay = self.look_ahead * self.hop
         self.spectrum = Spectrum(torch.from_numpy(window(self.window_name, self.size)), self.hop)
 
     @abstractmethod
     def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
         """Return names and shapes of the states of so many signals."""
-
-    def start(self, batch: int = 1) -> tuple[Tensor, ...]:
-        """Return the states before the first frame."""
-        like = next(self.parameters())
-        return tuple(torch.zeros(shape, device=like.device) for shape in self.state_shapes(batch).values())
 
     def spectra(self, noisy: Tensor) -> Tensor:
         """Return the clean spectra of whole signals: (batch, samples) to (batch, frames, bins), complex64."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 
@@ -17,12 +18,28 @@ class Network(nn.Module):
         Hz.
     context, ahead : int
         Samples that must be known before and behind a stretch, so that it comes out as within the whole recording; 0
-        where there are explicit states instead.
+        where there are states instead.
+    hop, delay : int
+        Of networks with states: samples that the pieces are a multiple of, and by which the output of a piece lags.
     """
 
     rate: ClassVar[int]
     context: int = 0
     ahead: int = 0
+    hop: int = 1
+    delay: int = 0
+
+    def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
+        """Return names and shapes of the states of so many signals; none where a network must hear whole stretches.
+
+        A network with states is called with a piece and its states and returns both anew; states start at zero.
+        """
+        return {}
+
+    def start(self, batch: int = 1) -> tuple[Tensor, ...]:
+        """Return the states before the first piece."""
+        like = next(self.parameters())
+        return tuple(torch.zeros(shape, device=like.device) for shape in self.state_shapes(batch).values())
 
     @abstractmethod
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:

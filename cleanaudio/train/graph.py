@@ -23,42 +23,45 @@ SMALLEST_HALVED = 1024
 def graph(network: Network) -> tuple[bytes, dict[str, str]]:
     """Return the ONNX model of a network, and what its card must say so that it can be run.
 
-    A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` and the states by
-    name go in, ``enh`` and the states with ``_out`` behind their names come out, the frame axis is free. Any other
-    network becomes ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples), the sample axis free.
+    A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` to ``enh``, the
+    frame axis is free. Any other network becomes ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples),
+    the sample axis free. States go in by their names and come out with ``_out`` behind them.
     """
     network.eval()
+    names = list(network.state_shapes())
+    model: nn.Module = network
     if isinstance(network, FrameNetwork):
-        names = list(network.state_shapes())
         example: tuple[Tensor, ...] = (torch.zeros(1, network.size // 2 + 1, 4, 2), *network.start())
-        inputs, outputs = ["mix", *names], ["enh", *(f"{name}_out" for name in names)]
-        free = {"mix": {2: "frames"}, "enh": {2: "frames"}}
+        inputs, outputs, free = ["mix"], ["enh"], {2: "frames"}
         facts = {
             "contract": "stft-frames",
             "window": network.window_name,
             "hop": str(network.hop),
-            "delay": str(network.look_ahead * network.hop),
-            "latency": str(network.size + network.look_ahead * network.hop),
+            "delay": str(network.delay),
+            "latency": str(network.size + network.delay),
         }
-        model: nn.Module = network
     else:
-        model = _Waveform(network).eval()  # else the exporter would put the network back into training
-        example = (torch.zeros(1, network.rate),)
-        inputs, outputs = ["audio_input"], ["audio_output"]
-        free = {"audio_input": {1: "samples"}, "audio_output": {1: "samples"}}
-        live = own_grid(network.rate, network.context, network.ahead, live=True)
-        needs = {"context": network.context, "ahead": network.ahead, "latency": live.latency}
+        inputs, outputs, free = ["audio_input"], ["audio_output"], {1: "samples"}
+        if names:
+            example = (torch.zeros(1, 4 * network.hop), *network.start())
+            needs = {"hop": network.hop, "delay": network.delay, "latency": network.hop + network.delay}
+        else:
+            model = _Waveform(network).eval()  # else the exporter would put the network back into training
+            example = (torch.zeros(1, network.rate),)
+            live = own_grid(network.rate, network.context, network.ahead, live=True)
+            needs = {"context": network.context, "ahead": network.ahead, "latency": live.latency}
         facts = {"contract": "waveform", **{name: str(value) for name, value in needs.items()}}
+    axes = {inputs[0]: free, outputs[0]: free}
+    inputs, outputs = [*inputs, *names], [*outputs, *(f"{name}_out" for name in names)]
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            model, example, buffer, input_names=inputs, output_names=outputs, dynamic_axes=free, opset_version=OPSET,
+            model, example, buffer, input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
             dynamo=False,
         )  # fmt: skip
     data = buffer.getvalue()
-    if isinstance(network, FrameNetwork):
-        data = _with_shapes(data, {f"{name}_out": shape for name, shape in network.state_shapes().items()})
+    data = _with_shapes(data, {f"{name}_out": shape for name, shape in network.state_shapes().items()})
     return data, {"rate": str(network.rate), **facts}
 
 
@@ -134,23 +137,26 @@ def scaled(data: bytes, factor: float) -> bytes:
 
 
 def difference(network: Network, data: bytes) -> float:
-    """Return the largest difference of the outputs on noise, in two pieces where there are states."""
+    """Return the largest difference of the outputs on noise, in three pieces where there are states."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     noise = torch.randn(1, network.rate, generator=torch.Generator().manual_seed(1)) * 0.1
+    names, axis = list(network.state_shapes()), 1
     with torch.no_grad():
-        if not isinstance(network, FrameNetwork):
+        if not names:
             ours = network.enhance(noise).numpy()
             return float(np.abs(ours - session.run(None, {"audio_input": noise.numpy()})[0]).max())
-        spectra = torch.view_as_real(network.spectrum(noise).transpose(1, 2))
-        ours = network(spectra, *network.start())[0].numpy()
-    names = list(network.state_shapes())
+        whole, step = noise, network.hop
+        if isinstance(network, FrameNetwork):
+            whole, step, axis = torch.view_as_real(network.spectrum(noise).transpose(1, 2)), 1, 2
+        ours = network(whole, *network.start())[0].numpy()
     states = [state.numpy() for state in network.start()]
     pieces = []
-    for piece in (spectra[:, :, :7], spectra[:, :, 7:8], spectra[:, :, 8:]):
-        enhanced, *states = session.run(None, {"mix": piece.numpy(), **dict(zip(names, states, strict=True))})
+    for piece in whole.tensor_split([7 * step, 8 * step], dim=axis):
+        feeds = dict(zip([session.get_inputs()[0].name, *names], [piece.numpy(), *states], strict=True))
+        enhanced, *states = session.run(None, feeds)
         pieces.append(enhanced)
-    return float(np.abs(ours - np.concatenate(pieces, axis=2)).max())
+    return float(np.abs(ours - np.concatenate(pieces, axis=axis)).max())

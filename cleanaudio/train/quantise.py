@@ -72,8 +72,7 @@ def _feeds(network: Network, noisy: Sequence[NDArray[np.float32]]) -> Iterator[d
         samples = torch.from_numpy(np.ascontiguousarray(recording[: LONGEST_S * network.rate]))[None]
         if isinstance(network, FrameNetwork):
             with torch.no_grad():
-                spectra = torch.view_as_real(network.spectrum(samples).transpose(1, 2)).numpy()
-            names = network.state_shapes()
-            yield {"mix": spectra} | {name: np.zeros(shape, np.float32) for name, shape in names.items()}
+                feeds = {"mix": torch.view_as_real(network.spectrum(samples).transpose(1, 2)).numpy()}
         else:
-            yield {"audio_input": samples.numpy()}
+            feeds = {"audio_input": samples[:, : samples.shape[1] // network.hop * network.hop].numpy()}
+        yield feeds | {name: np.zeros(shape, np.float32) for name, shape in network.state_shapes().items()}

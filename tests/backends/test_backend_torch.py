@@ -33,14 +33,15 @@ def run(setup, folder, signal, cuts=(0, 1000, 1001, 30000)):
     return np.concatenate([*(processor.process(block) for block in blocks), processor.flush()], axis=1), resolved
 
 
-def test_a_checkpoint_cleans_as_the_network_does(tmp_path):
-    network = write_run(tmp_path / "run", "fullband")
+@pytest.mark.parametrize(("name", "rate", "latency"), [("fullband", 48000, 1440), ("conv-tasnet", 16000, 32)])
+def test_a_checkpoint_cleans_as_the_network_does(tmp_path, name, rate, latency):
+    network = write_run(tmp_path / "run", name)
     noise = (0.1 * np.random.default_rng(1).standard_normal((1, 50000))).astype(np.float32)
-    out, resolved = run(Setup(48000, 1), tmp_path / "run", noise)
+    out, resolved = run(Setup(rate, 1), tmp_path / "run", noise)
     with torch.no_grad():
         ours = network.enhance(torch.from_numpy(noise)).numpy()
     assert out.shape == noise.shape and np.abs(out - ours).max() < 1e-4
-    assert (resolved.rate, resolved.latency) == (48000, 1440)
+    assert (resolved.rate, resolved.latency) == (rate, latency)
     assert len(resolved.hashes["checkpoint"]) == 64
 
 

@@ -86,7 +86,7 @@ def test_nothing_is_known_of_the_future_beyond_the_look_ahead(name):
     other[:, change:] = 0.1 * torch.randn(1, network.rate - change)
     with torch.no_grad():
         difference = (network.enhance(noisy) - network.enhance(other))[0].abs().numpy()
-    latency = network.size + network.look_ahead * network.hop
+    latency = network.size + network.delay
     assert difference[: change - latency].max() == 0
     assert difference[change:].max() > 1e-4
     assert latency / network.rate <= 0.032
@@ -99,7 +99,23 @@ def test_causal_conv_tasnet_does_not_look_ahead():
     other[:, 4000:] = 0
     with torch.no_grad():
         difference = (network.enhance(noisy) - network.enhance(other))[0].abs().numpy()
-    assert difference[: 4000 - network.config.kernel].max() < 1e-6
+    latency = network.hop + network.delay
+    assert difference[: 4000 - latency].max() < 1e-6
+    assert difference[4000 - network.delay :].max() > 1e-4
+    assert latency / network.rate <= 0.02
+
+
+def test_causal_conv_tasnet_in_pieces_is_the_same_as_all_at_once():
+    network = lively("conv-tasnet")
+    noisy = 0.1 * torch.randn(2, 40 * network.hop)
+    with torch.no_grad():
+        whole = network(noisy, *network.start(2))[0]
+        states, pieces = network.start(2), []
+        for piece in noisy.split([network.hop * strides for strides in (1, 30, 2, 7)], dim=1):
+            clean, *states = network(piece, *states)
+            pieces.append(clean)
+    assert torch.allclose(torch.cat(pieces, dim=1), whole, atol=1e-5)
+    assert [state.shape for state in states] == [state.shape for state in network.start(2)]
 
 
 def test_conv_tasnet_has_the_size_of_the_paper():
@@ -119,11 +135,19 @@ def test_fourier_filters_give_the_signal_back():
 
 
 def test_cumulative_norm_is_the_mean_and_deviation_so_far():
-    x = torch.randn(1, 5, 40)
-    ours = conv_tasnet.CumulativeNorm(5)(x).detach().numpy()[0]
-    for frame in (0, 7, 39):
+    x, memory = torch.randn(1, 5, 40), 20.0
+    norm = conv_tasnet.CumulativeNorm(5)
+    halves, before = [], torch.zeros(1, 3)
+    for half in x.split([13, 27], dim=2):
+        out, before = norm(half, conv_tasnet.Fading(half.shape[2], memory, x.device), before)
+        halves.append(out)
+    ours = torch.cat(halves, dim=2).detach().numpy()[0]
+    for frame in (0, 7, 12, 13, 39):
         past = x[0, :, : frame + 1].numpy()
-        assert np.allclose(ours[:, frame], (past[:, -1] - past.mean()) / past.std(), atol=1e-3)
+        weights = np.exp(-np.arange(frame, -1, -1) / memory)
+        mean = np.average(past.mean(0), weights=weights)
+        power = np.average((past**2).mean(0), weights=weights)
+        assert np.allclose(ours[:, frame], (past[:, -1] - mean) / (power - mean**2) ** 0.5, atol=1e-3)
 
 
 def test_fullband_stays_within_its_multiplications():

@@ -50,10 +50,10 @@ def small_run(folder):
 def test_the_graph_does_what_torch_does_at_any_length(name):
     torch.manual_seed(1)
     network = registry.build(name).eval()
-    data, facts = graph(network)
+    data, _ = graph(network)
     onnx.checker.check_model(onnx.load_from_string(data))
     assert difference(network, data) < TOLERANCE
-    if facts["contract"] == "waveform":
+    if not network.state_shapes():
         session = onnxruntime.InferenceSession(data)
         for samples in (1000, 5003):
             noise = 0.1 * torch.randn(1, samples)
@@ -178,7 +178,7 @@ def test_the_backend_for_foreign_models_runs_our_exports(tmp_path, name):
     assert out.shape == noise.shape
     with torch.no_grad():
         ours = network.enhance(noise).numpy()
-    if facts["contract"] == "stft-frames":
+    if network.state_shapes():  # else chunk by chunk, which differs a little
         assert resolved.latency == int(facts["latency"])
         assert np.abs(out - ours).max() < TOLERANCE
 

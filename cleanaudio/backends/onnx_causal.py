@@ -1,0 +1,117 @@
+"""The contract ``waveform`` with caches: a causal network from samples to samples, fed as they come."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.backends.blocks import Queue, Sane
+from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.linking import spread
+from cleanaudio.backends.session import Cached, Port, Session, listed
+from cleanaudio.errors import ModelError
+
+Audio = NDArray[np.float32]
+
+_HOPS = 100  # at once
+
+
+def stream_port(ports: list[Port]) -> Port | None:
+    """Return the port that holds any number of samples, (1, n), if it is the only one beside caches of fixed sizes."""
+    free = [port for port in ports if None in port.shape]
+    return free[0] if len(ports) > 1 and len(free) == 1 and free[0].shape in ((1, None), (None, None)) else None
+
+
+class Stream:
+    """A causal model on one channel.
+
+    Parameters
+    ----------
+    session : Session
+    hop : int
+        Samples; the model is given a multiple of it.
+    delay : int
+        Samples by which its output lags.
+    patience : int
+        Samples without a number from the start until that is an error.
+
+    Raises
+    ------
+    ModelError
+        Not of this contract.
+    """
+
+    def __init__(self, session: Session, hop: int, delay: int, patience: int) -> None:
+        source, clean = stream_port(session.inputs), stream_port(session.outputs)
+        if source is None or clean is None:
+            ports = f"it takes {listed(session.inputs)} and gives {listed(session.outputs)}"
+            raise ModelError(f"is not of the contract waveform: {ports}", path=session.origin)
+        self._step, self._hop, self._origin = Cached(session, source, clean), hop, session.origin
+        self._sane = Sane(session.origin, patience)
+        self.latency = hop + delay
+        self._delay = delay
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._step.reset()
+        self._sane.reset()
+        self._waiting = Queue(1)
+        self._owed = 0
+        self._skip = self._delay
+
+    def process(self, block: Audio) -> Audio:
+        """Take (1, n), return (1, m)."""
+        self._owed += block.shape[1]
+        return self._advance(block)
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed: the model hears silence behind the end."""
+        behind = self._delay + -(self._waiting.frames + self._delay) % self._hop
+        last = self._advance(np.zeros((1, behind), np.float32))
+        self._sane.check()
+        return last
+
+    def _advance(self, block: Audio) -> Audio:
+        self._waiting.push(block)
+        ready = self._waiting.pop(self._waiting.frames // self._hop * self._hop)
+        pieces = np.split(ready, range(_HOPS * self._hop, ready.shape[1], _HOPS * self._hop), axis=1)
+        out = np.concatenate([self._run(piece) for piece in pieces if piece.size] or [ready], axis=1)
+        skip = min(self._skip, out.shape[1])
+        self._skip -= skip
+        out = out[:, skip : skip + self._owed]
+        self._owed -= out.shape[1]
+        return out
+
+    def _run(self, piece: Audio) -> Audio:
+        clean = self._step(piece)
+        if clean.shape != piece.shape:
+            raise ModelError(f"gives {clean.size} samples for {piece.size}", path=self._origin)
+        healthy = self._sane(clean)
+        if healthy is not clean:  # the caches hold the same nonsense
+            self._step.reset()
+        return healthy
+
+
+class CausalContract:
+    """A model of this contract.
+
+    Parameters
+    ----------
+    session : Session
+    rate : int
+        Hz.
+    hop, delay : int
+        Samples.
+    """
+
+    def __init__(self, session: Session, rate: int, hop: int, delay: int) -> None:
+        self._session, self.rate, self._hop, self._delay = session, rate, max(1, hop), delay
+        self.latency = self._make().latency
+
+    def open(self, setup: Setup) -> Processor:
+        """Return a fresh processor for all channels of ``setup``."""
+        return spread(self._make, setup, self.rate)
+
+    def _make(self) -> Stream:
+        return Stream(self._session, self._hop, self._delay, patience=self.rate)
