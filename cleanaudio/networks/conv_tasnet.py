@@ -1,10 +1,10 @@
 """Conv-TasNet (Luo & Mesgarani 2019): a learned transform, a temporal convolutional network that masks it, and back.
 
-The letters of the paper's table I stand behind the fields of the config. ``FULL`` and ``BASE`` normalise over the whole
-recording. ``SMALL`` is causal, with the cumulative normalisation of the paper's eq. 9, whose past fades here, so that
-the third hour of a recording is normalised as its first minute is; it has frames of 20 ms instead of one or two, so
-that there are few of them, begins with the Fourier transform in the place of random filters, as Ditter & Gerkmann
-(2020) begin with gammatones, and its separator sees roots, which brings soft sounds nearer to loud ones.
+The letters of the paper's table I stand behind the fields of the config, whose defaults are small and causal, with the
+cumulative normalisation of the paper's eq. 9. Its past fades here, so that the third hour of a recording is normalised
+as its first minute is. Frames last 20 ms instead of one or two, so that there are few of them; the filters begin as the
+Fourier transform instead of at random, as Ditter & Gerkmann (2020) begin with gammatones; and the separator sees roots,
+which brings soft sounds nearer to loud ones. What is not causal normalises over the whole recording.
 """
 
 from __future__ import annotations
@@ -58,11 +58,6 @@ class ConvTasNetConfig:
     fourier: bool = True
     power: float = 0.5
     memory: float = 500.0
-
-
-SMALL = ConvTasNetConfig()
-BASE = ConvTasNetConfig(256, 20, 10, 256, 512, 256, 3, 8, 3, False, False, 1.0)
-FULL = ConvTasNetConfig(512, 16, 8, 128, 512, 128, 3, 8, 3, False, False, 1.0)
 
 
 class Fading:
@@ -171,14 +166,13 @@ class ConvTasNet(Network):
     Parameters
     ----------
     config : ConvTasNetConfig, optional
-        Default: ``SMALL``.
     """
 
     rate = RATE
 
     def __init__(self, config: ConvTasNetConfig | None = None) -> None:
         super().__init__()
-        self.config = c = config or SMALL
+        self.config = c = config or ConvTasNetConfig()
         self.hop, self.delay = c.stride, c.kernel - c.stride
         if not c.causal:
             reach = sum((c.width - 1) * 2**block for block in range(c.blocks)) * c.repeats

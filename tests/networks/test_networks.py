@@ -7,6 +7,7 @@ from cleanaudio.errors import RecipeError
 from cleanaudio.networks import conv_tasnet, registry
 from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.networks.fullband import band_weights
+from cleanaudio.train import config
 from cleanaudio.train.losses import EnhancementLoss
 
 STREAMING = ("autoencoder", "fullband", "mask-lstm-streaming")
@@ -120,7 +121,7 @@ def test_causal_conv_tasnet_in_pieces_is_the_same_as_all_at_once():
 
 def test_conv_tasnet_has_the_size_of_the_paper():
     # Luo & Mesgarani (2019), table II: 5.1 million parameters for two talkers, who need 65 thousand more for masks.
-    network = conv_tasnet.ConvTasNet(conv_tasnet.FULL)
+    network = registry.build("conv-tasnet", config.read(config.shipped()["conv-tasnet-full"]).options)
     count = sum(parameter.numel() for parameter in network.parameters())
     assert 4.9e6 < count < 5.15e6
 
