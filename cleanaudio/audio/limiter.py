@@ -1,7 +1,7 @@
 """A look-ahead peak limiter that is not there until it is needed.
 
-The gain that keeps each frame within ±1 is made to begin early and to end slowly: the attenuation in decibels is
-taken as the maximum over the look-ahead, falls back by at most a constant slope, and is averaged over the length of
+The gain that keeps each frame below the ceiling is made to begin early and to end slowly: the attenuation in decibels
+is taken as the maximum over the look-ahead, falls back by at most a constant slope, and is averaged over the length of
 the look-ahead, so that it arrives at a peak with it and never jumps. All channels get the same gain.
 """
 
@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from cleanaudio.audio.true_peak import PeakFollower
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,42 +23,53 @@ RELEASE_DB_PER_S = 60.0
 
 
 class Limiter:
-    """Streaming limiter at full scale; frames whose neighbourhood does not exceed ±1 pass bit by bit.
+    """Streaming limiter; frames whose neighbourhood does not exceed the ceiling pass bit by bit.
 
     Parameters
     ----------
     rate, channels : int
+    ceiling : float
+        Linear, 1 is full scale.
+    true_peak : bool
+        Whether the waveform between the samples counts too.
 
     Attributes
     ----------
     limited : int
-        Samples above full scale so far.
+        Samples above the ceiling so far.
+    latency : int
+        Frames.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(self, rate: int, channels: int, ceiling: float = 1.0, true_peak: bool = False) -> None:
         self.limited = 0
+        self._ceiling = np.float32(ceiling)
+        self._follower = PeakFollower(rate, channels, floor=ceiling) if true_peak else None
         self._ahead = max(1, round(rate * LOOK_AHEAD_S))
         self._slope = RELEASE_DB_PER_S / rate
         self._waiting = np.zeros((channels, 0), dtype=np.float32)
         self._needed = np.zeros(0)  # dB, of the waiting frames
         self._released = 0.0  # dB, of the last frame that left
         self._history = np.zeros(self._ahead)  # dB before averaging, of the last frames that left
+        self.latency = self._ahead + (self._follower.lag if self._follower else 0)
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return the frames whose look-ahead is complete; ``block`` is not changed."""
-        peak = np.abs(block).max(axis=0, initial=0.0)
-        return self._advance(block, peak, keep=self._ahead)
+        sizes = np.abs(block)
+        self.limited += int(np.count_nonzero(sizes > self._ceiling))
+        peak = self._follower.process(block) if self._follower else sizes.max(axis=0, initial=0.0)
+        return self._advance(block, peak, keep=self.latency)
 
     def flush(self) -> Audio:
         """Return the frames that still wait."""
-        return self._advance(self._waiting[:, :0], np.zeros(0, dtype=np.float32), keep=0)
+        peak = self._follower.flush() if self._follower else np.zeros(0, dtype=np.float32)
+        return self._advance(self._waiting[:, :0], peak, keep=0)
 
     def _advance(self, block: Audio, peak: NDArray[np.float32], keep: int) -> Audio:
-        over = peak > 1.0
+        over = peak > self._ceiling
         needed = np.zeros(len(peak))
         if over.any():
-            self.limited += int(np.count_nonzero(np.abs(block[:, over]) > 1.0))
-            needed[over] = 20.0 * np.log10(peak[over].astype(np.float64))
+            needed[over] = 20.0 * np.log10(peak[over] / float(self._ceiling))
         audio = np.concatenate((self._waiting, block), axis=1)
         needed = np.concatenate((self._needed, needed))
         count = max(0, audio.shape[1] - keep)
@@ -66,7 +79,7 @@ class Limiter:
             return out
         gain = self._gain(needed, count)
         active = gain < 1.0
-        out[:, active] = np.clip(out[:, active] * gain[active], -1.0, 1.0)
+        out[:, active] = np.clip(out[:, active] * gain[active], -self._ceiling, self._ceiling)
         return out
 
     def _gain(self, needed: NDArray[np.float64], count: int) -> NDArray[np.float64]:

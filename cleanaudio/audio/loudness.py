@@ -1,6 +1,6 @@
-"""Loudness and true peak as broadcasters measure them (ITU-R BS.1770-4), while the recording streams by.
+"""Loudness as broadcasters measure it (ITU-R BS.1770-4), while the recording streams by.
 
-Both meters keep what does not grow with the recording, but for one number per 100 ms.
+The meter keeps what does not grow with the recording, but for one number per 100 ms.
 """
 
 from __future__ import annotations
@@ -133,58 +133,3 @@ class LoudnessMeter:
             return -np.inf
         kept = audible[audible > audible.mean() * 10 ** (RELATIVE_GATE_LU / 10)]
         return float(OFFSET_DB + 10 * np.log10(kept.mean()))
-
-
-_TAPS = 24
-"""Input samples that each interpolated one is made of."""
-_PIECE = 4096
-
-
-class TruePeakMeter:
-    """Highest level of the waveform between the samples (BS.1770-4, annex 2).
-
-    The signal is interpolated four times (twice from 96 kHz, not at all from 192 kHz) by a windowed sinc of 24 input
-    samples, twice as long as the example in the standard. Where the samples themselves are too low for the
-    interpolated ones to reach the highest peak so far, nothing is computed.
-
-    Parameters
-    ----------
-    rate, channels : int
-
-    Attributes
-    ----------
-    peak : float
-        Linear, 1 is full scale. :meth:`finish` adds the last few samples.
-    """
-
-    def __init__(self, rate: int, channels: int) -> None:
-        factor = 4 if rate < 96000 else 2 if rate < 192000 else 1
-        phases = np.arange(1, factor)[:, None] / factor
-        distance = np.arange(_TAPS)[None, :] - (_TAPS // 2 - 1) - phases
-        window = np.i0(8 * np.sqrt(np.maximum(0, 1 - (distance / (_TAPS / 2)) ** 2))) / np.i0(8)
-        taps = np.sinc(distance) * window
-        self._taps = (taps / taps.sum(axis=1, keepdims=True)).T.astype(np.float32) if factor > 1 else None
-        self._gain = 1.0 if self._taps is None else float(np.abs(self._taps).sum(axis=0).max())
-        self._past = np.zeros((channels, _TAPS - 1), np.float32)
-        self.peak = 0.0
-
-    def add(self, block: Audio) -> None:
-        """Take the next frames, (channels, n)."""
-        if not block.shape[1]:
-            return
-        self.peak = max(self.peak, float(max(block.max(), -block.min())))
-        if self._taps is None:
-            return
-        signal = np.concatenate([self._past, block], axis=1)
-        self._past = signal[:, -(_TAPS - 1) :].copy()
-        for start in range(0, signal.shape[1] - _TAPS + 1, _PIECE):
-            piece = signal[:, start : start + _PIECE + _TAPS - 1]
-            for row in piece[np.abs(piece).max(axis=1) * self._gain > self.peak]:
-                between = np.lib.stride_tricks.sliding_window_view(row, _TAPS) @ self._taps
-                self.peak = max(self.peak, float(np.abs(between).max()))
-
-    def finish(self) -> float:
-        """Return the true peak of the whole stream, linear; nothing may be added after it."""
-        if self._taps is not None:
-            self.add(np.zeros((len(self._past), _TAPS), np.float32))
-        return self.peak

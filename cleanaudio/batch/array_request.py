@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import cleanaudio
@@ -18,6 +18,7 @@ from cleanaudio.spatial.geometry import Direction, Geometry, speed_of_sound
 
 if TYPE_CHECKING:
     from cleanaudio.batch.judge import Judging
+    from cleanaudio.batch.levelling import Loudness
     from cleanaudio.batch.take import Stretch
 
 Method = Literal["mvdr", "gev", "mwf", "delay-and-sum", "superdirective"]
@@ -74,7 +75,7 @@ class ArrayRequest:
         0 … 1.
     device : str
         ``"cpu"`` or ``"cuda"``.
-    format, subtype, clip_mode, judging
+    format, subtype, clip_mode, loudness, judging
         As in :class:`cleanaudio.batch.recipe.Request`.
 
     Raises
@@ -103,6 +104,7 @@ class ArrayRequest:
     format: str | None = None
     subtype: str | None = None
     clip_mode: ClipMode = "limit"
+    loudness: Loudness | None = None
     judging: Judging | None = None
 
     def __post_init__(self) -> None:
@@ -198,6 +200,7 @@ class ArrayRequest:
             "format": self.format,
             "subtype": self.subtype,
             "clip_mode": self.clip_mode,
+            "loudness": asdict(self.loudness) if self.loudness else None,
             "dither": "tpdf",
             "device": self.device,
             "gate": self.judging.decides if self.judging else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.judge import Judging
+    from cleanaudio.batch.levelling import Loudness
     from cleanaudio.batch.take import Stretch
 
 ClipMode = Literal["limit", "rescale", "clamp"]
@@ -50,6 +51,8 @@ class Request:
         Of the output, in libsndfile's names; default: as the input.
     clip_mode : {"limit", "rescale", "clamp"}
         What happens to peaks over full scale in integer formats.
+    loudness : Loudness, optional
+        How loud the output shall be.
     fallback : tuple of str
         Specs to try, in order, when the backend cannot be had or fails on a file.
     device : str
@@ -72,6 +75,7 @@ class Request:
     format: str | None = None
     subtype: str | None = None
     clip_mode: ClipMode = "limit"
+    loudness: Loudness | None = None
     fallback: tuple[str, ...] = ()
     device: str = "cpu"
     guard: bool = False
@@ -124,6 +128,7 @@ def resolved(request: Request) -> dict[str, Any]:
         "format": request.format,
         "subtype": request.subtype,
         "clip_mode": request.clip_mode,
+        "loudness": asdict(request.loudness) if request.loudness else None,
         "dither": "tpdf",
         "device": request.device,
         "fallback": list(request.fallback),

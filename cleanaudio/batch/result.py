@@ -19,6 +19,7 @@ from cleanaudio.audio.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
+from cleanaudio.batch.levelling import Levelled, Loudness
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
 from cleanaudio.batch.take import Take
 from cleanaudio.errors import CleanAudioError
@@ -78,6 +79,10 @@ class Wanted(Protocol):
         """What happens to peaks over full scale in integer formats."""
 
     @property
+    def loudness(self) -> Loudness | None:
+        """How loud it shall be; None keeps the level that the processing gives."""
+
+    @property
     def judging(self) -> Judging | None:
         """What is measured of it, and what becomes of it if it fails."""
 
@@ -133,6 +138,7 @@ class Result:
         like = replace(info, channels=self.channels, channel_mask=mask)
         self._target = output_format(like, self.wanted.format, self.wanted.subtype)
         self.notes += info.warnings
+        self._level: Levelled | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -142,12 +148,14 @@ class Result:
         """Run the recording through a processor into the file; return the columns of the row."""
         info, frames = self._info, self.take.frames
         latency_ms = round(1000 * processor.latency / info.rate, 2)
+        processor = self._levelled(processor)
         scale = self._scale(processor)
         if self.wanted.judging is None:
             judged: Fields = {}
             clipped = self._write(processor, scale)
         else:
             clipped, judged = self._judged(processor, scale, latency_ms)
+        self.notes += self._level.notes() if self._level else []
         if self.take.reader.repaired:
             self.notes.append(f"{self.take.reader.repaired} samples were not numbers and became silence")
         if not frames:
@@ -161,8 +169,18 @@ class Result:
             **judged,
             **_levels(self._before, "in"),
             **_levels(self._after, "out"),
-            "clipped_out": clipped,
+            "clipped_out": clipped + (self._level.limited if self._level else 0),
+            **(self._level.fields() if self._level else {}),
         }
+
+    def _levelled(self, processor: Processor) -> Processor:
+        """Return the processor with the loudness that is wanted, found by a first pass."""
+        if self.wanted.loudness is None:
+            return processor
+        limits = self.wanted.clip_mode == "limit"
+        self._level = Levelled(processor, self._info.rate, self.channels, self.wanted.loudness, limits)
+        self._level.measure(out for _, out in walk(self.take, processor))
+        return self._level
 
     def _scale(self, processor: Processor) -> float:
         """Return the gain that ``--clip-mode rescale`` wants, found by a first pass."""
@@ -194,7 +212,7 @@ class Result:
             clipped = self._write(processor, scale, settle)
         except Rejected:
             self._clear()
-            clipped = self._write(self.original, 1.0)
+            clipped = self._write(self._levelled(self.original), 1.0)
         self.notes += judge.notes
         return clipped, judge.fields
 
@@ -202,6 +220,7 @@ class Result:
         """Walk the recording into its output, and into the residual where wanted; return the limited samples."""
         self._before = LevelMeter(self._info.rate, self.channels)
         waiting = Queue(self.channels)
+        gain = np.float32(self._level.gain if self._level else 1.0)  # so that both sides of a residual have it
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
             output = stack.enter_context(self._writer(self.job.output, self._target, scale, settle))
@@ -212,7 +231,7 @@ class Result:
                 self._after.add(cleaned if scale == 1.0 else cleaned * np.float32(scale))
                 output.write(cleaned)
                 if removed is not None:
-                    waiting.push(before)
+                    waiting.push(before * gain)
                     removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
             if beside is not None:
                 beside.finish()

@@ -69,6 +69,8 @@ class Batch:
         RecipeError, FormatError
             Options that contradict each other.
         """
+        from cleanaudio.batch.levelling import COLUMNS as LEVELS
+
         return cls(
             inputs=tuple(shared.inputs or ()),
             output=shared.output,
@@ -87,7 +89,7 @@ class Batch:
             allow_empty=shared.allow_empty,
             quiet=shared.quiet,
             debug=shared.debug,
-            columns=(*columns, *(shared.judging.columns if shared.judging else ())),
+            columns=(*columns, *(LEVELS if shared.level else ()), *(shared.judging.columns if shared.judging else ())),
             quarantines=shared.if_fails is options.IfFails.QUARANTINE,
             residual=residual,
             grouping=grouping,

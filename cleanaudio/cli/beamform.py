@@ -136,6 +136,7 @@ def beamform(
         format=batch.format,
         subtype=batch.subtype,
         clip_mode=shared.clip_mode.value,
+        loudness=shared.level,
         judging=shared.judging,
     )
     if mask != "auto" and spec is not None and request.masking is None:

@@ -100,6 +100,7 @@ def denoise(
         format=batch.format,
         subtype=batch.subtype,
         clip_mode=shared.clip_mode.value,
+        loudness=shared.level,
         fallback=fallbacks,
         device=device,
         guard=_guards(spec, why) if guard is None else guard,

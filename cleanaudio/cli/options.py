@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 HOW, NOISE, QUALITY, OUTPUT, INPUT, RUN = "How to clean", "Noise print", "Quality", "Output", "Input", "The run"
 DEFAULT_NAME = "{stem}{suffix}.{ext}"
+TRUE_PEAK = -1.0
 
 
 class GateMissing(StrEnum):
@@ -130,6 +131,16 @@ Subtype = Annotated[
 Clipping = Annotated[
     ClipMode,
     typer.Option("--clip-mode", help="Peaks over full scale in integer formats.", rich_help_panel=OUTPUT),
+]
+LoudnessLufs = Annotated[
+    float | None,
+    typer.Option(
+        "--loudness", metavar="LUFS", help="Bring each output there: podcasts -16, mono -19.", rich_help_panel=OUTPUT
+    ),
+]
+TruePeak = Annotated[
+    float,
+    typer.Option("--true-peak", metavar="dBTP", help="Ceiling of the peaks with --loudness.", rich_help_panel=OUTPUT),
 ]
 Name = Annotated[
     str,

@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from cleanaudio.cli import options
+from cleanaudio.errors import RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.batch.judge import Judging
+    from cleanaudio.batch.levelling import Loudness
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Shared:
     format: options.Format = None
     subtype: options.Subtype = None
     clip_mode: options.Clipping = options.ClipMode.LIMIT
+    loudness: options.LoudnessLufs = None
+    true_peak: options.TruePeak = options.TRUE_PEAK
     name: options.Name = options.DEFAULT_NAME
     suffix: options.Suffix = ""
     metrics: options.Metrics = None
@@ -48,6 +52,23 @@ class Shared:
     def judging(self) -> Judging | None:
         """What is measured of every output, and what becomes of those that fail."""
         return options.judging(self.score, self.gate, self.gate_missing, self.if_fails)
+
+    @cached_property
+    def level(self) -> Loudness | None:
+        """How loud the outputs shall be.
+
+        Raises
+        ------
+        RecipeError
+            A ceiling without a loudness, or nothing that can be reached.
+        """
+        from cleanaudio.batch.levelling import Loudness
+
+        if self.loudness is not None:
+            return Loudness(self.loudness, self.true_peak)
+        if self.true_peak != options.TRUE_PEAK:
+            raise RecipeError("--true-peak goes with --loudness", remedy="--clip-mode is for peaks over full scale")
+        return None
 
 
 _FIRST = ("inputs", "output")  # before the command's own in its help

@@ -19,7 +19,8 @@ import math
 import numpy as np
 
 from cleanaudio.audio.level import LevelMeter, Levels
-from cleanaudio.audio.loudness import LoudnessMeter, TruePeakMeter
+from cleanaudio.audio.loudness import LoudnessMeter
+from cleanaudio.audio.true_peak import TruePeakMeter
 from cleanaudio.metrics.interface import Audio, Measured, NotMeasurable, Signals, single
 
 SILENCE = NotMeasurable("digital silence")

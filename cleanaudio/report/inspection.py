@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.files import Reader, open_reader
 from cleanaudio.audio.level import LevelMeter
-from cleanaudio.audio.loudness import LoudnessMeter, TruePeakMeter
+from cleanaudio.audio.loudness import LoudnessMeter
 from cleanaudio.audio.recording import AudioInfo
+from cleanaudio.audio.true_peak import TruePeakMeter
 from cleanaudio.errors import InputError
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.inspect.hum import Hum, find_hum

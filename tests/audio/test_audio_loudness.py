@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanaudio.audio.loudness import LoudnessMeter, TruePeakMeter, k_weighting
+from cleanaudio.audio.loudness import LoudnessMeter, k_weighting
+from cleanaudio.audio.true_peak import TruePeakMeter
 
 
 def integrated(audio, rate, cuts=()):

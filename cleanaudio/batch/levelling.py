@@ -1,0 +1,141 @@
+"""One loudness for all results: found by a first pass, reached by one gain, with a ceiling for the peaks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.limiter import Limiter
+from cleanaudio.audio.loudness import LoudnessMeter
+from cleanaudio.audio.true_peak import TruePeakMeter
+from cleanaudio.backends.interface import Processor
+from cleanaudio.batch.outcome import Fields
+from cleanaudio.errors import RecipeError
+
+Audio = NDArray[np.float32]
+
+COLUMNS = ("gain_db", "loudness_out_lufs", "true_peak_out_dbtp")
+"""What a row says besides where the loudness is set."""
+_MISSED_LU = 0.5
+
+
+@dataclass(frozen=True)
+class Loudness:
+    """What is wanted.
+
+    Parameters
+    ----------
+    lufs : float
+        Integrated loudness (ITU-R BS.1770-4), −50 … −5.
+    true_peak_dbtp : float
+        Highest level between the samples, −20 … 0.
+
+    Raises
+    ------
+    RecipeError
+        Out of these ranges.
+    """
+
+    lufs: float
+    true_peak_dbtp: float = -1.0
+
+    def __post_init__(self) -> None:
+        if not -50 <= self.lufs <= -5:
+            raise RecipeError(f"a loudness of {self.lufs:g} LUFS", remedy="-50 to -5; podcasts: -16, mono -19")
+        if not -20 <= self.true_peak_dbtp <= 0:
+            raise RecipeError(f"a true peak of {self.true_peak_dbtp:g} dBTP", remedy="-20 to 0; usual: -1")
+
+
+class Levelled:
+    """A processor whose output has that loudness.
+
+    Parameters
+    ----------
+    processor : Processor
+    rate, channels : int
+    wanted : Loudness
+    limits : bool
+        Whether peaks over the ceiling are limited; else the gain stays so low that there are none.
+
+    Attributes
+    ----------
+    gain : float
+        Linear; 1 until :meth:`measure`.
+    limited : int
+        Samples that were above the ceiling.
+    """
+
+    def __init__(self, processor: Processor, rate: int, channels: int, wanted: Loudness, limits: bool) -> None:
+        self._processor, self._rate, self._channels, self._wanted = processor, rate, channels, wanted
+        self._limits = limits
+        self._ceiling = 10 ** (wanted.true_peak_dbtp / 20)
+        self.gain = 1.0
+        self.reset()
+        self.latency = processor.latency + self._limiter.latency
+
+    @property
+    def limited(self) -> int:
+        """Samples that were above the ceiling so far."""
+        return self._limiter.limited
+
+    def measure(self, outputs: Iterable[Audio]) -> None:
+        """Find the gain; the processor below starts afresh after it.
+
+        Parameters
+        ----------
+        outputs : iterable of ndarray, shape (channels, frames)
+            All that the processor below gives for this recording.
+        """
+        loudness, peak = LoudnessMeter(self._rate, self._channels), TruePeakMeter(self._rate, self._channels)
+        for block in outputs:
+            loudness.add(block)
+            peak.add(block)
+        self.gain = 1.0
+        found = loudness.integrated()
+        if found is not None and math.isfinite(found):
+            self.gain = 10 ** ((self._wanted.lufs - found) / 20)
+            if not self._limits:
+                self.gain = min(self.gain, self._ceiling / peak.finish())
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal, but not the gain."""
+        self._processor.reset()
+        self._limiter = Limiter(self._rate, self._channels, self._ceiling, true_peak=True)
+        self._loudness = LoudnessMeter(self._rate, self._channels)
+        self._peak = TruePeakMeter(self._rate, self._channels)
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (channels, m)."""
+        return self._seen(self._limiter.process(self._processor.process(block) * np.float32(self.gain)))
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        rest = self._limiter.process(self._processor.flush() * np.float32(self.gain))
+        return self._seen(np.concatenate([rest, self._limiter.flush()], axis=1))
+
+    def _seen(self, block: Audio) -> Audio:
+        self._loudness.add(block)
+        self._peak.add(block)
+        return block
+
+    def fields(self) -> Fields:
+        """Return the columns of the row, once everything went by."""
+        peak, found = self._peak.finish(), self._loudness.integrated()
+        return {
+            "gain_db": round(20 * math.log10(self.gain), 2),
+            "loudness_out_lufs": round(found, 2) if found is not None and math.isfinite(found) else None,
+            "true_peak_out_dbtp": round(20 * math.log10(peak), 2) if peak else None,
+        }
+
+    def notes(self) -> list[str]:
+        """Return what the user should know, once everything went by."""
+        found = self._loudness.integrated()
+        if found is None or not math.isfinite(found):
+            return ["too short or too quiet to have a loudness, so its level stays"]
+        missed = self._wanted.lufs - found
+        return [f"the peaks allow {found:.1f} LUFS, not {self._wanted.lufs:g}"] if missed > _MISSED_LU else []

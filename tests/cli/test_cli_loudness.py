@@ -1,0 +1,138 @@
+"""What ``--loudness`` promises: that loudness and no peaks above the ceiling, whatever is cleaned and however."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyloudnorm
+import pytest
+from cli_helpers import read, rows, shape, write
+from scipy.signal import resample_poly
+
+from cleanaudio.batch.levelling import Levelled, Loudness
+from cleanaudio.errors import RecipeError
+
+
+@pytest.fixture(scope="module")
+def clip(noisy_speech) -> np.ndarray:
+    """Three seconds of noisy speech at 16 kHz."""
+    return noisy_speech(3.0)
+
+
+@pytest.fixture
+def denoise(cli):
+    """``denoise(arguments...)`` in this process; must end with ``code``."""
+
+    def run(*arguments: object, code: int = 0):
+        ran = cli("denoise", *arguments, "-j", "1")
+        assert ran.code == code, ran.stderr
+        return ran
+
+    return run
+
+
+def loudness(path) -> float:
+    """Integrated loudness, by pyloudnorm."""
+    return pyloudnorm.Meter(shape(path)[0]).integrated_loudness(read(path))
+
+
+def true_peak(path) -> float:
+    """The highest level between the samples in dBTP, by a resampler to four times the rate, as the standard has it."""
+    return 20 * np.log10(np.abs(resample_poly(read(path), 4, 1)).max())
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("gain", [0.02, 1.0])
+def test_outputs_are_as_loud_as_asked(denoise, tmp_path, clip, subtype, gain):
+    stereo = gain * np.stack([clip, 0.5 * clip], axis=1)
+    source = write(tmp_path / "in.wav", stereo, subtype=subtype)
+    denoise(source, "-o", tmp_path / "out", "-b", "wiener", "--loudness", -23)
+    made = tmp_path / "out/in.wav"
+    assert shape(made) == shape(source)
+    assert loudness(made) == pytest.approx(-23, abs=0.2)
+    (row,) = rows(tmp_path / "out")
+    assert float(row["loudness_out_lufs"]) == pytest.approx(loudness(made), abs=0.1)
+    assert float(row["true_peak_out_dbtp"]) == pytest.approx(true_peak(made), abs=0.2)
+    assert float(row["rms_out_dbfs"]) == pytest.approx(20 * np.log10(np.std(read(made))), abs=0.1)
+
+
+def test_peaks_stay_below_the_ceiling(denoise, tmp_path, clip):
+    source = write(tmp_path / "in.wav", clip)
+    denoise(source, "-o", tmp_path / "out", "-b", "none", "--loudness", -12, "--true-peak", -3)
+    assert true_peak(tmp_path / "out/in.wav") < -2.85
+    (row,) = rows(tmp_path / "out")
+    assert int(row["clipped_out"]) > 0
+    denoise(
+        source, "-o", tmp_path / "low", "-b", "none", "--loudness", -12, "--true-peak", -3, "--clip-mode", "rescale"
+    )
+    (row,) = rows(tmp_path / "low")
+    assert int(row["clipped_out"]) == 0 and "the peaks allow" in row["notes"]
+    made, before = read(tmp_path / "low/in.wav")[:, 0], read(source)[:, 0]
+    assert np.allclose(made, before * 10 ** (float(row["gain_db"]) / 20), atol=1e-3)  # the shape is kept
+    assert true_peak(tmp_path / "low/in.wav") == pytest.approx(-3, abs=0.1)
+
+
+def test_without_a_loudness_the_level_stays_and_is_explained(denoise, tmp_path, clip):
+    for name, samples in {"silent": np.zeros(16000), "short": clip[:1600], "empty": clip[:0]}.items():
+        write(tmp_path / f"in/{name}.wav", samples)
+    denoise(tmp_path / "in", "-o", tmp_path / "out", "-b", "none", "--loudness", -16)
+    for row in rows(tmp_path / "out"):
+        assert row["gain_db"] in ("0", "0.0") and "its level stays" in row["notes"]
+        assert row["loudness_out_lufs"] == ""
+    assert np.array_equal(read(tmp_path / "out/short.wav"), read(tmp_path / "in/short.wav"))
+
+
+def test_what_was_removed_has_the_same_gain(denoise, tmp_path, clip):
+    source = write(tmp_path / "in.wav", 0.1 * clip, subtype="FLOAT")
+    denoise(source, "-o", tmp_path / "out", "-b", "wiener", "--loudness", -30, "--residual")
+    (row,) = rows(tmp_path / "out")
+    both = read(tmp_path / "out/in.wav") + read(tmp_path / "out/in.residual.wav")
+    assert np.allclose(both, read(source) * 10 ** (float(row["gain_db"]) / 20), atol=1e-3)
+
+
+def test_an_original_in_place_of_a_failure_is_as_loud(denoise, tmp_path, clip):
+    source = write(tmp_path / "in.wav", clip)
+    gate = ("--gate", "noise_floor<=-200", "--if-fails", "original")
+    denoise(source, "-o", tmp_path / "out", "-b", "wiener", "--loudness", -23, *gate, code=3)
+    assert loudness(tmp_path / "out/in.wav") == pytest.approx(-23, abs=0.2)
+    made, before = read(tmp_path / "out/in.wav")[:, 0], read(source)[:, 0]
+    assert np.corrcoef(made, before)[0, 1] > 0.9999
+
+
+def test_a_single_file_is_brought_there_too(cli, tmp_path, clip):
+    source = write(tmp_path / "in.wav", clip)
+    ran = cli("denoise", source, "-o", tmp_path / "a.wav", "-b", "wiener", "--loudness", -20, "--json", "-j", 1)
+    assert ran.code == 0, ran.stderr
+    assert json.loads(ran.stdout)["loudness_out_lufs"] == pytest.approx(-20, abs=0.2)
+    assert loudness(tmp_path / "a.wav") == pytest.approx(-20, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--loudness", 3), "a loudness of 3 LUFS"),
+        (("--loudness", -16, "--true-peak", 2), "a true peak of 2 dBTP"),
+        (("--true-peak", -2), "--true-peak goes with --loudness"),
+    ],
+)
+def test_what_cannot_be_is_a_usage_error(denoise, tmp_path, clip, options, message):
+    source = write(tmp_path / "in.wav", clip)
+    ran = denoise(source, "-o", tmp_path / "out", "-b", "none", *options, code=2)
+    assert message in ran.stderr and not (tmp_path / "out").exists()
+
+
+def test_blocks_do_not_matter(clip):
+    from cleanaudio.backends.none import Untouched
+
+    audio = clip[None].astype(np.float32)
+    outputs = []
+    for cuts in ((), (0, 1, 4000, 4001, 30000)):
+        level = Levelled(Untouched(1), 16000, 1, Loudness(-10.0), limits=True)
+        level.measure(np.split(audio, cuts, axis=1))
+        pieces = [level.process(piece) for piece in np.split(audio, cuts, axis=1)]
+        outputs.append(np.concatenate([*pieces, level.flush()], axis=1))
+    assert outputs[0].shape == audio.shape
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)
+    with pytest.raises(RecipeError):
+        Loudness(float("nan"))
