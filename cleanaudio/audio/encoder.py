@@ -68,7 +68,6 @@ class Encoder:
         tags: Tags | None,
         frames: int | None,
         clip_mode: ClipMode,
-        scale: float,
         dither_seed: int | None,
     ) -> None:
         self.frames = 0
@@ -76,7 +75,6 @@ class Encoder:
         self._rate, self._channels, self._format = rate, channels, output_format
         self._tags = tags or Tags()
         self._expected = frames
-        self._scale = np.float32(scale)
         subtype = output_format.subtype
         bounded = subtype not in FLOAT_SUBTYPES
         self._limiter = Limiter(rate, channels) if bounded and clip_mode == "limit" else None
@@ -116,8 +114,6 @@ class Encoder:
                 "the processing gave values that are not numbers", path=self._name, remedy="try another backend"
             )
         self.frames += block.shape[1]
-        if self._scale != 1.0:
-            block = block * self._scale
         self._put(self._limiter.process(block) if self._limiter else block)
 
     def _put(self, block: Audio) -> None:

@@ -45,10 +45,8 @@ class AtomicWriter(Encoder):
     frames : int, optional
         How many are going to be written, if known; decides between WAV and RF64.
     clip_mode : {"limit", "rescale", "clamp"}
-        What happens to peaks above full scale in a format that has no room for them: a limiter with look-ahead, the
-        gain ``scale`` and then clamping, or clamping alone.
-    scale : float
-        Linear gain on everything, found by a first pass.
+        What happens to peaks above full scale in a format that has no room for them: a limiter with look-ahead, or
+        clamping; for ``rescale`` there should be none, as who writes has given everything a gain.
     dither_seed : int, optional
         Seed of the TPDF dither of integer formats; None rounds without dither.
     overwrite : bool
@@ -83,14 +81,13 @@ class AtomicWriter(Encoder):
         tags: Tags | None = None,
         frames: int | None = None,
         clip_mode: ClipMode = "limit",
-        scale: float = 1.0,
         dither_seed: int | None = None,
         overwrite: bool = False,
         fsync: bool = False,
         settle: Callable[[Path], Path] | None = None,
     ) -> None:
         self.path = Path(path)
-        super().__init__(str(self.path), rate, channels, output_format, tags, frames, clip_mode, scale, dither_seed)
+        super().__init__(str(self.path), rate, channels, output_format, tags, frames, clip_mode, dither_seed)
         self._overwrite, self._fsync, self._settle = overwrite, fsync, settle
         self._temporaries: list[Path] = []
         self._file: BinaryIO
@@ -192,7 +189,7 @@ class StreamWriter(Encoder):
     ----------
     stream : binary file
         Flushed, not closed.
-    rate, channels, output_format, tags, frames, clip_mode, scale, dither_seed
+    rate, channels, output_format, tags, frames, clip_mode, dither_seed
         As :class:`AtomicWriter`.
     """
 
@@ -206,10 +203,9 @@ class StreamWriter(Encoder):
         tags: Tags | None = None,
         frames: int | None = None,
         clip_mode: ClipMode = "limit",
-        scale: float = 1.0,
         dither_seed: int | None = None,
     ) -> None:
-        super().__init__("-", rate, channels, output_format, tags, frames, clip_mode, scale, dither_seed)
+        super().__init__("-", rate, channels, output_format, tags, frames, clip_mode, dither_seed)
         self._stream = stream
         self._file: BinaryIO | None = None
 

@@ -1,4 +1,4 @@
-"""One loudness for all results: found by a first pass, reached by one gain, with a ceiling for the peaks."""
+"""The level of a result: one gain, found by a first pass, for a loudness that is wanted or to fit below full scale."""
 
 from __future__ import annotations
 
@@ -50,72 +50,117 @@ class Loudness:
             raise RecipeError(f"a true peak of {self.true_peak_dbtp:g} dBTP", remedy="-20 to 0; usual: -1")
 
 
-class Levelled:
-    """A processor whose output has that loudness.
+class Gained:
+    """A processor whose output has a gain, so that peaks fit below full scale.
 
     Parameters
     ----------
     processor : Processor
-    rate, channels : int
-    wanted : Loudness
-    limits : bool
-        Whether peaks over the ceiling are limited; else the gain stays so low that there are none.
+    gain : float
+        Linear.
 
     Attributes
     ----------
-    gain : float
-        Linear; 1 until :meth:`measure`.
     limited : int
-        Samples that were above the ceiling.
+        Samples that a limiter of its own has changed.
     """
 
-    def __init__(self, processor: Processor, rate: int, channels: int, wanted: Loudness, limits: bool) -> None:
-        self._processor, self._rate, self._channels, self._wanted = processor, rate, channels, wanted
-        self._limits = limits
-        self._ceiling = 10 ** (wanted.true_peak_dbtp / 20)
-        self.gain = 1.0
-        self.reset()
-        self.latency = processor.latency + self._limiter.latency
+    limited = 0
 
-    @property
-    def limited(self) -> int:
-        """Samples that were above the ceiling so far."""
-        return self._limiter.limited
-
-    def measure(self, outputs: Iterable[Audio]) -> None:
-        """Find the gain; the processor below starts afresh after it.
-
-        Parameters
-        ----------
-        outputs : iterable of ndarray, shape (channels, frames)
-            All that the processor below gives for this recording.
-        """
-        loudness, peak = LoudnessMeter(self._rate, self._channels), TruePeakMeter(self._rate, self._channels)
-        for block in outputs:
-            loudness.add(block)
-            peak.add(block)
-        self.gain = 1.0
-        found = loudness.integrated()
-        if found is not None and math.isfinite(found):
-            self.gain = 10 ** ((self._wanted.lufs - found) / 20)
-            if not self._limits:
-                self.gain = min(self.gain, self._ceiling / peak.finish())
-        self.reset()
+    def __init__(self, processor: Processor, gain: float = 1.0) -> None:
+        self._processor, self.gain = processor, gain
+        self.latency = processor.latency
 
     def reset(self) -> None:
         """Forget the signal, but not the gain."""
         self._processor.reset()
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (channels, m)."""
+        return self._scaled(self._processor.process(block))
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        return self._scaled(self._processor.flush())
+
+    def _scaled(self, block: Audio) -> Audio:
+        return block if self.gain == 1.0 else block * np.float32(self.gain)
+
+    def fields(self) -> Fields:
+        """Return the columns of the row, once everything went by."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """Return what the user should know, once everything went by."""
+        scaled = f"scaled by {20 * math.log10(self.gain):.2f} dB to fit below full scale"
+        return [] if self.gain == 1.0 else [scaled]
+
+
+def fitting(processor: Processor, outputs: Iterable[Audio]) -> Gained:
+    """Return the processor with a gain below one where its output rises above full scale.
+
+    Parameters
+    ----------
+    processor : Processor
+    outputs : iterable of ndarray, shape (channels, frames)
+        All that it gives for this recording.
+    """
+    peak = max((float(np.max(np.abs(block), initial=0.0)) for block in outputs), default=0.0)
+    processor.reset()
+    return Gained(processor, 1.0 / max(1.0, peak))
+
+
+class Levelled(Gained):
+    """A processor whose output has a loudness, and a ceiling.
+
+    Parameters
+    ----------
+    processor : Processor
+    outputs : iterable of ndarray, shape (channels, frames)
+        All that it gives for this recording.
+    rate, channels : int
+    wanted : Loudness
+    limits : bool
+        Whether peaks over the ceiling are limited; else the gain stays so low that there are none.
+    """
+
+    def __init__(
+        self, processor: Processor, outputs: Iterable[Audio], rate: int, channels: int, wanted: Loudness, limits: bool
+    ) -> None:
+        super().__init__(processor)
+        self._rate, self._channels, self._wanted = rate, channels, wanted
+        self._ceiling = 10 ** (wanted.true_peak_dbtp / 20)
+        loudness, peak = LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
+        for block in outputs:
+            loudness.add(block)
+            peak.add(block)
+        found = loudness.integrated()
+        if found is not None and math.isfinite(found):
+            self.gain = 10 ** ((wanted.lufs - found) / 20)
+            if not limits:
+                self.gain = min(self.gain, self._ceiling / peak.finish())
+        self.reset()
+        self.latency += self._limiter.latency
+
+    @property
+    def limited(self) -> int:  # type: ignore[override]
+        """Samples that were above the ceiling so far."""
+        return self._limiter.limited
+
+    def reset(self) -> None:
+        """Forget the signal, but not the gain."""
+        super().reset()
         self._limiter = Limiter(self._rate, self._channels, self._ceiling, true_peak=True)
         self._loudness = LoudnessMeter(self._rate, self._channels)
         self._peak = TruePeakMeter(self._rate, self._channels)
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
-        return self._seen(self._limiter.process(self._processor.process(block) * np.float32(self.gain)))
+        return self._seen(self._limiter.process(super().process(block)))
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
-        rest = self._limiter.process(self._processor.flush() * np.float32(self.gain))
+        rest = self._limiter.process(super().flush())
         return self._seen(np.concatenate([rest, self._limiter.flush()], axis=1))
 
     def _seen(self, block: Audio) -> Audio:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -19,7 +18,7 @@ from cleanaudio.audio.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
-from cleanaudio.batch.levelling import Levelled, Loudness
+from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
 from cleanaudio.batch.take import Take
 from cleanaudio.errors import CleanAudioError
@@ -138,7 +137,6 @@ class Result:
         like = replace(info, channels=self.channels, channel_mask=mask)
         self._target = output_format(like, self.wanted.format, self.wanted.subtype)
         self.notes += info.warnings
-        self._level: Levelled | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -148,14 +146,12 @@ class Result:
         """Run the recording through a processor into the file; return the columns of the row."""
         info, frames = self._info, self.take.frames
         latency_ms = round(1000 * processor.latency / info.rate, 2)
-        processor = self._levelled(processor)
-        scale = self._scale(processor)
         if self.wanted.judging is None:
             judged: Fields = {}
-            clipped = self._write(processor, scale)
+            level, clipped = self._write(processor)
         else:
-            clipped, judged = self._judged(processor, scale, latency_ms)
-        self.notes += self._level.notes() if self._level else []
+            level, clipped, judged = self._judged(processor, latency_ms)
+        self.notes += level.notes()
         if self.take.reader.repaired:
             self.notes.append(f"{self.take.reader.repaired} samples were not numbers and became silence")
         if not frames:
@@ -169,31 +165,21 @@ class Result:
             **judged,
             **_levels(self._before, "in"),
             **_levels(self._after, "out"),
-            "clipped_out": clipped + (self._level.limited if self._level else 0),
-            **(self._level.fields() if self._level else {}),
+            "clipped_out": clipped + level.limited,
+            **level.fields(),
         }
 
-    def _levelled(self, processor: Processor) -> Processor:
-        """Return the processor with the loudness that is wanted, found by a first pass."""
-        if self.wanted.loudness is None:
-            return processor
-        limits = self.wanted.clip_mode == "limit"
-        self._level = Levelled(processor, self._info.rate, self.channels, self.wanted.loudness, limits)
-        self._level.measure(out for _, out in walk(self.take, processor))
-        return self._level
+    def _levelled(self, processor: Processor) -> Gained:
+        """Return the processor at the level that is wanted, found by a first pass where one is needed."""
+        outputs = (out for _, out in walk(self.take, processor))
+        if self.wanted.loudness is not None:
+            limits = self.wanted.clip_mode == "limit"
+            return Levelled(processor, outputs, self._info.rate, self.channels, self.wanted.loudness, limits)
+        if self.wanted.clip_mode == "rescale" and self._target.is_integer:
+            return fitting(processor, outputs)
+        return Gained(processor)
 
-    def _scale(self, processor: Processor) -> float:
-        """Return the gain that ``--clip-mode rescale`` wants, found by a first pass."""
-        if self.wanted.clip_mode != "rescale" or not self._target.is_integer:
-            return 1.0
-        peak = max((float(np.max(np.abs(out), initial=0.0)) for _, out in walk(self.take, processor)), default=0.0)
-        processor.reset()
-        if peak <= 1.0:
-            return 1.0
-        self.notes.append(f"scaled by {-20 * math.log10(peak):.2f} dB to fit below full scale")
-        return 1.0 / peak
-
-    def _judged(self, processor: Processor, scale: float, latency_ms: float) -> tuple[int, Fields]:
+    def _judged(self, processor: Processor, latency_ms: float) -> tuple[Gained, int, Fields]:
         """Write the output and have it judged before it gets its name."""
         from cleanaudio.batch.judge import Judge, Rejected
         from cleanaudio.metrics import dnsmos
@@ -209,37 +195,35 @@ class Result:
             return judge(finished)
 
         try:
-            clipped = self._write(processor, scale, settle)
+            level, clipped = self._write(processor, settle)
         except Rejected:
             self._clear()
-            clipped = self._write(self._levelled(self.original), 1.0)
+            level, clipped = self._write(self.original)
         self.notes += judge.notes
-        return clipped, judge.fields
+        return level, clipped, judge.fields
 
-    def _write(self, processor: Processor, scale: float, settle: Callable[[Path], Path] | None = None) -> int:
-        """Walk the recording into its output, and into the residual where wanted; return the limited samples."""
+    def _write(self, processor: Processor, settle: Callable[[Path], Path] | None = None) -> tuple[Gained, int]:
+        """Walk the recording into its output, and into the residual where wanted; return the limited samples too."""
+        level = self._levelled(processor)
         self._before = LevelMeter(self._info.rate, self.channels)
         waiting = Queue(self.channels)
-        gain = np.float32(self._level.gain if self._level else 1.0)  # so that both sides of a residual have it
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
-            output = stack.enter_context(self._writer(self.job.output, self._target, scale, settle))
+            output = stack.enter_context(self._writer(self.job.output, self._target, settle))
             removed = stack.enter_context(self._writer(self.job.residual, self._target)) if self.job.residual else None
-            for block, cleaned in walk(self.take, processor):
+            for block, cleaned in walk(self.take, level):
                 before = self.original.process(block)
                 self._before.add(before)
-                self._after.add(cleaned if scale == 1.0 else cleaned * np.float32(scale))
+                self._after.add(cleaned)
                 output.write(cleaned)
                 if removed is not None:
-                    waiting.push(before * gain)
+                    waiting.push(before * np.float32(level.gain))
                     removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
             if beside is not None:
                 beside.finish()
-        return output.clipped
+        return level, output.clipped
 
-    def _writer(
-        self, path: Path, target: OutputFormat, scale: float = 1.0, settle: Callable[[Path], Path] | None = None
-    ) -> AtomicWriter:
+    def _writer(self, path: Path, target: OutputFormat, settle: Callable[[Path], Path] | None = None) -> AtomicWriter:
         source = Path(self._info.path)
         tags = read_tags(source)
         return AtomicWriter(
@@ -250,7 +234,6 @@ class Result:
             tags=tags if self.take.stretch is None else tags.without_positions(),
             frames=self.take.frames,
             clip_mode=self.wanted.clip_mode,
-            scale=scale,
             dither_seed=_fingerprint(source),
             overwrite=self.overwrite,
             settle=settle,

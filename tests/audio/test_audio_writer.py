@@ -193,12 +193,8 @@ def test_clip_modes(tmp_path):
     over = int(np.count_nonzero(np.abs(signal) > 1))
     clamped = write(tmp_path / "c.wav", signal, clip_mode="clamp")
     limited = write(tmp_path / "l.wav", signal, clip_mode="limit")
-    peak = float(np.abs(signal).max())
-    scaled = write(tmp_path / "r.wav", signal, clip_mode="rescale", scale=1 / peak)
     assert clamped.clipped == limited.clipped == over > 0
-    assert scaled.clipped == 0
     np.testing.assert_allclose(read(tmp_path / "c.wav"), signal.clip(-1, 1), atol=1 / 30000)
-    np.testing.assert_allclose(read(tmp_path / "r.wav"), signal / peak, atol=1 / 30000)
     got = read(tmp_path / "l.wav")
     assert got.shape == signal.shape and np.abs(got).max() <= 1
     assert np.mean(np.square(got - signal)) < np.mean(np.square(signal))

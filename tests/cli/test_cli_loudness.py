@@ -128,9 +128,9 @@ def test_blocks_do_not_matter(clip):
     audio = clip[None].astype(np.float32)
     outputs = []
     for cuts in ((), (0, 1, 4000, 4001, 30000)):
-        level = Levelled(Untouched(1), 16000, 1, Loudness(-10.0), limits=True)
-        level.measure(np.split(audio, cuts, axis=1))
-        pieces = [level.process(piece) for piece in np.split(audio, cuts, axis=1)]
+        blocks = np.split(audio, cuts, axis=1)
+        level = Levelled(Untouched(1), blocks, 16000, 1, Loudness(-10.0), limits=True)
+        pieces = [level.process(block) for block in blocks]
         outputs.append(np.concatenate([*pieces, level.flush()], axis=1))
     assert outputs[0].shape == audio.shape
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)
