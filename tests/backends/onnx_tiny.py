@@ -35,6 +35,27 @@ def waveform(gain: float = 0.5, shape=(1, "n"), card: Mapping[str, str] | None =
     return model(nodes, [tensor("x", shape)], [tensor("y", shape)], gains, card)
 
 
+def streamed(delay: int = 160, hop: int = 80, short: bool = False) -> bytes:
+    """Half of the samples that came ``delay`` earlier, which a cache holds; of a few less where ``short``."""
+    nodes = [
+        helper.make_node("Concat", ["past", "x"], ["joined"], axis=1),
+        helper.make_node("Slice", ["joined", "from_start", "before_end", "axis"], ["old"]),
+        helper.make_node("Mul", ["old", "half"], ["y"]),
+        helper.make_node("Slice", ["joined", "kept", "end", "axis"], ["past_out"]),
+    ]
+    constants = [
+        constant("half", np.float32(0.5)),
+        constant("axis", np.array([1])),
+        constant("from_start", np.array([3 if short else 0])),
+        constant("before_end", np.array([-delay])),
+        constant("kept", np.array([-delay])),
+        constant("end", np.array([2**62])),
+    ]
+    inputs = [tensor("x", (1, "n")), tensor("past", (1, delay))]
+    outputs = [tensor("y", (1, "m")), tensor("past_out", (1, delay))]
+    return model(nodes, inputs, outputs, constants, {"rate": "16000", "hop": str(hop), "delay": str(delay)})
+
+
 def normalising(card: Mapping[str, str] | None = None) -> bytes:
     """Samples minus their mean over all that is heard: what comes out depends on the chunk."""
     nodes = [

@@ -30,7 +30,7 @@ def noise(channels: int = 1, frames: int = RATE, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
 
 
-@pytest.fixture(params=["waveform", "waveform-3d", "frames", "frames-free", "dtln"])
+@pytest.fixture(params=["waveform", "waveform-3d", "streamed", "frames", "frames-free", "dtln"])
 def halving(request, tmp_path: Path) -> str:
     """A model of each contract that halves what it hears."""
     if request.param == "dtln":
@@ -40,6 +40,7 @@ def halving(request, tmp_path: Path) -> str:
     made = {
         "waveform": tiny.waveform,
         "waveform-3d": lambda: tiny.waveform(shape=(1, 1, "n")),
+        "streamed": tiny.streamed,
         "frames": tiny.frames,
         "frames-free": lambda: tiny.frames(free=True),
     }
@@ -105,6 +106,11 @@ def test_chunks_cover_each_sample_once_even_if_the_model_sees_them_twice(tmp_pat
     for chunk, overlap, context in ((512, 256, 0), (512, 0, 100), (1000, 333, 50), (4800, 2400, 0)):
         out = clean(model, signal, chunk=chunk, overlap=overlap, context=context)
         np.testing.assert_allclose(out, signal, atol=1e-6)
+
+
+def test_a_stream_is_delayed_by_no_more_than_its_card_says(tmp_path: Path) -> None:
+    resolved, _ = opened(tiny.saved(tmp_path, tiny.streamed(delay=160, hop=80)))
+    assert (resolved.rate, resolved.latency) == (16000, 240)
 
 
 def test_chunks_lie_on_a_fixed_grid(tmp_path: Path) -> None:

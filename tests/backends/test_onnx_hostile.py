@@ -173,6 +173,12 @@ def test_a_card_that_makes_no_sense(card: dict[str, str], tmp_path: Path) -> Non
         resolve(tiny.saved(tmp_path, tiny.frames(card=card)))
 
 
+def test_a_stream_that_loses_samples_is_a_model_error(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.streamed(short=True))
+    with pytest.raises(ModelError, match="gives 7997 samples for 8000"):
+        clean(model, np.zeros((1, 16000), np.float32))
+
+
 def test_now_and_then_nan_becomes_silence(tmp_path: Path) -> None:
     signal = (0.1 * np.random.default_rng(0).standard_normal((1, 16000))).astype(np.float32)
     signal[:, 4000:8000] = 0
