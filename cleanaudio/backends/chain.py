@@ -173,7 +173,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
         if term.argument is not None and not backend.takes_argument:
             raise RecipeError(f"backend {term.name} takes no argument, but was given {term.argument!r}")
         if setup.live and not backend.live:
-            usable = [name for name in registry.AUTO_ORDER if registry.available(name) and registry.get(name).live]
+            usable = registry.alive()
             raise RecipeError(
                 f"backend {term.name} must hear the whole recording first and cannot run live",
                 remedy=f"use --backend {usable[0]}" if usable else "",

@@ -8,14 +8,13 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from cleanaudio.backends.interface import Backend
-from cleanaudio.backends.spec import Term
+from cleanaudio.backends.spec import Term, parse
 from cleanaudio.errors import BackendUnavailable, RecipeError
 
 GROUP = "cleanaudio.backends"
 
-AUTO_ORDER = ("deepfilternet", "rnnoise", "omlsa")
-"""Best first, by quality measured on the development pairs (the README's table): a network of our own belongs into this
-list at the place that the table gives it."""
+AUTO_ORDER = ("deepfilternet", "0.6*fullband+0.4*omlsa", "rnnoise", "omlsa")
+"""Specs, best first, by quality measured on the development pairs (the README's table)."""
 
 
 @cache
@@ -62,16 +61,16 @@ def available(name: str) -> bool:
 
 
 def auto() -> tuple[str, str]:
-    """Return the backend that ``auto`` means here, and why."""
+    """Return the spec that ``auto`` means here, and why."""
     missing: list[str] = []
-    for name in AUTO_ORDER:
-        if available(name):
+    for spec in AUTO_ORDER:
+        if _usable(spec):
             why = "the best by measured quality"
             if missing:
                 why += f" of those installed ({', '.join(missing)} would come first)"
-            return name, why
-        if name in _entries():
-            missing.append(name)
+            return spec, why
+        if all(term.name in _entries() for term in parse(spec)):
+            missing.append(spec)
     raise BackendUnavailable("auto", "all", "no backend is installed")
 
 
@@ -86,13 +85,27 @@ def decide(terms: tuple[Term, ...]) -> tuple[tuple[Term, ...], str | None]:
     why = None
     if any(term.name == "auto" for term in terms):
         best, why = auto()
-        terms = tuple(replace(term, name=best) if term.name == "auto" else term for term in terms)
+        terms = tuple(
+            replace(one, weight=one.weight * term.weight)
+            for term in terms
+            for one in (parse(best) if term.name == "auto" else (replace(term, weight=1.0),))
+        )
     for term in terms:
         get(term.name)
     return terms, why
 
 
-def after(name: str) -> tuple[str, ...]:
-    """Return what to fall back to, in order, when the backend that ``auto`` chose fails on a file."""
-    rest = AUTO_ORDER[AUTO_ORDER.index(name) + 1 :] if name in AUTO_ORDER else ()
-    return tuple(other for other in rest if available(other))
+def after(spec: str) -> tuple[str, ...]:
+    """Return what to fall back to, in order, when what ``auto`` chose fails on a file."""
+    rest = AUTO_ORDER[AUTO_ORDER.index(spec) + 1 :] if spec in AUTO_ORDER else ()
+    return tuple(other for other in rest if _usable(other))
+
+
+def alive() -> tuple[str, ...]:
+    """Return what of ``auto``'s choices can be had here and runs live, best first."""
+    usable = [spec for spec in AUTO_ORDER if _usable(spec)]
+    return tuple(spec for spec in usable if all(get(term.name).live for term in parse(spec)))
+
+
+def _usable(spec: str) -> bool:
+    return all(available(term.name) for term in parse(spec))

@@ -63,8 +63,11 @@ class Session:
             raise
         except Exception as error:  # onnxruntime's exceptions share no base but this one
             raise ModelError(f"cannot be loaded: {_first_line(error)}", path=self.origin) from error
-        self.inputs = [_port(port, self.origin) for port in self._session.get_inputs()]
-        self.outputs = [_port(port, self.origin) for port in self._session.get_outputs()]
+        try:
+            self.inputs = [_port(port, self.origin) for port in self._session.get_inputs()]
+            self.outputs = [_port(port, self.origin) for port in self._session.get_outputs()]
+        except UnicodeDecodeError:
+            raise ModelError("is damaged: the names of its inputs or outputs are no text", path=self.origin) from None
 
     def run(self, names: Sequence[str] | None, feeds: Mapping[str, Array]) -> list[Array]:
         """Run the model once.

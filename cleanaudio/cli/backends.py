@@ -22,12 +22,14 @@ def backends(
 ) -> None:
     """List the backends, or the options of one with units, ranges and defaults."""
     from cleanaudio.backends import registry
+    from cleanaudio.backends.spec import parse
 
     entries = [_described(one) for one in ([name] if name else registry.names())]
     best, why = registry.auto()
+    chosen = {term.name for term in parse(best)}
     if json_:
         for entry in entries:
-            print(json.dumps({**entry, "auto": entry["name"] == best}, ensure_ascii=True))
+            print(json.dumps({**entry, "auto": entry["name"] in chosen}, ensure_ascii=True))
     elif name:
         _show_one(entries[0])
     else:

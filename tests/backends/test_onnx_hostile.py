@@ -84,6 +84,13 @@ def test_a_damaged_model_is_a_model_error_or_runs(data: st.DataObject) -> None:
         assert error.path == "damaged"
 
 
+def test_a_name_that_is_no_text_is_a_model_error() -> None:
+    damaged = tiny.waveform().replace(b"\x0a\x01y", b"\x0a\x01\x80").replace(b"\x12\x01y", b"\x12\x01\x80")
+    assert damaged != tiny.waveform()
+    with pytest.raises(ModelError, match="are no text"):
+        Session(onnx_file.checked(damaged, "damaged"))
+
+
 @pytest.mark.parametrize("location", ["weights.bin", "../weights.bin", "/etc/passwd", ""])
 def test_weights_in_other_files_are_refused(location: str, tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(np.float32(1).tobytes())

@@ -8,6 +8,7 @@ import pytest
 from cli_helpers import rows, write
 
 from cleanaudio.backends import registry
+from cleanaudio.backends.spec import parse
 
 
 @pytest.fixture
@@ -28,9 +29,20 @@ def test_all_are_listed(cli, listed):
 
 
 def test_auto_is_one_of_them_and_why_is_said(cli, listed):
-    (best,) = [name for name, entry in listed.items() if entry["auto"]]
-    assert listed[best]["available"] and best == registry.auto()[0]
+    best = registry.auto()[0]
+    chosen = [name for name, entry in listed.items() if entry["auto"]]
+    assert chosen == sorted(term.name for term in parse(best)) and all(listed[name]["available"] for name in chosen)
     assert f"auto is {best} here: " in cli("backends").stdout
+
+
+def test_auto_may_be_a_sum(monkeypatch):
+    monkeypatch.setattr(registry, "AUTO_ORDER", ("nowhere", "0.6*wiener+0.4*omlsa", "log-mmse", "omlsa"))
+    assert registry.auto()[0] == "0.6*wiener+0.4*omlsa"
+    terms, why = registry.decide(parse("auto"))
+    assert [(term.name, term.weight) for term in terms] == [("wiener", 0.6), ("omlsa", 0.4)] and why
+    terms, _ = registry.decide(parse("0.5*auto+0.5*log-mmse"))
+    assert [term.weight for term in terms] == pytest.approx([0.3, 0.2, 0.5])
+    assert registry.after("0.6*wiener+0.4*omlsa") == ("log-mmse", "omlsa")
 
 
 def test_what_is_missing_names_its_extra(cli, monkeypatch):

@@ -30,7 +30,7 @@ def test_it_is_on_where_auto_chose_a_network_or_where_asked(cli, take, tmp_path,
     monkeypatch.setattr(guard, "decide", lambda *_: asked.append(1) or guard.Decision(1.0))
     assert cli("denoise", take, "-o", tmp_path / "out", *options).code == 0
     if listens is None:
-        listens = registry.get(registry.auto()[0]).kind == "neural"
+        listens = registry.auto()[0] != "omlsa"
     assert bool(asked) == listens
 
 
