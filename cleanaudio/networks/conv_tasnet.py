@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cleanaudio.errors import RecipeError
 from cleanaudio.networks.interface import Network
 
 RATE = 16000
@@ -166,6 +167,11 @@ class ConvTasNet(Network):
     Parameters
     ----------
     config : ConvTasNetConfig, optional
+
+    Raises
+    ------
+    RecipeError
+        Frames that do not meet.
     """
 
     rate = RATE
@@ -173,6 +179,8 @@ class ConvTasNet(Network):
     def __init__(self, config: ConvTasNetConfig | None = None) -> None:
         super().__init__()
         self.config = c = config or ConvTasNetConfig()
+        if c.stride < 1 or c.kernel % c.stride:
+            raise RecipeError(f"a kernel of {c.kernel} samples is no multiple of a stride of {c.stride}")
         self.hop, self.delay = c.stride, c.kernel - c.stride
         if not c.causal:
             reach = sum((c.width - 1) * 2**block for block in range(c.blocks)) * c.repeats

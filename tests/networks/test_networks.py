@@ -119,6 +119,12 @@ def test_causal_conv_tasnet_in_pieces_is_the_same_as_all_at_once():
     assert [state.shape for state in states] == [state.shape for state in network.start(2)]
 
 
+@pytest.mark.parametrize("stride", [0, 100])
+def test_frames_of_conv_tasnet_must_meet(stride):
+    with pytest.raises(RecipeError, match=f"no multiple of a stride of {stride}"):
+        registry.build("conv-tasnet", {"stride": stride})
+
+
 def test_conv_tasnet_has_the_size_of_the_paper():
     # Luo & Mesgarani (2019), table II: 5.1 million parameters for two talkers, who need 65 thousand more for masks.
     network = registry.build("conv-tasnet", config.read(config.shipped()["conv-tasnet-full"]).options)
