@@ -48,6 +48,15 @@ def export(
         bool,
         typer.Option("--level", help="Scale it so that clean speech keeps its level.", rich_help_panel=_MEASURE),
     ] = False,
+    exponent: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            max=2,
+            help="Gains to this power: below 1 takes less away (not fullband).",
+            rich_help_panel=_MEASURE,
+        ),
+    ] = None,
     half: Annotated[
         bool, typer.Option("--half", help="Weights stored in 16 bits: half the file.", rich_help_panel=options.OUTPUT)
     ] = False,
@@ -94,6 +103,7 @@ def export(
         dev_pairs=dev_pairs,
         quantise=quantise,
         level=level,
+        exponent=exponent,
         half=half,
         licence=licence,
         sources={role: paths for role, paths in heard.items() if paths},

@@ -15,6 +15,7 @@ _FORMAT = (
     "latency",
     "parameters",
     "stored",
+    "gains",
     "quantised",
 )
 _UNITS = {"rate": "Hz", "hop": "samples", "delay": "samples", "context": "samples", "ahead": "samples"}

@@ -34,6 +34,8 @@ class AutoencoderConfig:
         Channels of the convolutions over time.
     dilations : tuple of int
         Of those, each with a kernel of 3 frames.
+    exponent : float
+        Of the mask's size, for after the training: below 1 takes less away, since what is uncertain comes out too soft.
     """
 
     channels: tuple[int, ...] = (24, 48, 64, 96)
@@ -41,6 +43,7 @@ class AutoencoderConfig:
     edge: int = 16
     middle: int = 224
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8)
+    exponent: float = 1.0
 
 
 class Autoencoder(FrameNetwork):
@@ -110,6 +113,8 @@ class Autoencoder(FrameNetwork):
             x = layer(torch.cat([x, shortcut], dim=1))
         # The last bin, 8 kHz, stays empty.
         mask = functional.pad(self.complex_mask(x) + 0.5, (0, 1)).permute(0, 3, 2, 1)
+        if self.config.exponent != 1:
+            mask = mask * (mask.square().sum(-1, keepdim=True) + 1e-12) ** ((self.config.exponent - 1) / 2)
         real = spectra[..., 0] * mask[..., 0] - spectra[..., 1] * mask[..., 1]
         imaginary = spectra[..., 0] * mask[..., 1] + spectra[..., 1] * mask[..., 0]
         return torch.stack([real, imaginary], dim=-1), *after

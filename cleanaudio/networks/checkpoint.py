@@ -60,7 +60,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def load_network(
-    run_dir: Path, which: str | None = None, device: str = "cpu", averaged: bool = True
+    run_dir: Path,
+    which: str | None = None,
+    device: str = "cpu",
+    averaged: bool = True,
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Network, dict[str, Any]]:
     """Return the trained network of a run folder, ready to run, and the facts of its checkpoint.
 
@@ -72,11 +76,15 @@ def load_network(
     device : str
     averaged : bool
         The running mean of the weights, or the last ones, which only the last checkpoint holds.
+    options : mapping, optional
+        Fields of the network's config in the place of those that it was trained with.
 
     Raises
     ------
     ModelError
         No checkpoint, a broken one, or one that is not a network of ours.
+    RecipeError
+        Options that it does not have.
     """
     path = run_dir / (which or (BEST if (run_dir / BEST).exists() else LAST))
     tensors, facts = load(path)
@@ -84,6 +92,8 @@ def load_network(
         network = registry.build(facts["network"], facts["options"])
     except (KeyError, TypeError, RecipeError) as error:
         raise ModelError(f"the checkpoint does not say of which network it is ({error})", path=path) from error
+    if options:
+        network = registry.build(facts["network"], {**facts["options"], **options})
     fill(network, part(tensors, "mean." if averaged else "network."), path)
     return network.to(device).eval(), facts
 

@@ -44,6 +44,8 @@ class ConvTasNetConfig:
         The separator sees what is encoded to this power.
     memory : float
         Frames over which the cumulative normalisation forgets, to 1 / e.
+    exponent : float
+        Of the masks, for after the training: below 1 takes less away, since what is uncertain comes out too soft.
     """
 
     filters: int = 640
@@ -59,6 +61,7 @@ class ConvTasNetConfig:
     fourier: bool = True
     power: float = 0.5
     memory: float = 500.0
+    exponent: float = 1.0
 
 
 class Fading:
@@ -241,7 +244,8 @@ class ConvTasNet(Network):
             x, skip, after, past[number] = block(x, fading, sums[2 * number + 1 : 2 * number + 3], past[number])
             total = total + skip
             renewed.append(after)
-        clean = self.decoder(encoded * (self.masks(total) * self.scale)).float()
+        masks = self.masks(total) ** self.config.exponent
+        clean = self.decoder(encoded * (masks * self.scale)).float()
         ready = noisy.shape[1]
         clean = clean + functional.pad(unfinished, (0, ready))
         return clean[:, 0, :ready], samples[:, :, ready:], clean[:, :, ready:], torch.cat(renewed), *past

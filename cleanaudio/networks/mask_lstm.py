@@ -34,12 +34,15 @@ class MaskLstmConfig:
     head : int
         Width between the LSTM and the mask.
     dropout : float
+    exponent : float
+        Of the mask, for after the training: below 1 takes less away, since what is uncertain comes out too soft.
     """
 
     hidden: int = 128
     layers: int = 2
     head: int = 128
     dropout: float = 0.2
+    exponent: float = 1.0
 
 
 class _Masker(nn.Module):
@@ -90,7 +93,7 @@ class MaskLstm(Network):
         mean = magnitude.mean(1, keepdim=True)
         deviation = ((magnitude - mean).square().mean(1, keepdim=True) + 1e-4).sqrt()
         past, _ = self.masker.recurrent((magnitude - mean) / deviation)
-        return self.masker.head(past)
+        return self.masker.head(past) ** self.config.exponent
 
     def spectra(self, noisy: Tensor) -> Tensor:
         """Return the clean spectra of whole signals: (batch, samples) to (batch, frames, bins), complex64."""
@@ -155,7 +158,7 @@ class StreamingMaskLstm(FrameNetwork):
         mean, square = means[:, :, 0] / means[:, :, 2], means[:, :, 1] / means[:, :, 2]
         deviation = ((square - mean.square()).clamp(min=0) + 1e-4).sqrt()
         past, (hidden, cell) = self.masker.recurrent((magnitude - mean) / deviation, (hidden, cell))
-        return self.masker.head(past), statistics, hidden, cell
+        return self.masker.head(past) ** self.config.exponent, statistics, hidden, cell
 
 
 def compressed(spectra: Tensor) -> Tensor:

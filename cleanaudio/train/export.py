@@ -52,6 +52,8 @@ class Request:
     level : bool
         Scale the output so that the clean sides of the pairs would keep their level: a loss that knows no scale leaves
         that open.
+    exponent : float, optional
+        Of the gains of a network with a mask: below 1 takes less away.
     half : bool
         Store weights in 16 bits; they are computed with in 32.
     licence : str
@@ -67,6 +69,7 @@ class Request:
     dev_pairs: int | None = None
     quantise: bool = False
     level: bool = False
+    exponent: float | None = None
     half: bool = False
     licence: str = "MIT"
     sources: Mapping[str, Sequence[Path]] | None = None
@@ -87,13 +90,16 @@ def export(request: Request, say: Callable[[str], None] = lambda text: None) -> 
         No checkpoint, or the export does not do what torch does.
     InputError
         No pairs.
+    RecipeError
+        An exponent for a network that has no mask.
     BackendUnavailable
         What quantisation is judged by is not installed.
     OutputError
         The file cannot be written.
     """
     which = None if request.weights == "best" else LAST
-    network, facts = load_network(request.run_dir, which, averaged=request.weights != "last")
+    changes = None if request.exponent is None else {"exponent": request.exponent}
+    network, facts = load_network(request.run_dir, which, averaged=request.weights != "last", options=changes)
     pairs = [] if request.dev is None else load_pairs(request.dev, network.rate, request.dev_pairs)
     data, needs = graph(network)
     worst = difference(network, data)
@@ -103,6 +109,8 @@ def export(request: Request, say: Callable[[str], None] = lambda text: None) -> 
     card = _card(request, network, facts) | needs
     if request.half:
         card |= {"stored": f"weights of 16 bits; differs from 32 bits by {difference(network, halved(data)):.0e}"}
+    if request.exponent is not None:
+        card |= {"gains": f"to the power {request.exponent:g} of those trained, which takes less away"}
     if request.level:
         passed = gain(network, pairs)
         data = scaled(data, 1 / passed)

@@ -119,6 +119,27 @@ def test_causal_conv_tasnet_in_pieces_is_the_same_as_all_at_once():
     assert [state.shape for state in states] == [state.shape for state in network.start(2)]
 
 
+@pytest.mark.parametrize("name", ["mask-lstm", "mask-lstm-streaming", "autoencoder", "conv-tasnet"])
+def test_an_exponent_below_one_takes_less_away(name):
+    noisy = 0.1 * torch.randn(1, 4000)
+    energies = []
+    for exponent in (0.5, 1.0, 2.0):
+        torch.manual_seed(0)
+        network = registry.build(name, {"exponent": exponent}).eval()
+        with torch.no_grad():
+            energies.append(network.enhance(noisy).square().sum().item())
+    assert energies[0] > energies[1] > energies[2] > 0
+
+
+def test_a_mask_to_a_power_is_that():
+    network = lively("mask-lstm")
+    other = registry.build("mask-lstm", {"exponent": 0.5}).eval()
+    other.load_state_dict(network.state_dict())
+    noisy = 0.1 * torch.randn(1, 4000)
+    with torch.no_grad():
+        assert torch.allclose(other.mask(noisy), network.mask(noisy).sqrt(), atol=1e-6)
+
+
 @pytest.mark.parametrize("stride", [0, 100])
 def test_frames_of_conv_tasnet_must_meet(stride):
     with pytest.raises(RecipeError, match=f"no multiple of a stride of {stride}"):

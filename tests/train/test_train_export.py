@@ -11,7 +11,7 @@ from train_material import make_mixer, tiny_config
 import cleanaudio
 from cleanaudio.backends import registry as backends
 from cleanaudio.backends.interface import Setup
-from cleanaudio.errors import ModelError
+from cleanaudio.errors import ModelError, RecipeError
 from cleanaudio.models import onnx_file
 from cleanaudio.models.cards import render
 from cleanaudio.networks import checkpoint, registry
@@ -147,6 +147,22 @@ def test_the_card_says_that_weights_are_of_16_bits(tmp_path):
         onnx.TensorProto.DataType.Name(tensor.data_type)
         for tensor in onnx.load(tmp_path / "model.onnx").graph.initializer
     }
+
+
+def test_gains_may_be_raised_to_a_power(tmp_path):
+    small_run(tmp_path)
+    for exponent in (None, 0.5):
+        card = export(Request(tmp_path, tmp_path / f"{exponent}.onnx", exponent=exponent))
+    assert card["gains"].startswith("to the power 0.5")
+    noise = 0.1 * torch.randn(1, 3000).numpy()
+    plain, raised = (
+        onnxruntime.InferenceSession(tmp_path / f"{exponent}.onnx").run(None, {"audio_input": noise})[0]
+        for exponent in (None, 0.5)
+    )
+    assert np.square(raised).sum() > 1.1 * np.square(plain).sum()
+    train(tiny_config(steps=1), make_mixer(tmp_path), tmp_path / "run")
+    with pytest.raises(RecipeError, match="exponent"):
+        export(Request(tmp_path / "run", tmp_path / "fullband.onnx", exponent=0.5))
 
 
 def test_8_bits_that_cost_too_much_are_not_kept(tmp_path, monkeypatch, pairs):
