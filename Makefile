@@ -94,6 +94,10 @@ HEARD = $(foreach what,speech noise rir,--$(what) "$(CLEANAUDIO_DATA)/train/$(wh
 PAIRS = pairs-16k
 train-fullband: PAIRS = pairs-48k
 ship-fullband: PAIRS = pairs-48k
+# Short training leaves them unsure, and what they are unsure of too soft.
+ship-mask-lstm: EXPONENT = --exponent 0.75
+ship-conv-tasnet: EXPONENT = --exponent 0.6
+ship-autoencoder: EXPONENT = --exponent 0.5
 
 $(NETWORKS:%=train-%): train-%: .venv/.test recordings
 	$(MALLOC) $(BIN)/cleanaudio train $* $(HEARD) --dev "$(CLEANAUDIO_DATA)/dev/$(PAIRS)" --cache "$(RUNS)/cache" \
@@ -102,7 +106,7 @@ $(NETWORKS:%=train-%): train-%: .venv/.test recordings
 # The models of the wheel out of the runs.
 $(NETWORKS:%=ship-%): ship-%: .venv/.test recordings
 	$(THREADS) $(BIN)/cleanaudio export "$(RUNS)/$*" -o cleanaudio/models/$*.onnx --overwrite $(HEARD) \
-		--dev "$(CLEANAUDIO_DATA)/dev/$(PAIRS)" $(EXPORT_ARGS)
+		--dev "$(CLEANAUDIO_DATA)/dev/$(PAIRS)" $(EXPONENT) $(EXPORT_ARGS)
 	@$(CARDS)
 
 ship-models: $(NETWORKS:%=ship-%)
