@@ -56,8 +56,10 @@ class Limiter:
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return the frames whose look-ahead is complete; ``block`` is not changed."""
         sizes = np.abs(block)
-        self.limited += int(np.count_nonzero(sizes > self._ceiling))
-        peak = self._follower.process(block) if self._follower else sizes.max(axis=0, initial=0.0)
+        loudest = sizes.max(axis=0, initial=0.0)
+        if loudest.max(initial=0.0) > self._ceiling:
+            self.limited += int(np.count_nonzero(sizes > self._ceiling))
+        peak = self._follower.process(block) if self._follower else loudest
         return self._advance(block, peak, keep=self.latency)
 
     def flush(self) -> Audio:

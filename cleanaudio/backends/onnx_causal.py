@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Queue, Sane
+from cleanaudio.backends.blocks import Queue, Sane, Undelayed
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Cached, Port, Session, listed
@@ -23,15 +23,13 @@ def stream_port(ports: list[Port]) -> Port | None:
 
 
 class Stream:
-    """A causal model on one channel.
+    """A causal model on one channel; its output lags as the model's does.
 
     Parameters
     ----------
     session : Session
     hop : int
         Samples; the model is given a multiple of it.
-    delay : int
-        Samples by which its output lags.
     patience : int
         Samples without a number from the start until that is an error.
 
@@ -41,15 +39,14 @@ class Stream:
         Not of this contract.
     """
 
-    def __init__(self, session: Session, hop: int, delay: int, patience: int) -> None:
+    def __init__(self, session: Session, hop: int, patience: int) -> None:
         source, clean = stream_port(session.inputs), stream_port(session.outputs)
         if source is None or clean is None:
             ports = f"it takes {listed(session.inputs)} and gives {listed(session.outputs)}"
             raise ModelError(f"is not of the contract waveform: {ports}", path=session.origin)
         self._step, self._hop, self._origin = Cached(session, source, clean), hop, session.origin
         self._sane = Sane(session.origin, patience)
-        self.latency = hop + delay
-        self._delay = delay
+        self.latency = hop
         self.reset()
 
     def reset(self) -> None:
@@ -58,7 +55,6 @@ class Stream:
         self._sane.reset()
         self._waiting = Queue(1)
         self._owed = 0
-        self._skip = self._delay
 
     def process(self, block: Audio) -> Audio:
         """Take (1, n), return (1, m)."""
@@ -67,8 +63,7 @@ class Stream:
 
     def flush(self) -> Audio:
         """Return the frames that are still owed: the model hears silence behind the end."""
-        behind = self._delay + -(self._waiting.frames + self._delay) % self._hop
-        last = self._advance(np.zeros((1, behind), np.float32))
+        last = self._advance(np.zeros((1, -self._waiting.frames % self._hop), np.float32))
         self._sane.check()
         return last
 
@@ -77,9 +72,7 @@ class Stream:
         ready = self._waiting.pop(self._waiting.frames // self._hop * self._hop)
         pieces = np.split(ready, range(_HOPS * self._hop, ready.shape[1], _HOPS * self._hop), axis=1)
         out = np.concatenate([self._run(piece) for piece in pieces if piece.size] or [ready], axis=1)
-        skip = min(self._skip, out.shape[1])
-        self._skip -= skip
-        out = out[:, skip : skip + self._owed]
+        out = out[:, : self._owed]
         self._owed -= out.shape[1]
         return out
 
@@ -102,7 +95,7 @@ class CausalContract:
     rate : int
         Hz.
     hop, delay : int
-        Samples.
+        Samples that it is given a multiple of, and by which its output lags.
     """
 
     def __init__(self, session: Session, rate: int, hop: int, delay: int) -> None:
@@ -113,5 +106,5 @@ class CausalContract:
         """Return a fresh processor for all channels of ``setup``."""
         return spread(self._make, setup, self.rate)
 
-    def _make(self) -> Stream:
-        return Stream(self._session, self._hop, self._delay, patience=self.rate)
+    def _make(self) -> Processor:
+        return Undelayed(Stream(self._session, self._hop, patience=self.rate), self._delay, channels=1)

@@ -133,7 +133,8 @@ class Levelled(Gained):
         loudness, peak = LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
         for block in outputs:
             loudness.add(block)
-            peak.add(block)
+            if not limits:  # else nobody asks for it
+                peak.add(block)
         found = loudness.integrated()
         if found is not None and math.isfinite(found):
             self.gain = 10 ** ((wanted.lufs - found) / 20)
