@@ -7,7 +7,6 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -53,9 +52,6 @@ class AtomicWriter(Encoder):
         Whether an existing file may be replaced.
     fsync : bool
         Whether the data are forced to the disk before the file gets its name.
-    settle : callable, optional
-        Shown the finished file before it gets its name; returns the name that it shall get, ``path`` or another. An
-        exception in it removes the file.
 
     Raises
     ------
@@ -65,6 +61,7 @@ class AtomicWriter(Encoder):
     Attributes
     ----------
     path : Path
+        May be changed as long as the block is not left.
     frames : int
         Frames taken so far.
     clipped : int
@@ -84,11 +81,10 @@ class AtomicWriter(Encoder):
         dither_seed: int | None = None,
         overwrite: bool = False,
         fsync: bool = False,
-        settle: Callable[[Path], Path] | None = None,
     ) -> None:
         self.path = Path(path)
         super().__init__(str(self.path), rate, channels, output_format, tags, frames, clip_mode, dither_seed)
-        self._overwrite, self._fsync, self._settle = overwrite, fsync, settle
+        self._overwrite, self._fsync, self._whole = overwrite, fsync, False
         self._temporaries: list[Path] = []
         self._file: BinaryIO
 
@@ -106,9 +102,20 @@ class AtomicWriter(Encoder):
             raise
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            if kind is None:
+    def finish(self) -> Path:
+        """Complete the file, unless that is done; only its name is still to come.
+
+        Returns
+        -------
+        Path
+            Where it is until then.
+
+        Raises
+        ------
+        OutputError
+        """
+        if not self._whole:
+            try:
                 by_libsndfile = isinstance(self._sink, SndfileSink)
                 self._finish()
                 self._add_metadata(by_libsndfile)
@@ -116,10 +123,15 @@ class AtomicWriter(Encoder):
                 if self._fsync:
                     os.fsync(self._file.fileno())
                 self._file.close()
-                if self._settle is not None:
-                    self.path = self._settle(self._temporaries[-1])
-                    self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._commit(self._temporaries[-1])
+            except OSError as error:
+                raise self._failed(error) from error
+            self._whole = True
+        return self._temporaries[-1]
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._commit(self.finish())
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:
@@ -160,6 +172,7 @@ class AtomicWriter(Encoder):
             wave.append_chunks(self._file, self._chunks())
 
     def _commit(self, temporary: Path) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         if not self._overwrite:
             try:
                 os.link(temporary, self.path)  # unlike a rename, fails if the name has been taken meanwhile

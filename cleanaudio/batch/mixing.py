@@ -18,6 +18,7 @@ from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
 from cleanaudio.batch.plan import OutputPolicy, plan
 from cleanaudio.batch.source import Problem, Source
+from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
 from cleanaudio.errors import CleanAudioError, InputError
 
@@ -188,6 +189,8 @@ def _mix(request: MixRequest, job: MixJob, speech: Reader, noise: Reader) -> Don
     ) as writer:
         for voice, under in pairs():
             writer.write(found.mix(voice, under))
+        writer.finish()
+        carry_through()
     notes = [f"{job.label}: {warning}" for warning in info.warnings]
     notes += [f"{variant.noise.label}: {warning}" for warning in noise.info.warnings]
     notes += [found.note] if found.note else []

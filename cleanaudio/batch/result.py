@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.tags import read_tags
-from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
+from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
+from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
 from cleanaudio.errors import CleanAudioError
 
@@ -88,6 +89,8 @@ class Wanted(Protocol):
 
 class Beside(AbstractContextManager, Protocol):
     """A file that is written with the result: gets its name after it, or not at all."""
+
+    path: Path
 
     def finish(self) -> None:
         """Write everything; what can go wrong, goes wrong here."""
@@ -203,14 +206,17 @@ class Result:
         return level, clipped, judge.fields
 
     def _write(self, processor: Processor, settle: Callable[[Path], Path] | None = None) -> tuple[Gained, int]:
-        """Walk the recording into its output, and into the residual where wanted; return the limited samples too."""
+        """Walk the recording into its output, and into the residual where wanted; return the limited samples too.
+
+        All files are whole, and the output is judged, before the first of them gets its name.
+        """
         level = self._levelled(processor)
         self._before = LevelMeter(self._info.rate, self.channels)
         waiting = Queue(self.channels)
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
-            output = stack.enter_context(self._writer(self.job.output, self._target, settle))
-            removed = stack.enter_context(self._writer(self.job.residual, self._target)) if self.job.residual else None
+            output = stack.enter_context(self._writer(self.job.output))
+            removed = stack.enter_context(self._writer(self.job.residual)) if self.job.residual else None
             for block, cleaned in walk(self.take, level):
                 before = self.original.process(block)
                 self._before.add(before)
@@ -219,24 +225,30 @@ class Result:
                 if removed is not None:
                     waiting.push(before * np.float32(level.gain))
                     removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
-            if beside is not None:
-                beside.finish()
+            others = [file for file in (beside, removed) if file is not None]
+            for other in others:
+                other.finish()
+            finished = output.finish()
+            if settle is not None:
+                output.path = settle(finished)
+            for other in others:
+                other.path = output.path.with_name(other.path.name)
+            carry_through()
         return level, output.clipped
 
-    def _writer(self, path: Path, target: OutputFormat, settle: Callable[[Path], Path] | None = None) -> AtomicWriter:
+    def _writer(self, path: Path) -> AtomicWriter:
         source = Path(self._info.path)
         tags = read_tags(source)
         return AtomicWriter(
             path,
             self._info.rate,
             self.channels,
-            target,
+            self._target,
             tags=tags if self.take.stretch is None else tags.without_positions(),
             frames=self.take.frames,
             clip_mode=self.wanted.clip_mode,
             dither_seed=_fingerprint(source),
             overwrite=self.overwrite,
-            settle=settle,
         )
 
 

@@ -32,17 +32,22 @@ class Sidecar:
     ------
     OutputError
         It cannot be written.
+
+    Attributes
+    ----------
+    path : Path
+        May be changed as long as the block is not left.
     """
 
     def __init__(self, path: Path, head: Mapping[str, Any], tail: Callable[[], Mapping[str, Any]]) -> None:
-        self._path, self._head, self._tail = path, head, tail
+        self.path, self._head, self._tail = path, head, tail
         self._temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
         self._empty = True
         self._file: TextIO
 
     def __enter__(self) -> Sidecar:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(self._temporary, "x", encoding="utf-8")
             self._file.write("{" + _members(self._head) + '\n"windows": [')
         except OSError as error:
@@ -69,7 +74,8 @@ class Sidecar:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             if kind is None:
-                os.replace(self._temporary, self._path)
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(self._temporary, self.path)
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:
@@ -83,7 +89,7 @@ class Sidecar:
 
     def _failed(self, error: OSError) -> OutputError:
         reason = error.strerror or str(error)
-        return OutputError(f"cannot be written: {reason}", path=self._path, remedy="check the folder and its disk")
+        return OutputError(f"cannot be written: {reason}", path=self.path, remedy="check the folder and its disk")
 
 
 def _members(values: Mapping[str, Any]) -> str:

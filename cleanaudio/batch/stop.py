@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 
 class Stopped(BaseException):
@@ -12,7 +13,12 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Catches SIGINT and SIGTERM while a run is on.
+    """Catches signals while a run, or a worker's part in it, is on.
+
+    Parameters
+    ----------
+    signals : tuple of int
+        By default SIGINT and SIGTERM.
 
     Attributes
     ----------
@@ -20,8 +26,11 @@ class Stop:
         The signal that came first, if one came.
     """
 
-    def __init__(self) -> None:
+    _listening: ClassVar[Stop | None] = None  # signals are the process's, and so is who hears them
+
+    def __init__(self, signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)) -> None:
         self.signal: int | None = None
+        self._signals = signals
         self._breaking = False
 
     def _note(self, number: int, _frame: object) -> None:
@@ -33,16 +42,18 @@ class Stop:
     @contextmanager
     def listening(self) -> Iterator[Stop]:
         """Replace the signals' handlers inside the block."""
-        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        outer, Stop._listening = Stop._listening, self
+        before = {number: signal.signal(number, self._note) for number in self._signals}
         try:
             yield self
         finally:
+            Stop._listening = outer
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     @contextmanager
     def breaking(self) -> Iterator[None]:
-        """Let a signal break into the block with :class:`Stopped`."""
+        """Let a signal break into the block with :class:`Stopped`, up to where it calls :func:`carry_through`."""
         self._breaking = True
         try:
             if self.signal:
@@ -50,3 +61,12 @@ class Stop:
             yield
         finally:
             self._breaking = False
+
+
+def carry_through() -> None:
+    """Let no signal break into the work of this process from here to its end: its files are about to get their names.
+
+    A file that has its name while its row says that the run was stopped is one that the next run refuses to touch.
+    """
+    if Stop._listening is not None:
+        Stop._listening._breaking = False

@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 
 from cleanaudio.batch.outcome import Failed, Job, Outcome
+from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.errors import CleanAudioError
 
 Work = Callable[[Job], Outcome]
@@ -100,27 +101,29 @@ def unexpected(job: Job, error: Exception) -> CleanAudioError:
 
 
 def _serve(work: Work, pipe: Connection) -> None:
-    """Do jobs until the other side closes the pipe."""
+    """Do jobs until the other side closes the pipe or tells this process to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
-    signal.signal(signal.SIGTERM, _end)
-    while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
-        try:
-            outcome = work(job)
-        except Exception as error:
-            outcome = Failed(job, error if isinstance(error, CleanAudioError) else unexpected(job, error))
-        cause = outcome.error.__cause__ if isinstance(outcome, Failed) else None
-        trace = None if cause is None else "".join(traceback.format_exception(cause))
-        try:
-            pipe.send((outcome, trace))
-        except OSError:  # the parent is gone
-            return
-        except Exception as error:  # an outcome that cannot be pickled
-            pipe.send((Failed(job, unexpected(job, error)), traceback.format_exc()))
+    with Stop((signal.SIGTERM,)).listening() as stop, suppress(Stopped, EOFError, OSError):
+        while True:
+            with stop.breaking():
+                job = pipe.recv()
+            _reply(pipe, job, _outcome(work, job, stop))
 
 
-def _end(*_: object) -> None:
-    raise SystemExit(143)  # unwinds the writers, which remove their temporaries
+def _outcome(work: Work, job: Job, stop: Stop) -> Outcome:
+    try:
+        with stop.breaking():  # unwinds the writers, which remove their temporaries
+            return work(job)
+    except Exception as error:
+        return Failed(job, error if isinstance(error, CleanAudioError) else unexpected(job, error))
+
+
+def _reply(pipe: Connection, job: Job, outcome: Outcome) -> None:
+    cause = outcome.error.__cause__ if isinstance(outcome, Failed) else None
+    trace = None if cause is None else "".join(traceback.format_exception(cause))
+    try:
+        pipe.send((outcome, trace))
+    except OSError:  # the parent is gone
+        raise
+    except Exception as error:  # an outcome that cannot be pickled
+        pipe.send((Failed(job, unexpected(job, error)), traceback.format_exc()))

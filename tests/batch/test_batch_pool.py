@@ -5,13 +5,14 @@ import signal
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from cleanaudio.batch.outcome import Done, Failed, Job
 from cleanaudio.batch.pool import Interrupted, WorkerLost, run_here, run_jobs
-from cleanaudio.batch.stop import Stop
+from cleanaudio.batch.stop import Stop, carry_through
 from cleanaudio.errors import InputError
 
 
@@ -135,6 +136,30 @@ def test_a_signal_breaks_into_work_in_this_process(tmp_path, number):
         found = list(run_here(jobs(tmp_path, 3), slow, stop))
     assert stop.signal == number
     assert [type(outcome.error) for outcome in found] == [Interrupted]
+
+
+def named(job):
+    """A file that gets its name while the run is being stopped."""
+    carry_through()
+    job.output.with_suffix(".flag").touch()
+    time.sleep(1.0)
+    job.output.touch()
+    return Done(job, {})
+
+
+@pytest.mark.parametrize("run", [partial(run_jobs, workers=1), run_here], ids=["worker", "here"])
+def test_a_file_that_is_about_to_get_its_name_gets_it(tmp_path, run):
+    def interrupt():
+        while not (tmp_path / "0.flag").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    stop = Stop()
+    with stop.listening():
+        threading.Thread(target=interrupt).start()
+        found = list(run(jobs(tmp_path, 1), named, stop=stop))
+    assert stop.signal == signal.SIGINT
+    assert [type(outcome) for outcome in found] == [Done] and (tmp_path / "0.out").exists()
 
 
 def test_one_bad_file_does_not_stop_the_rest_in_this_process(tmp_path):

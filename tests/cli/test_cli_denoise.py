@@ -619,6 +619,20 @@ def test_what_is_in_quarantine_stays_there_until_something_changes(cli, tmp_path
     assert cli(*gated).code == 3
 
 
+@pytest.mark.parametrize(("if_fails", "folder"), [("keep", "."), ("original", "."), ("quarantine", "quarantine")])
+def test_what_was_removed_goes_where_the_output_goes(cli, tmp_path, noisy_speech, if_fails, folder):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    gated = ("--gate", "noise_floor<-200", "--if-fails", if_fails)
+    arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", "--residual", "--skip-existing")
+    assert cli(*arguments, *gated).code == 3
+    made = {path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*.wav")}
+    assert made == {Path(folder, "a.wav"), Path(folder, "a.residual.wav")}
+    removed, _ = soundfile.read(tmp_path / "out" / folder / "a.residual.wav", dtype="int16")
+    assert (removed == 0).all() == (if_fails == "original")
+    assert "1 skipped" in cli(*arguments, *gated).stderr
+    assert cli(*arguments, "--gate", "noise_floor<0").code == 0  # another recipe, so made anew
+
+
 def test_gates_that_make_no_sense_here(cli, tmp_path, speech_like):
     soundfile.write(tmp_path / "a.wav", speech_like(1.0, 16000), 16000)
     for extra in (("--gate", "reference"), ("--if-fails", "original"), ("--gate", "nonsense")):

@@ -93,6 +93,23 @@ def test_what_was_broken_off_goes_on_where_it_was(tmp_path, short, program):
     assert len(audio(out)) == 12 and hidden(out) == []
 
 
+def test_a_signal_between_a_name_and_its_row_is_heard_after_the_row(tmp_path, short, cli, monkeypatch):
+    out, link = tmp_path / "out", os.link
+
+    def link_and_interrupt(source, name):
+        link(source, name)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    arguments = ("denoise", short, "-o", out, "-b", "wiener", "--residual")
+    monkeypatch.setattr(os, "link", link_and_interrupt)
+    assert cli(*arguments).code == CODES[signal.SIGINT]
+    monkeypatch.undo()
+    assert [row["status"] for row in rows(out)] == ["done"] and hidden(out) == []
+    assert audio(out) == {"short.wav", "short.residual.wav"}
+    ran = cli(*arguments, "--skip-existing")
+    assert ran.code == 0 and "1 skipped" in ran.stderr
+
+
 def test_a_run_that_is_killed_keeps_its_rows_and_no_lock(tmp_path, short, program):
     folder, out = many(tmp_path / "in", short, 12), tmp_path / "out"
     common = ("denoise", folder, "-o", out, "-b", "omlsa", "-j", "1", "--skip-existing")
