@@ -12,8 +12,8 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -c constraints.txt
 # Threads of BLAS and of torch: small matrices, and several test processes on a small machine.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
-# Files of tests side by side, one process a core.
-PYTEST := $(THREADS) $(BIN)/python -m pytest -n auto --dist loadfile
+# Files of tests side by side in the order of testpaths, one process a core.
+PYTEST := $(THREADS) $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 CODE := cleanaudio tests fixtures benchmarks
 NETWORKS := fullband mask-lstm conv-tasnet autoencoder
 
@@ -49,7 +49,7 @@ demo: .venv/.demo
 	@$(BIN)/python -m benchmarks.show out/metrics.csv
 
 test: .venv/.test
-	$(PYTEST) -m "not data and not browser"
+	$(PYTEST) -m "not data and not browser and not slow"
 
 test-data: .venv/.test
 	@test -n "$$CLEANAUDIO_DATA" -a -d "$$CLEANAUDIO_DATA/dev" || \
