@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,14 @@ Audio = NDArray[np.float32]
 
 COLUMNS = ("gain_db", "loudness_out_lufs", "true_peak_out_dbtp")
 """What a row says besides where the loudness is set."""
+Outputs = Callable[[Processor], Iterable[Audio]]
+"""Walks the recording through a processor: all that it gives, in blocks of (channels, frames)."""
+
 _MISSED_LU = 0.5
+_CLOSE_LU = 0.1
+_MAKE_UPS = 4
+_LEAST_SLOPE = 0.2
+_MOST_MAKE_UP_DB = 6.0  # beyond it the limiter would be heard all the time
 
 
 @dataclass(frozen=True)
@@ -96,16 +103,15 @@ class Gained:
         return [] if self.gain == 1.0 else [scaled]
 
 
-def fitting(processor: Processor, outputs: Iterable[Audio]) -> Gained:
+def fitting(processor: Processor, outputs: Outputs) -> Gained:
     """Return the processor with a gain below one where its output rises above full scale.
 
     Parameters
     ----------
     processor : Processor
-    outputs : iterable of ndarray, shape (channels, frames)
-        All that it gives for this recording.
+    outputs : callable
     """
-    peak = max((float(np.max(np.abs(block), initial=0.0)) for block in outputs), default=0.0)
+    peak = max((float(np.max(np.abs(block), initial=0.0)) for block in outputs(processor)), default=0.0)
     processor.reset()
     return Gained(processor, 1.0 / max(1.0, peak))
 
@@ -116,32 +122,51 @@ class Levelled(Gained):
     Parameters
     ----------
     processor : Processor
-    outputs : iterable of ndarray, shape (channels, frames)
-        All that it gives for this recording.
+    outputs : callable
     rate, channels : int
     wanted : Loudness
     limits : bool
-        Whether peaks over the ceiling are limited; else the gain stays so low that there are none.
+        Whether peaks over the ceiling are limited, and what that takes is given back; else the gain stays so low that
+        there are none.
     """
 
     def __init__(
-        self, processor: Processor, outputs: Iterable[Audio], rate: int, channels: int, wanted: Loudness, limits: bool
+        self, processor: Processor, outputs: Outputs, rate: int, channels: int, wanted: Loudness, limits: bool
     ) -> None:
         super().__init__(processor)
         self._rate, self._channels, self._wanted = rate, channels, wanted
         self._ceiling = 10 ** (wanted.true_peak_dbtp / 20)
         loudness, peak = LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
-        for block in outputs:
+        for block in outputs(processor):
             loudness.add(block)
-            if not limits:  # else nobody asks for it
-                peak.add(block)
+            peak.add(block)
+        self.reset()
         found = loudness.integrated()
         if found is not None and math.isfinite(found):
-            self.gain = 10 ** ((wanted.lufs - found) / 20)
-            if not limits:
-                self.gain = min(self.gain, self._ceiling / peak.finish())
-        self.reset()
+            self.gain, fits = 10 ** ((wanted.lufs - found) / 20), self._ceiling / peak.finish()
+            if self.gain > fits and limits:
+                self._make_up(outputs)
+            elif self.gain > fits:
+                self.gain = fits
         self.latency += self._limiter.latency
+
+    def _make_up(self, outputs: Outputs) -> None:
+        """Raise the gain until the limiter takes no more than it gives: by secants, in decibels."""
+        start, raised, step, slope = self.gain, 0.0, 0.0, 1.0
+        loud = -math.inf
+        for _ in range(_MAKE_UPS):
+            for _ in outputs(self):
+                pass
+            before, loud = loud, self._loudness.integrated() or -math.inf
+            self.reset()
+            missed = self._wanted.lufs - loud
+            if missed < _CLOSE_LU or raised == _MOST_MAKE_UP_DB:
+                break
+            if math.isfinite(before):
+                slope = min(1.0, max(_LEAST_SLOPE, (loud - before) / step))
+            step = min(missed / slope, _MOST_MAKE_UP_DB - raised)
+            raised += step
+            self.gain = start * 10 ** (raised / 20)
 
     @property
     def limited(self) -> int:  # type: ignore[override]

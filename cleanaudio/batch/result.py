@@ -20,6 +20,7 @@ from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
+from cleanaudio.batch.recorded import Recorded
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
 from cleanaudio.errors import CleanAudioError
@@ -172,15 +173,19 @@ class Result:
             **level.fields(),
         }
 
-    def _levelled(self, processor: Processor) -> Gained:
+    def _levelled(self, processor: Processor, stack: ExitStack) -> Gained:
         """Return the processor at the level that is wanted, found by a first pass where one is needed."""
-        outputs = (out for _, out in walk(self.take, processor))
-        if self.wanted.loudness is not None:
-            limits = self.wanted.clip_mode == "limit"
-            return Levelled(processor, outputs, self._info.rate, self.channels, self.wanted.loudness, limits)
-        if self.wanted.clip_mode == "rescale" and self._target.is_integer:
-            return fitting(processor, outputs)
-        return Gained(processor)
+        loudness, limits = self.wanted.loudness, self.wanted.clip_mode == "limit"
+        if loudness is None and not (self.wanted.clip_mode == "rescale" and self._target.is_integer):
+            return Gained(processor)
+        recorded = stack.enter_context(Recorded(processor, self.job.output))
+
+        def outputs(through: Processor) -> Iterator[Audio]:
+            return (out for _, out in walk(self.take, through))
+
+        if loudness is None:
+            return fitting(recorded, outputs)
+        return Levelled(recorded, outputs, self._info.rate, self.channels, loudness, limits)
 
     def _judged(self, processor: Processor, latency_ms: float) -> tuple[Gained, int, Fields]:
         """Write the output and have it judged before it gets its name."""
@@ -210,13 +215,13 @@ class Result:
 
         All files are whole, and the output is judged, before the first of them gets its name.
         """
-        level = self._levelled(processor)
         self._before = LevelMeter(self._info.rate, self.channels)
         waiting = Queue(self.channels)
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
             output = stack.enter_context(self._writer(self.job.output))
             removed = stack.enter_context(self._writer(self.job.residual)) if self.job.residual else None
+            level = self._levelled(processor, stack)
             for block, cleaned in walk(self.take, level):
                 before = self.original.process(block)
                 self._before.add(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import FileIO
 
 import numpy as np
 import pyloudnorm
@@ -10,8 +11,10 @@ import pytest
 from cli_helpers import read, rows, shape, write
 from scipy.signal import resample_poly
 
+from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Levelled, Loudness
-from cleanaudio.errors import RecipeError
+from cleanaudio.batch.recorded import Recorded
+from cleanaudio.errors import OutputError, RecipeError
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +62,9 @@ def test_outputs_are_as_loud_as_asked(denoise, tmp_path, clip, subtype, gain):
 
 def test_peaks_stay_below_the_ceiling(denoise, tmp_path, clip):
     source = write(tmp_path / "in.wav", clip)
-    denoise(source, "-o", tmp_path / "out", "-b", "none", "--loudness", -12, "--true-peak", -3)
+    denoise(source, "-o", tmp_path / "out", "-b", "none", "--loudness", -14, "--true-peak", -3)
     assert true_peak(tmp_path / "out/in.wav") < -2.85
+    assert loudness(tmp_path / "out/in.wav") == pytest.approx(-14, abs=0.2)  # what limiting takes is given back
     (row,) = rows(tmp_path / "out")
     assert int(row["clipped_out"]) > 0
     denoise(
@@ -123,16 +127,44 @@ def test_what_cannot_be_is_a_usage_error(denoise, tmp_path, clip, options, messa
 
 
 def test_blocks_do_not_matter(clip):
-    from cleanaudio.backends.none import Untouched
+    def walked(through):
+        yield from (through.process(block) for block in blocks)
+        yield through.flush()
 
     audio = clip[None].astype(np.float32)
     outputs = []
     for cuts in ((), (0, 1, 4000, 4001, 30000)):
         blocks = np.split(audio, cuts, axis=1)
-        level = Levelled(Untouched(1), blocks, 16000, 1, Loudness(-10.0), limits=True)
-        pieces = [level.process(block) for block in blocks]
-        outputs.append(np.concatenate([*pieces, level.flush()], axis=1))
+        level = Levelled(Untouched(1), walked, 16000, 1, Loudness(-10.0), limits=True)
+        outputs.append(np.concatenate(list(walked(level)), axis=1))
     assert outputs[0].shape == audio.shape
     np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-6)
     with pytest.raises(RecipeError):
         Loudness(float("nan"))
+
+
+def test_nothing_is_cleaned_twice(tmp_path, clip):
+    class Once(Untouched):
+        """Gives back what it gets, and counts the blocks."""
+
+        seen = 0
+
+        def process(self, block):
+            self.seen += 1
+            return super().process(block)
+
+    blocks, once = np.split(clip[None].astype(np.float32), 3, axis=1), Once(1)
+    with Recorded(once, tmp_path / "out.wav") as recorded:
+        for _ in range(3):
+            for block in blocks:
+                np.testing.assert_array_equal(recorded.process(block), block)
+            assert recorded.flush().shape == (1, 0)
+            recorded.reset()
+    assert once.seen == 3 and not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_an_error_of_the_output(tmp_path, clip, monkeypatch):
+    monkeypatch.setattr("cleanaudio.batch.recorded.TemporaryFile", lambda dir: FileIO("/dev/full", "wb"))
+    with Recorded(Untouched(1), tmp_path / "out.wav") as recorded, pytest.raises(OutputError) as failed:
+        recorded.process(clip[None].astype(np.float32))
+    assert "No space left on device" in failed.value.describe() and "out.wav" in failed.value.describe()

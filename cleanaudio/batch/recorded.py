@@ -1,0 +1,77 @@
+"""What a processor gave, kept on disk: where the level is set by a first pass, nothing is cleaned twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.backends.interface import Processor
+from cleanaudio.errors import OutputError
+
+Audio = NDArray[np.float32]
+
+
+class Recorded:
+    """A processor that works once, and after a reset gives again what it gave; a context manager.
+
+    Parameters
+    ----------
+    processor : Processor
+    output : Path
+        In its folder the file lies, nameless: four bytes a sample, for which the system's folder may have no room.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+
+    def __init__(self, processor: Processor, output: Path) -> None:
+        self._processor, self._output = processor, output
+        self._whole = False
+        self.latency = processor.latency
+
+    def __enter__(self) -> Recorded:
+        try:
+            self._file = TemporaryFile(dir=self._output.parent)
+        except OSError as error:
+            raise self._failed(error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def reset(self) -> None:
+        """Begin anew; the same blocks have to come again."""
+        self._file.seek(0)
+        if not self._whole:
+            self._processor.reset()
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (channels, m)."""
+        return np.load(self._file) if self._whole else self._kept(self._processor.process(block))
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        if self._whole:
+            return np.load(self._file)
+        rest = self._kept(self._processor.flush())
+        self._whole = True
+        return rest
+
+    def _kept(self, block: Audio) -> Audio:
+        try:
+            np.save(self._file, block)
+        except OSError as error:
+            raise self._failed(error) from error
+        return block
+
+    def _failed(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"the copy from which its level is set cannot be written: {error.strerror}",
+            path=self._output,
+            remedy="check the folder and its disk: it takes four bytes a sample for a while",
+        )
