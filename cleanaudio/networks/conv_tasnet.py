@@ -73,24 +73,28 @@ class Fading:
         Of the piece at hand.
     memory : float
         Frames until a frame counts 1 / e.
-    device : torch.device
+    heard : Tensor, shape (batch, 1, 1)
+        How many frames came before, faded like everything else.
+
+    Attributes
+    ----------
+    heard : Tensor, shape (batch, 1, 1)
+        The same after the piece.
     """
 
-    def __init__(self, frames: int, memory: float, device: torch.device) -> None:
-        place = torch.arange(frames, device=device)
-        age = place[:, None] - place
-        self.weights = torch.where(age >= 0, torch.exp(-age.clamp(min=0) / memory), 0.0)
-        self.fade = torch.exp(-(place + 1) / memory)
+    def __init__(self, frames: int, memory: float, heard: Tensor) -> None:
+        place = torch.arange(frames, device=heard.device)
+        age = place - place[:, None]
+        weights = torch.where(age >= 0, torch.exp(-age.clamp(min=0) / memory), 0.0)[None]
+        before = heard * torch.exp(-(place + 1) / memory)
+        count = before + weights.sum(1, keepdim=True)
+        self._shares = torch.cat([before / count, weights / count], dim=1)
+        self.heard = count[:, :, -1:]
 
-    def __call__(self, values: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the means so far of values (batch, count, frames), and the sums to go on with.
-
-        Sums, (batch, count + 1), hold the number of frames in their last place, faded like everything else.
-        """
-        with torch.autocast(values.device.type, enabled=False):  # sums over seconds want more than half precision
-            values = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
-            sums = values @ self.weights.T + before[:, :, None] * self.fade
-        return sums[:, :-1] / sums[:, -1:], sums[:, :, -1]
+    def __call__(self, values: Tensor, before: Tensor) -> Tensor:
+        """Return the means so far of values (batch, count, frames), given the last ones before, (batch, count, 1)."""
+        with torch.autocast(values.device.type, enabled=False):  # means over seconds want more than half precision
+            return torch.cat([before, values], dim=2) @ self._shares
 
 
 class GlobalNorm(nn.Module):
@@ -102,7 +106,7 @@ class GlobalNorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels, 1))
 
     def forward(self, x: Tensor, fading: Fading | None, before: Tensor) -> tuple[Tensor, Tensor]:
-        """Take (batch, channels, frames), return the same, and the state (batch, 3), of which this one has no need."""
+        """Take (batch, channels, frames), return the same, and the state (batch, 2, 1), of which this has no need."""
         mean = x.mean((1, 2), keepdim=True)
         variance = (x - mean).square().mean((1, 2), keepdim=True)
         return (x - mean) / (variance + 1e-8).sqrt() * self.gain + self.bias, before
@@ -112,13 +116,13 @@ class CumulativeNorm(GlobalNorm):
     """Normalisation over channels and the time that has passed (the paper's eqs. 8 and 9)."""
 
     def forward(self, x: Tensor, fading: Fading | None, before: Tensor) -> tuple[Tensor, Tensor]:
-        """Take (batch, channels, frames) and the state (batch, 3), return both anew."""
+        """Take (batch, channels, frames) and the state (batch, 2, 1), the last means of x and x²; return both anew."""
         assert fading is not None
         x = x.float()
-        means, after = fading(torch.stack([x.mean(1), x.square().mean(1)], dim=1), before)
-        mean, square = means[:, :1], means[:, 1:]
+        means = fading(torch.cat([x.mean(1, keepdim=True), x.square().mean(1, keepdim=True)], dim=1), before)
+        mean, square = means.split(1, dim=1)
         variance = (square - mean.square()).clamp(min=0)
-        return (x - mean) / (variance + 1e-6).sqrt() * self.gain + self.bias, after
+        return (x - mean) / (variance + 1e-6).sqrt() * self.gain + self.bias, means[:, :, -1:]
 
 
 class TemporalBlock(nn.Module):
@@ -144,8 +148,8 @@ class TemporalBlock(nn.Module):
         x : Tensor, shape (batch, bottleneck, frames)
         fading : Fading, optional
             Of the causal form.
-        before : Tensor, shape (2, batch, 3)
-            States of both normalisations.
+        before : Tensor, shape (batch, 2, 2)
+            States of both normalisations, side by side.
         past : Tensor, shape (batch, hidden, reach)
             What the depthwise convolution still sees of earlier frames; where it looks ahead too, only so much is
             taken that the frames keep their number.
@@ -156,12 +160,14 @@ class TemporalBlock(nn.Module):
             x anew, what goes to the sum of all (batch, skip, frames), and both states anew.
         """
         widen, activation, norm = self.widen
-        wide, first = norm(activation(widen(x)), fading, before[0])
-        seen = torch.cat([past[:, :, self.after :], functional.pad(wide, (0, self.after))], dim=2)
+        wide, first = norm(activation(widen(x)), fading, before[:, :, :1])
+        seen = torch.cat([past[:, :, self.after :], wide], dim=2)
+        if self.after:
+            seen = functional.pad(seen, (0, self.after))
         activation, norm = self.settle
-        y, second = norm(activation(self.depthwise(seen)), fading, before[1])
+        y, second = norm(activation(self.depthwise(seen)), fading, before[:, :, 1:])
         onward = x if self.onward is None else x + self.onward(y)
-        return onward, self.skip(y), torch.stack([first, second]), seen[:, :, seen.shape[2] - self.reach :]
+        return onward, self.skip(y), torch.cat([first, second], dim=2), seen[:, :, -self.reach :]
 
 
 class ConvTasNet(Network):
@@ -211,7 +217,8 @@ class ConvTasNet(Network):
         shapes: dict[str, tuple[int, ...]] = {
             "samples": (batch, 1, self.delay),
             "unfinished": (batch, 1, self.delay),
-            "sums": (1 + 2 * len(self.blocks), batch, 3),
+            "heard": (batch, 1, 1),
+            "means": (batch, 2, 1 + 2 * len(self.blocks)),
         }
         for number in range(len(self.blocks)):
             shapes[f"past_{number}"] = (batch, c.hidden, (c.width - 1) * 2 ** (number % c.blocks))
@@ -231,24 +238,25 @@ class ConvTasNet(Network):
         tuple of Tensor
             Clean samples that lie ``delay`` behind those that went in, then the states.
         """
-        samples, unfinished, sums, *past = states
+        samples, unfinished, heard, means, *past = states
         samples = torch.cat([samples, noisy[:, None]], dim=2)
         encoded = functional.relu(self.encoder(samples)) * self.scale
-        fading = Fading(encoded.shape[2], self.config.memory, noisy.device) if self.config.causal else None
+        fading = Fading(encoded.shape[2], self.config.memory, heard) if self.config.causal else None
         norm, narrow = self.enter
         seen = encoded if self.config.power == 1 else (encoded + 1e-6) ** self.config.power
-        x, after = norm(seen, fading, sums[0])
-        x, renewed = narrow(x), [after[None]]
-        total = torch.zeros_like(x[:, :1])
+        x, after = norm(seen, fading, means[:, :, :1])
+        x, renewed = narrow(x), [after]
+        total: Tensor | None = None
         for number, block in enumerate(self.blocks):
-            x, skip, after, past[number] = block(x, fading, sums[2 * number + 1 : 2 * number + 3], past[number])
-            total = total + skip
+            x, skip, after, past[number] = block(x, fading, means[:, :, 2 * number + 1 : 2 * number + 3], past[number])
+            total = skip if total is None else total + skip
             renewed.append(after)
         masks = self.masks(total) ** self.config.exponent
         clean = self.decoder(encoded * (masks * self.scale)).float()
+        clean = torch.cat([clean[:, :, : self.delay] + unfinished, clean[:, :, self.delay :]], dim=2)
+        heard = heard if fading is None else fading.heard
         ready = noisy.shape[1]
-        clean = clean + functional.pad(unfinished, (0, ready))
-        return clean[:, 0, :ready], samples[:, :, ready:], clean[:, :, ready:], torch.cat(renewed), *past
+        return clean[:, 0, :ready], samples[:, :, ready:], clean[:, :, ready:], heard, torch.cat(renewed, dim=2), *past
 
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""

@@ -165,10 +165,12 @@ def test_fourier_filters_give_the_signal_back():
 def test_cumulative_norm_is_the_mean_and_deviation_so_far():
     x, memory = torch.randn(1, 5, 40), 20.0
     norm = conv_tasnet.CumulativeNorm(5)
-    halves, before = [], torch.zeros(1, 3)
+    halves, before, heard = [], torch.zeros(1, 2, 1), torch.zeros(1, 1, 1)
     for half in x.split([13, 27], dim=2):
-        out, before = norm(half, conv_tasnet.Fading(half.shape[2], memory, x.device), before)
+        fading = conv_tasnet.Fading(half.shape[2], memory, heard)
+        out, before = norm(half, fading, before)
         halves.append(out)
+        heard = fading.heard
     ours = torch.cat(halves, dim=2).detach().numpy()[0]
     for frame in (0, 7, 12, 13, 39):
         past = x[0, :, : frame + 1].numpy()
