@@ -57,7 +57,7 @@ test-data: .venv/.test
 	$(PYTEST) -m data
 
 test-slow: .venv/.test
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not data"
 
 test-browser: .venv/.test
 	$(PYTEST) -m browser
