@@ -1,7 +1,7 @@
 """The chain: from a spec and its options to one processor at the recording's own rate and channel count.
 
-Order of the walk: dereverberation of all channels together → channel coding (mid-side) → the backends, each at its
-own rate, their outputs averaged → the share of the input that ``strength`` and ``limit_db`` leave in, its
+Order of the walk: dereverberation of all channels together → channel coding (mid-side) → stage by stage the backends,
+each at its own rate, their outputs averaged → the share of the input that ``strength`` and ``limit_db`` leave in, its
 reverberation taken away too.
 """
 
@@ -85,12 +85,19 @@ class Link:
 class Chain:
     """A resolved chain: what it is, and where its processors come from."""
 
-    links: tuple[Link, ...]
+    stages: tuple[tuple[Link, ...], ...]
     mode: ChannelMode
     rate: int
     channels: int
     dereverb: float = 0.0
     live: bool = False
+    dry: float = 0.0
+    """Share of the input mixed into the output of the last stage, beside what the links say."""
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """All terms, stage by stage."""
+        return tuple(link for stage in self.stages for link in stage)
 
     @property
     def needs_analysis(self) -> bool:
@@ -105,24 +112,29 @@ class Chain:
         blocks : callable
             Starts the recording from its beginning: blocks of (channels, n).
         """
-        return [
-            link.backend.analyse(self._at_rate_of(link, self._dry(blocks())), link.setup, link.resolved)
-            if link.resolved.needs_analysis
-            else None
-            for link in self.links
-        ]
+        analyses: list[Analysis | None] = []
+        for number, stage in enumerate(self.stages):
+            for link in stage:
+                if not link.resolved.needs_analysis:
+                    analyses.append(None)
+                    continue
+                heard = self._heard(blocks(), self._opened(number, analyses))
+                analyses.append(link.backend.analyse(self._at_rate_of(link, heard), link.setup, link.resolved))
+        return analyses
 
     def _dereverberation(self) -> Processor:
         method: Literal["online", "auto"] = "online" if self.live else "auto"
         return Finite(dereverb(self.rate, self.channels, self.dereverb, method=method))
 
-    def _dry(self, blocks: Iterable[Audio]) -> Iterable[Audio]:
-        """Return what the backends hear of a recording."""
-        return driven(self._dereverberation(), blocks) if self.dereverb else blocks
-
-    def _at_rate_of(self, link: Link, blocks: Iterable[Audio]) -> Iterable[Audio]:
+    def _heard(self, blocks: Iterable[Audio], before: Sequence[Processor]) -> Iterable[Audio]:
+        """Return what a stage hears of a recording."""
+        if self.dereverb:
+            blocks = driven(self._dereverberation(), blocks)
         if self.mode == "mid-side":
             blocks = map(_swap_mid_side, blocks)
+        return driven(Series(before), blocks) if before else blocks
+
+    def _at_rate_of(self, link: Link, blocks: Iterable[Audio]) -> Iterable[Audio]:
         if link.resolved.rate == self.rate:
             yield from blocks
             return
@@ -133,8 +145,22 @@ class Chain:
 
     def open(self, analyses: Sequence[Analysis | None] | None = None) -> Processor:
         """Return a fresh processor for the whole chain."""
+        opened = self._opened(len(self.stages), analyses or [None] * len(self.links))
+        chain = opened[0] if len(opened) == 1 else Series(opened)
+        if self.dry > 0:
+            chain = DryMix(chain, self.dry, self.channels)
+        if self.mode == "mid-side":
+            chain = MidSide(chain)
+        return Series([self._dereverberation(), chain]) if self.dereverb else chain
+
+    def _opened(self, count: int, analyses: Sequence[Analysis | None]) -> list[Processor]:
+        """Return fresh processors for the first stages, each given its analyses in turn."""
+        known = iter(analyses)
+        return [self._stage([(link, next(known)) for link in stage]) for stage in self.stages[:count]]
+
+    def _stage(self, links: Sequence[tuple[Link, Analysis | None]]) -> Processor:
         processors = []
-        for link, analysis in zip(self.links, analyses or [None] * len(self.links), strict=True):
+        for link, analysis in links:
             processor = link.backend.open(link.setup, link.resolved, analysis)
             if link.resolved.rate != self.rate:
                 linked = self.mode == "linked"
@@ -142,11 +168,8 @@ class Chain:
             if link.dry > 0:
                 processor = DryMix(processor, link.dry, self.channels)
             processors.append(processor)
-        weights = [link.term.weight for link in self.links]
-        chain = processors[0] if len(processors) == 1 else Blend(processors, weights, self.channels)
-        if self.mode == "mid-side":
-            chain = MidSide(chain)
-        return Series([self._dereverberation(), chain]) if self.dereverb else chain
+        weights = [link.term.weight for link, _ in links]
+        return processors[0] if len(processors) == 1 else Blend(processors, weights, self.channels)
 
 
 def resolve(settings: Settings, setup: Setup) -> Chain:
@@ -166,6 +189,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
     mode = settings.mode(setup.channels)
     setup = replace(setup, linked=mode == "linked")
     options = _share_out(settings)
+    last = max(term.stage for term in settings.terms)
     links = []
     for term, given in zip(settings.terms, options, strict=True):
         backend = registry.get(term.name)
@@ -179,13 +203,26 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
                 remedy=f"use --backend {usable[0]}" if usable else "",
             )
         limit_db = settings.limit_db
-        if limit_db is not None and any(option.name == "limit_db" for option in backend.options):
+        if not last and limit_db is not None and any(option.name == "limit_db" for option in backend.options):
             given = {"limit_db": limit_db, **given}
             limit_db = None
-        resolved = backend.resolve(setup, backend.validate(given), term.argument)
-        wet = settings.strength * (1 - (0.0 if limit_db is None else 10 ** (-limit_db / 20)))
-        links.append(Link(term, backend, setup, resolved, dry=1 - wet))
-    return Chain(tuple(links), mode, setup.rate, setup.channels, settings.dereverb, setup.live)
+        here = replace(setup, profile=None) if term.stage else setup  # a print of what is gone by then
+        resolved = backend.resolve(here, backend.validate(given), term.argument)
+        links.append(Link(term, backend, here, resolved, dry=0.0 if last else _dry(settings.strength, limit_db)))
+    return Chain(
+        tuple(tuple(link for link in links if link.term.stage == stage) for stage in range(last + 1)),
+        mode,
+        setup.rate,
+        setup.channels,
+        settings.dereverb,
+        setup.live,
+        dry=_dry(settings.strength, settings.limit_db) if last else 0.0,
+    )
+
+
+def _dry(strength: float, limit_db: float | None) -> float:
+    """Return the share of the input that stays in."""
+    return 1 - strength * (1 - (0.0 if limit_db is None else 10 ** (-limit_db / 20)))
 
 
 def _share_out(settings: Settings) -> list[dict[str, Value]]:

@@ -8,12 +8,12 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from cleanaudio.backends.interface import Backend
-from cleanaudio.backends.spec import Term, parse
+from cleanaudio.backends.spec import Term, in_series, parse, render, stages
 from cleanaudio.errors import BackendUnavailable, RecipeError
 
 GROUP = "cleanaudio.backends"
 
-AUTO_ORDER = ("deepfilternet", "0.6*fullband+0.4*omlsa", "rnnoise", "omlsa")
+AUTO_ORDER = ("deepfilternet", "omlsa,fullband", "0.6*fullband+0.4*omlsa", "rnnoise", "omlsa")
 """Specs, best first, by quality measured on the development pairs (the README's table)."""
 
 
@@ -60,10 +60,12 @@ def available(name: str) -> bool:
     return True
 
 
-def auto() -> tuple[str, str]:
-    """Return the spec that ``auto`` means here, and why."""
+def auto(series: bool = True) -> tuple[str, str]:
+    """Return the spec that ``auto`` means here, and why; without ``series`` the best that can be part of a sum."""
     missing: list[str] = []
     for spec in AUTO_ORDER:
+        if len(stages(parse(spec))) > 1 and not series:
+            continue
         if _usable(spec):
             why = "the best by measured quality"
             if missing:
@@ -83,16 +85,27 @@ def decide(terms: tuple[Term, ...]) -> tuple[tuple[Term, ...], str | None]:
         The terms by their real names; why ``auto`` became what it is, or None where nobody said ``auto``.
     """
     why = None
-    if any(term.name == "auto" for term in terms):
-        best, why = auto()
-        terms = tuple(
-            replace(one, weight=one.weight * term.weight)
-            for term in terms
-            for one in (parse(best) if term.name == "auto" else (replace(term, weight=1.0),))
-        )
+    decided: list[tuple[Term, ...]] = []
+    for sum_ in stages(terms):
+        if all(term.name != "auto" for term in sum_):
+            decided.append(sum_)
+            continue
+        best, why = auto(series=len(sum_) == 1)
+        if len(sum_) == 1:
+            decided += stages(parse(best))
+        else:
+            decided.append(tuple(one for term in sum_ for one in _instead(term, best)))
+    terms = in_series(decided)
     for term in terms:
         get(term.name)
     return terms, why
+
+
+def _instead(term: Term, best: str) -> tuple[Term, ...]:
+    """Return what stands in the place of a term of a sum."""
+    if term.name != "auto":
+        return (term,)
+    return tuple(replace(one, weight=one.weight * term.weight) for one in parse(best))
 
 
 def after(spec: str) -> tuple[str, ...]:
@@ -102,9 +115,9 @@ def after(spec: str) -> tuple[str, ...]:
 
 
 def alive() -> tuple[str, ...]:
-    """Return what of ``auto``'s choices can be had here and runs live, best first."""
-    usable = [spec for spec in AUTO_ORDER if _usable(spec)]
-    return tuple(spec for spec in usable if all(get(term.name).live for term in parse(spec)))
+    """Return what of ``auto``'s choices can be had here and runs live, best first: no series, whose delays add up."""
+    usable = [parse(spec) for spec in AUTO_ORDER if _usable(spec) and len(stages(parse(spec))) == 1]
+    return tuple(render(terms) for terms in usable if all(get(term.name).live for term in terms))
 
 
 def _usable(spec: str) -> bool:

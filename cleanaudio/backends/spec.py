@@ -1,23 +1,27 @@
-"""The grammar of ``--backend``: ``name``, ``name:argument``, and weighted sums of them.
+"""The grammar of ``--backend``: ``name``, ``name:argument``, weighted sums of them, and sums in series.
 
-``0.6*deepfilternet+0.4*onnx:my model.onnx`` is two terms; without weights the terms count alike.
+``0.6*deepfilternet+0.4*onnx:my model.onnx`` is two terms; without weights the terms count alike. ``omlsa,fullband`` is
+two stages: the second is given what the first has cleaned.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from cleanaudio.errors import RecipeError
 
-# A plus sign joins two terms only before something that can be a term, so that a file name may hold one.
-_JOIN = re.compile(r"\s*\+\s*(?=(?:[\d.]+\s*\*\s*)?[a-z][a-z0-9-]*(?::|\s*\+|\s*$))")
+# A plus sign or a comma joins only before something that can be a term, so that a file name may hold one.
+_BEFORE_A_TERM = r"\s*(?=(?:[\d.]+\s*\*\s*)?[a-z][a-z0-9-]*(?::|\s*[+,]|\s*$))"
+_PLUS, _COMMA = re.compile(r"\s*\+" + _BEFORE_A_TERM), re.compile(r"\s*," + _BEFORE_A_TERM)
 _TERM = re.compile(r"(?:(?P<weight>[\d.]+)\s*\*\s*)?(?P<name>[a-z][a-z0-9-]*)(?::(?P<argument>.+))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Term:
-    """One backend of a sum.
+    """One backend of a spec.
 
     Parameters
     ----------
@@ -25,12 +29,15 @@ class Term:
     argument : str or None
         A model file or run folder.
     weight : float
-        Share in the output; the weights of a spec add up to one.
+        Share in the output of its stage; the weights of a stage add up to one.
+    stage : int
+        Its place in the series, from 0.
     """
 
     name: str
     argument: str | None = None
     weight: float = 1.0
+    stage: int = 0
 
     def __str__(self) -> str:
         return self.name if self.argument is None else f"{self.name}:{self.argument}"
@@ -46,7 +53,7 @@ def parse(text: str) -> tuple[Term, ...]:
     Returns
     -------
     tuple of Term
-        Weights scaled to add up to one.
+        Stage by stage, the weights of each scaled to add up to one.
 
     Raises
     ------
@@ -59,13 +66,30 @@ def parse(text: str) -> tuple[Term, ...]:
     ['rnnoise', 'onnx:a+b.onnx']
     >>> [term.weight for term in parse("3*wiener+1*omlsa")]
     [0.75, 0.25]
+    >>> [term.stage for term in parse("omlsa+wiener,rnnoise")]
+    [0, 0, 1]
     """
+    return in_series(_sum(stage) for stage in _COMMA.split(text.strip()))
+
+
+def in_series(sums: Iterable[tuple[Term, ...]]) -> tuple[Term, ...]:
+    """Return the terms of sums one after the other, each with the number of its stage."""
+    return tuple(replace(term, stage=number) for number, terms in enumerate(sums) for term in terms)
+
+
+def stages(terms: tuple[Term, ...]) -> list[tuple[Term, ...]]:
+    """Return the sums that a spec is a series of."""
+    return [tuple(sum_) for _, sum_ in groupby(terms, key=lambda term: term.stage)]
+
+
+def _sum(text: str) -> tuple[Term, ...]:
     terms = []
-    for piece in _JOIN.split(text.strip()):
+    for piece in _PLUS.split(text):
         match = _TERM.fullmatch(piece.strip())
         if match is None:
             raise RecipeError(
-                f"{piece!r} is not a backend", remedy="write name, name:argument, or a sum like 0.6*a+0.4*b"
+                f"{piece!r} is not a backend",
+                remedy="write name, name:argument, a sum like 0.6*a+0.4*b, or a series like a,b",
             )
         terms.append((match["name"], match["argument"], _weight(match["weight"])))
     given = [weight for *_, weight in terms if weight is not None]
@@ -89,6 +113,7 @@ def _weight(text: str | None) -> float | None:
 
 def render(terms: tuple[Term, ...]) -> str:
     """Return the text of a spec, the inverse of :func:`parse`."""
-    if len(terms) == 1:
-        return str(terms[0])
-    return "+".join(f"{term.weight:g}*{term}" for term in terms)
+    return ",".join(
+        str(sum_[0]) if len(sum_) == 1 else "+".join(f"{term.weight:g}*{term}" for term in sum_)
+        for sum_ in stages(terms)
+    )

@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
-from cleanaudio.backends.chain import Blend, DryMix, MidSide, Settings, residual
+from cleanaudio.backends.chain import Blend, DryMix, MidSide, Settings, residual, resolve
+from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.linking import Feed, Independent, Linked
+from cleanaudio.backends.profile import measure
+from cleanaudio.backends.spec import parse
 from cleanaudio.errors import RecipeError
 
 RATE = 16000
@@ -61,6 +64,38 @@ def test_blend_averages_processors_of_different_delays():
     blend = Blend([Late(1.0, 0, 2), Late(0.5, 999, 2)], [0.6, 0.4], 2)
     assert blend.latency == 999
     np.testing.assert_allclose(run(blend, audio), 0.8 * audio, atol=1e-7)
+
+
+def cleaned(spec, audio, **asked):
+    chain = resolve(Settings(parse(spec), **asked), Setup(RATE, audio.shape[0]))
+    blocks = np.array_split(audio, 5, axis=1)
+    return run(chain.open(chain.analyse(lambda: iter(blocks))), audio)
+
+
+@pytest.mark.parametrize(
+    "series", [("omlsa", "wiener"), ("noisereduce", "noisereduce"), ("0.7*omlsa+0.3*none", "fullband", "log-mmse")]
+)
+def test_a_series_is_one_after_the_other(noisy_speech, series):
+    audio = np.stack([noisy_speech(2.0), 0.5 * noisy_speech(2.0)])
+    step_by_step = audio
+    for spec in series:
+        step_by_step = cleaned(spec, step_by_step)
+    np.testing.assert_allclose(cleaned(",".join(series), audio), step_by_step, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["linked", "independent", "mid-side"])
+def test_what_stays_in_is_the_input_of_the_whole_series(noisy_speech, mode):
+    audio = np.stack([noisy_speech(2.0), 0.5 * noisy_speech(2.0)])
+    all_of_it = cleaned("omlsa,wiener", audio, channels=mode)
+    some = cleaned("omlsa,wiener", audio, channels=mode, strength=0.8, limit_db=20.0)
+    np.testing.assert_allclose(some, 0.72 * all_of_it + 0.28 * audio, atol=1e-6)
+
+
+def test_a_noise_print_is_for_the_first_stage(noisy_speech):
+    audio = noisy_speech(2.0)[None]
+    profile = measure([audio[:, :4000]], RATE)
+    chain = resolve(Settings(parse("wiener,omlsa")), Setup(RATE, 1, profile=profile))
+    assert [link.setup.profile for link in chain.links] == [profile, None]
 
 
 def test_mid_side_is_its_own_inverse():

@@ -8,7 +8,7 @@ import pytest
 from cli_helpers import rows, write
 
 from cleanaudio.backends import registry
-from cleanaudio.backends.spec import parse
+from cleanaudio.backends.spec import parse, render
 
 
 @pytest.fixture
@@ -43,6 +43,14 @@ def test_auto_may_be_a_sum(monkeypatch):
     terms, _ = registry.decide(parse("0.5*auto+0.5*log-mmse"))
     assert [term.weight for term in terms] == pytest.approx([0.3, 0.2, 0.5])
     assert registry.after("0.6*wiener+0.4*omlsa") == ("log-mmse", "omlsa")
+
+
+def test_auto_may_be_a_series_but_not_in_a_sum_or_live(monkeypatch):
+    monkeypatch.setattr(registry, "AUTO_ORDER", ("omlsa,wiener", "log-mmse", "omlsa"))
+    assert render(registry.decide(parse("auto"))[0]) == "omlsa,wiener"
+    assert render(registry.decide(parse("none,auto,none"))[0]) == "none,omlsa,wiener,none"
+    assert render(registry.decide(parse("0.5*auto+0.5*none"))[0]) == "0.5*log-mmse+0.5*none"
+    assert registry.alive() == ("log-mmse", "omlsa")
 
 
 def test_what_is_missing_names_its_extra(cli, monkeypatch):
