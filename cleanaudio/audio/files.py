@@ -283,6 +283,12 @@ def _open_sndfile(
         status = os.stat(name)
         info = replace(info, frames=_count(view, status.st_size, status.st_mtime_ns))
         if promised not in (OPEN_LENGTH, info.frames) and length == "promised":
+            if not info.frames:
+                raise InputError(
+                    f"nothing of the {promised} frames that the header promises can be read",
+                    path=name,
+                    remedy="the file is damaged; copy it again",
+                )
             info = _short(info, promised)
         source = SndfileSource(view.open())
     return Reader(info, source)

@@ -20,6 +20,7 @@ CARRIED_CHUNKS = (b"bext", b"iXML", b"cue ", b"LIST", b"smpl", b"inst", b"id3 ",
 """Chunks of a WAV that are carried byte for byte."""
 
 _POSITIONAL = (b"cue ", b"smpl")
+_TIME_REFERENCE = slice(338, 346)
 _LARGEST = 16 << 20
 
 
@@ -44,10 +45,16 @@ class Tags:
     blocks: tuple[tuple[int, bytes], ...] = ()
     id3: bytes = b""
 
-    def without_positions(self) -> Tags:
-        """Return the tags without marks at points in time, for a result that is only a part of the recording."""
+    def of_part(self, start: int) -> Tags:
+        """Return the tags of a part of the recording: without marks at points in time, and it begins later.
+
+        Parameters
+        ----------
+        start : int
+            Its first frame.
+        """
         chunks = tuple(
-            (name, content)
+            (name, _later(content, start) if name == b"bext" else content)
             for name, content in self.chunks
             if name not in _POSITIONAL and not (name == b"LIST" and content[:4] == b"adtl")
         )
@@ -57,6 +64,14 @@ class Tags:
     def has_info(self) -> bool:
         """Whether the text stands in the chunks already."""
         return any(name == b"LIST" and content[:4] == b"INFO" for name, content in self.chunks)
+
+
+def _later(bext: bytes, frames: int) -> bytes:
+    """Return a broadcast chunk whose time reference, in samples since midnight, is later (EBU Tech 3285, 2.3)."""
+    if len(bext) < _TIME_REFERENCE.stop:
+        return bext
+    reference = int.from_bytes(bext[_TIME_REFERENCE], "little") + frames
+    return bext[: _TIME_REFERENCE.start] + reference.to_bytes(8, "little") + bext[_TIME_REFERENCE.stop :]
 
 
 def read_tags(path: str | PathLike[str]) -> Tags:

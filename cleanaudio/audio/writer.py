@@ -7,6 +7,8 @@ import os
 import shutil
 import stat
 import tempfile
+from collections import defaultdict
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +21,27 @@ from cleanaudio.audio.sndsink import SndfileSink
 from cleanaudio.audio.tags import Tags
 from cleanaudio.errors import OutputError
 
-__all__ = ["TEMPORARY", "AtomicWriter", "ClipMode", "OutputFormat", "StreamWriter", "output_format"]
-
-TEMPORARY = ".*.part"
-"""Pattern of the names of unfinished results, which only a killed process leaves behind."""
+__all__ = ["AtomicWriter", "ClipMode", "OutputFormat", "StreamWriter", "new_temporary", "output_format", "temporaries"]
 
 _LONGEST_NAME = 255
+_ENDING = len(".12345678.part")
+
+
+def new_temporary(target: Path) -> Path:
+    """Return a name beside a target for its unfinished form, which only a killed process leaves behind."""
+    return target.with_name(f"{_beginning(target.name)}.{os.urandom(4).hex()}.part")
+
+
+def temporaries(folder: Path) -> Callable[[str], list[Path]]:
+    """Return what finds the unfinished forms of a target of this name among those that are in a folder now."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in folder.glob(".*.part"):
+        found[path.name.rsplit(".", 2)[0]].append(path)
+    return lambda name: found[_beginning(name)]
+
+
+def _beginning(name: str) -> str:
+    return "." + os.fsencode(name)[: _LONGEST_NAME - _ENDING - 1].decode(errors="ignore")
 
 
 class AtomicWriter(Encoder):
@@ -154,9 +171,7 @@ class AtomicWriter(Encoder):
 
     def _create(self) -> BinaryIO:
         """Open a new temporary file in the target's folder."""
-        ending = f".{os.urandom(4).hex()}.part"
-        name = os.fsencode(self.path.name)[: _LONGEST_NAME - len(ending) - 1]
-        temporary = self.path.with_name("." + name.decode(errors="ignore") + ending)
+        temporary = new_temporary(self.path)
         self._temporaries.append(temporary)  # before it is there, so that no signal finds it unknown
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         return os.fdopen(descriptor, "w+b", buffering=1 << 18)

@@ -23,6 +23,7 @@ COLUMNS = ("method", "postfilter", "reference", "microphones", "bad_microphones"
 out instead; ``condition`` the median condition of the noise covariance.
 """
 
+_OUTCOME = {"fallback": "fallen_back", "condition": "condition"}
 _SELDOM = 0.05
 
 
@@ -89,16 +90,28 @@ class _Beamforming:
                 "which came out instead"
             )
         of_arrays: Fields = {
-            "backend": request.masking.spec if request.masking else None,
-            "method": request.method,
-            "postfilter": request.postfilter,
+            "method": self.method,
             "reference": reference,
             "microphones": " ".join(map(str, path.numbers)),
             "bad_microphones": "; ".join(health) or None,
-            "fallback": path.fallen_back,
-            "condition": path.condition,
         }
+        if not self.result.original_kept:
+            of_arrays = {
+                "backend": request.masking.spec if request.masking else None,
+                **of_arrays,
+                "postfilter": request.postfilter,
+                **self._outcome(),
+            }
         return {**of_arrays, **fields}, tuple(notes)
+
+    @property
+    def method(self) -> str:
+        """The beamformer, or ``none`` where a gate put the reference microphone in its place."""
+        return "none" if self.result.original_kept else self.request.method
+
+    def _outcome(self) -> dict[str, float | None]:
+        kept = self.result.original_kept
+        return {name: None if kept else getattr(self.path, now) for name, now in _OUTCOME.items()}
 
     def _noted(self, entry: Mapping[str, Any]) -> None:
         if self.sidecar is not None:
@@ -110,7 +123,7 @@ class _Beamforming:
         head = {
             "cleanaudio": cleanaudio.__version__,
             "input": self.job.label,
-            "method": request.method,
+            "method": self.method,
             "rate": self.array.reader.info.rate,
             "microphones": path.numbers,
             "reference": path.numbers[path.reference],
@@ -121,7 +134,5 @@ class _Beamforming:
             ],
             **path.known,
         }
-        self.sidecar = Sidecar(
-            self.job.sidecar, head, lambda: {"fallback": path.fallen_back, "condition": path.condition}
-        )
+        self.sidecar = Sidecar(self.job.sidecar, head, self._outcome)
         return self.sidecar

@@ -72,7 +72,8 @@ class _Cleaning:
     def run(self) -> tuple[Fields, tuple[str, ...]]:
         """Return the columns of the row, and what the user should know."""
         fields = self.result.make(self._processor())
-        return {"backend": self.spec, **fields}, tuple(self.result.notes)
+        used = "none" if self.result.original_kept else self.spec
+        return {"backend": used, **fields}, tuple(self.result.notes)
 
     def _processor(self) -> Processor:
         info, request = self.info, self.request
@@ -84,6 +85,8 @@ class _Cleaning:
             profile=request.profile or _profile_of(self.reader, request.noise_from),
         )
         path = chain.resolve(request.settings(self.spec), setup)
+        if setup.profile is not None and not any(link.backend.takes_profile for link in path.stages[0]):
+            self.result.notes.append(f"the noise print was of no use: {self.spec} takes none")
         analyses = path.analyse(self.take.blocks) if path.needs_analysis else None
         if not request.guard or not self.take.frames:
             return path.open(analyses)

@@ -88,14 +88,20 @@ class Judge:
     fields: dict[str, str | float | None] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def __call__(self, finished: Path) -> Path:
+    def __call__(self, finished: Path, gain: float = 1.0) -> Path:
         """Judge a finished file; return the name that it shall get.
+
+        Parameters
+        ----------
+        finished : Path
+        gain : float
+            With which it was written, linear; what it is compared with gets the same.
 
         Raises
         ------
         Rejected
         """
-        measured = self._measure(finished)
+        measured = self._measure(finished, gain)
         self.fields = {key: number(measured.get(key)) for key in self.judging.keys}
         gate = self.judging.gate
         if gate is None:
@@ -115,7 +121,7 @@ class Judge:
             return apart
         return self.target
 
-    def _measure(self, finished: Path) -> dict[str, Measured]:
+    def _measure(self, finished: Path, gain: float) -> dict[str, Measured]:
         with open_reader(finished) as reader:
             rate = reader.info.rate
             cleaned = Take(reader)
@@ -132,4 +138,5 @@ class Judge:
                 )
                 for take in (self.take, cleaned)
             )
-        return score(enhanced, rate, noisy=self.heard(noisy), metrics=self.judging.keys, align=False)
+        heard = self.heard(noisy) * np.float32(gain)
+        return score(enhanced, rate, noisy=heard, metrics=self.judging.keys, align=False)

@@ -11,9 +11,9 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from glob import escape
 from multiprocessing.connection import wait
 
+from cleanaudio.batch.leftovers import Leftovers
 from cleanaudio.batch.outcome import Failed, Job, Outcome
 from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.batch.worker import Work, Worker, unexpected
@@ -73,7 +73,7 @@ def run_jobs(jobs: Iterable[Job], work: Work, workers: int, stop: Stop) -> Itera
                         idle.append(worker)
                     else:
                         worker.ended()
-                        _remove_leftovers(job)
+                        Leftovers().remove(job)
                         if tries < _TRIES:
                             again.append((job, tries + 1))
                             continue
@@ -92,7 +92,7 @@ def run_here(jobs: Iterable[Job], work: Work, stop: Stop) -> Iterator[Outcome]:
             with stop.breaking():
                 outcome = work(job)
         except Stopped:
-            _remove_leftovers(job)  # the signal may have come between a file's making and its being known
+            Leftovers().remove(job)  # the signal may have come between a file's making and its being known
             yield Failed(job, _interrupted(job))
             return
         except Exception as error:
@@ -112,7 +112,7 @@ def _end(idle: list[Worker], busy: list[Worker]) -> list[Outcome]:
         assert job is not None
         outcome = worker.ended()
         if outcome is None:
-            _remove_leftovers(job)
+            Leftovers().remove(job)
             outcome = Failed(job, _interrupted(job))
         outcomes.append(outcome)
     return outcomes
@@ -143,10 +143,3 @@ def _lost(job: Job) -> WorkerLost:
 
 def _interrupted(job: Job) -> Interrupted:
     return Interrupted("the run was stopped before this file was done", path=job.label)
-
-
-def _remove_leftovers(job: Job) -> None:
-    """Remove the temporaries that a killed worker left beside its targets."""
-    for target in job.targets:
-        for left in target.parent.glob(f".{escape(target.name)}.*.part"):
-            left.unlink(missing_ok=True)

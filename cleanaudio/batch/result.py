@@ -122,6 +122,8 @@ class Result:
     ----------
     notes : list of str
         What the user should know.
+    original_kept : bool
+        Whether the gate put what was recorded in the place of what was made of it.
     """
 
     wanted: Wanted
@@ -133,6 +135,7 @@ class Result:
     threads: int
     beside: Callable[[], Beside] | None = None
     notes: list[str] = field(default_factory=list)
+    original_kept: bool = False
 
     def __post_init__(self) -> None:
         self._started = time.perf_counter()
@@ -160,15 +163,18 @@ class Result:
             self.notes.append(f"{self.take.reader.repaired} samples were not numbers and became silence")
         if not frames:
             self.notes.append("the recording holds no samples")
+        after = _levels(self._after, "out")
+        if clipped and (after["peak_out_dbfs"] or 0.0) > 0:
+            after["peak_out_dbfs"] = 0.0  # that is where they were limited
         return {
             "rate": info.rate,
             "channels": info.channels,
             "frames": frames,
             "seconds": round(frames / info.rate, 3),
-            "latency_ms": latency_ms,
+            "latency_ms": 0.0 if self.original_kept else latency_ms,
             **judged,
             **_levels(self._before, "in"),
-            **_levels(self._after, "out"),
+            **after,
             "clipped_out": clipped + level.limited,
             **level.fields(),
         }
@@ -198,19 +204,20 @@ class Result:
         figures = {"latency_ms": latency_ms}
         judge = Judge(self.wanted.judging, self.take, self.original.process, self.job.output, figures)
 
-        def settle(finished: Path) -> Path:
+        def settle(finished: Path, gain: float) -> Path:
             judge.figures["rtf"] = (time.perf_counter() - self._started) / seconds
-            return judge(finished)
+            return judge(finished, gain)
 
         try:
             level, clipped = self._write(processor, settle)
         except Rejected:
             self._clear()
+            self.original_kept = True
             level, clipped = self._write(self.original)
         self.notes += judge.notes
         return level, clipped, judge.fields
 
-    def _write(self, processor: Processor, settle: Callable[[Path], Path] | None = None) -> tuple[Gained, int]:
+    def _write(self, processor: Processor, settle: Callable[[Path, float], Path] | None = None) -> tuple[Gained, int]:
         """Walk the recording into its output, and into the residual where wanted; return the limited samples too.
 
         All files are whole, and the output is judged, before the first of them gets its name.
@@ -219,8 +226,8 @@ class Result:
         waiting = Queue(self.channels)
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
-            output = stack.enter_context(self._writer(self.job.output))
             removed = stack.enter_context(self._writer(self.job.residual)) if self.job.residual else None
+            output = stack.enter_context(self._writer(self.job.output))  # the last one in is the first to get its name
             level = self._levelled(processor, stack)
             for block, cleaned in walk(self.take, level):
                 before = self.original.process(block)
@@ -235,7 +242,7 @@ class Result:
                 other.finish()
             finished = output.finish()
             if settle is not None:
-                output.path = settle(finished)
+                output.path = settle(finished, level.gain)
             for other in others:
                 other.path = output.path.with_name(other.path.name)
             carry_through()
@@ -249,7 +256,7 @@ class Result:
             self._info.rate,
             self.channels,
             self._target,
-            tags=tags if self.take.stretch is None else tags.without_positions(),
+            tags=tags if self.take.stretch is None else tags.of_part(self.take.start),
             frames=self.take.frames,
             clip_mode=self.wanted.clip_mode,
             dither_seed=_fingerprint(source),

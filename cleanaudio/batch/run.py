@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from cleanaudio.batch.leftovers import Leftovers
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pool import Work, run_here, run_jobs
 from cleanaudio.batch.rows import RowWriter
@@ -93,6 +94,8 @@ def run(
             rows.write(outcome)
         on_outcome(outcome, summary)
 
+    earlier = Leftovers()  # of killed runs
+
     def jobs(stop: Stop) -> Iterator[Job]:
         steps = iter(plan)
         while True:
@@ -104,6 +107,7 @@ def run(
             if step is None:
                 return
             if isinstance(step, Job):
+                earlier.remove(step)
                 yield step
             else:
                 settle(step)

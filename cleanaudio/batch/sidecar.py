@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from cleanaudio.audio.writer import new_temporary
 from cleanaudio.errors import OutputError
 
 
@@ -41,7 +42,7 @@ class Sidecar:
 
     def __init__(self, path: Path, head: Mapping[str, Any], tail: Callable[[], Mapping[str, Any]]) -> None:
         self.path, self._head, self._tail = path, head, tail
-        self._temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
+        self._temporary = new_temporary(path)
         self._empty = True
         self._file: TextIO
 

@@ -18,7 +18,7 @@ class Stop:
     Parameters
     ----------
     signals : tuple of int
-        By default SIGINT and SIGTERM.
+        By default SIGINT, SIGTERM and, unless it is ignored, SIGHUP.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Stop:
 
     _listening: ClassVar[Stop | None] = None  # signals are the process's, and so is who hears them
 
-    def __init__(self, signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)) -> None:
+    def __init__(self, signals: tuple[int, ...] | None = None) -> None:
         self.signal: int | None = None
-        self._signals = signals
+        self._signals = _usual() if signals is None else signals
         self._breaking = False
 
     def _note(self, number: int, _frame: object) -> None:
@@ -61,6 +61,11 @@ class Stop:
             yield
         finally:
             self._breaking = False
+
+
+def _usual() -> tuple[int, ...]:
+    hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *hung_up)
 
 
 def carry_through() -> None:

@@ -6,11 +6,13 @@ that can be lost is the one it was given.
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 
 from cleanaudio.batch.outcome import Failed, Job, Outcome
@@ -102,12 +104,22 @@ def unexpected(job: Job, error: Exception) -> CleanAudioError:
 
 def _serve(work: Work, pipe: Connection) -> None:
     """Do jobs until the other side closes the pipe or tells this process to end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the terminal sends it to all; the parent decides
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     with Stop((signal.SIGTERM,)).listening() as stop, suppress(Stopped, EOFError, OSError):
         while True:
             with stop.breaking():
                 job = pipe.recv()
             _reply(pipe, job, _outcome(work, job, stop))
+
+
+def _end_with_parent() -> None:
+    """End in the middle of a job whose parent was killed: nobody would write down what became of it."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _outcome(work: Work, job: Job, stop: Stop) -> Outcome:

@@ -84,6 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
+    except OSError as error:
+        if "--debug" in arguments:
+            raise
+        where = error.filename or "standard output"  # all files of ours have errors of their own
+        say(f"cleanaudio: {where}: {error.strerror or error}")
+        return Exit.SOME_FAILED
     except Exception as error:
         if "--debug" in arguments:
             raise

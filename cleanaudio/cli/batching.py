@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -286,7 +285,7 @@ def workers(jobs: int | None) -> int:
 def exit_code(summary: Summary, allow_empty: bool) -> Exit:
     """Return what a run came to, and say so where there was nothing to do."""
     if summary.signal is not None:
-        return Exit.TERMINATED if summary.signal == signal.SIGTERM else Exit.INTERRUPTED
+        return Exit(128 + summary.signal)
     if summary.failed:
         return Exit.SOME_FAILED
     if not summary.done and not summary.skipped and not allow_empty:

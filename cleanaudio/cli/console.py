@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,9 @@ def stdout() -> Console:
 
 
 def say(text: str) -> None:
-    """Write a line to stderr, whatever characters it holds."""
-    print(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
+    """Write a line to stderr, whatever characters it holds; that nobody can read it is no reason to fail."""
+    with suppress(OSError):
+        print(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
 
 
 def complain(error: CleanAudioError) -> None:

@@ -1,4 +1,4 @@
-"""Exit codes. Where several hold: 2, then 130 or 143, then 1, then 3."""
+"""Exit codes. Where several hold: 2, then 129, 130 or 143, then 1, then 3."""
 
 from enum import IntEnum
 
@@ -11,5 +11,6 @@ class Exit(IntEnum):
     USAGE = 2
     GATE_FAILED = 3
     NOTHING_MATCHED = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143

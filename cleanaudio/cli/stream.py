@@ -133,6 +133,8 @@ class _Chosen:
 
 
 def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float) -> tuple[Any, int]:
+    from io import BufferedReader
+
     from cleanaudio.live.engine import pump
     from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
 
@@ -145,6 +147,10 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
         pcm, length = read_header(stdin)
     else:
         pcm, length = PcmFormat(rate, channels, encoding), None
+        if isinstance(stdin, BufferedReader) and stdin.peek(4)[:4] == b"RIFF":
+            raise RecipeError(
+                "stdin begins with a WAV header, and --rate is for raw samples", remedy="leave --rate out"
+            )
     source = PcmSource(stdin, pcm, length)
     processor, timing = chosen.open(pcm.rate, pcm.channels, block_ms)
 

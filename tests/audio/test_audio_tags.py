@@ -114,9 +114,18 @@ def test_no_chunk_that_is_unknown_or_too_long(tmp_path):
 
 
 def test_marks_are_left_out_of_an_excerpt():
-    tags = Tags(TEXT, tuple(CHUNKS), ((flac.CUESHEET, b"1"), (flac.COMMENT, b"2"))).without_positions()
+    tags = Tags(TEXT, tuple(CHUNKS), ((flac.CUESHEET, b"1"), (flac.COMMENT, b"2"))).of_part(0)
     assert [name for name, _ in tags.chunks] == [b"bext", b"iXML"]
     assert tags.blocks == ((flac.COMMENT, b"2"),) and tags.text == TEXT
+
+
+def test_an_excerpt_begins_later_in_the_day(tmp_path):
+    def bext(reference):
+        return bytes(338) + reference.to_bytes(8, "little") + bytes(256)
+
+    tags = Tags(chunks=((b"bext", bext(2**32 - 1)), (b"iXML", b"<a/>")))
+    assert tags.of_part(96000).chunks == ((b"bext", bext(2**32 + 95999)), (b"iXML", b"<a/>"))
+    assert Tags(chunks=((b"bext", b"short"),)).of_part(1).chunks == ((b"bext", b"short"),)
 
 
 @pytest.mark.parametrize("target", ["wav", "rf64", "flac", "ogg", "opus", "mp3", "aiff", "caf"])

@@ -297,7 +297,7 @@ def test_the_result_appears_only_when_it_is_whole(tmp_path):
         writer.write(noise(10))
         assert not path.exists()
         (temporary,) = path.parent.iterdir()
-        assert temporary.match(writer_module.TEMPORARY)
+        assert writer_module.temporaries(path.parent)(path.name) == [temporary]
     assert [path] == list(path.parent.iterdir())
 
 

@@ -143,6 +143,15 @@ class TestQuality:
         np.testing.assert_allclose(untouched, before, atol=2 / 32768)
         assert rows(tmp_path / "two")[0]["postfilter"] == "noisereduce"
 
+    def test_an_original_in_place_of_a_failure_is_no_beam(self, beamform, tmp_path, wave):
+        source = write(tmp_path / "a.wav", wave)
+        gated = ("--gate", "noise_floor<-200", "--if-fails", "original")
+        beamform(source, "-o", tmp_path / "out", "--sidecar", "--mask", "vad", *gated, code=3)
+        told = json.loads((tmp_path / "out/a.wav.json").read_text())
+        assert (told["method"], told["windows"], told["condition"]) == ("none", [], None)
+        (row,) = rows(tmp_path / "out")
+        assert (row["method"], row["condition"], row["backend"]) == ("none", "", "")
+
     def test_dereverberation_comes_first(self, beamform, tmp_path, fixtures_dir):
         for share in (0, 1):
             beamform(fixtures_dir / "rooms/hall.flac", "-o", tmp_path / str(share), *FIXED[:2], "--dereverb", share,

@@ -619,6 +619,32 @@ def test_what_is_in_quarantine_stays_there_until_something_changes(cli, tmp_path
     assert cli(*gated).code == 3
 
 
+def test_an_original_in_place_of_a_failure_was_cleaned_by_nothing(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    gated = ("--gate", "noise_floor<-200", "--if-fails", "original")
+    assert cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "omlsa", *gated).code == 3
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["backend"], row["latency_ms"]) == ("none", "0")
+
+
+def test_an_output_that_cannot_get_its_name_leaves_no_residual(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    gated = ("--gate", "noise_floor<-200", "--if-fails", "quarantine")
+    arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", *gated)
+    assert cli(*arguments).code == 3
+    again = cli(*arguments, "--residual")
+    assert again.code == 1 and "exists already" in again.stderr
+    assert [path.name for path in (tmp_path / "out" / "quarantine").iterdir()] == ["a.wav"]
+
+
+def test_a_noise_print_that_is_of_no_use_is_said(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    for backend, useless in (("fullband", True), ("omlsa", False), ("omlsa,fullband", False), ("fullband,omlsa", True)):
+        ran = cli("denoise", tmp_path / "a.wav", "-o", tmp_path / backend, "-b", backend, "--noise-from", "0-0.3")
+        assert ran.code == 0 and ("the noise print was of no use" in ran.stderr) == useless, ran.stderr
+
+
 @pytest.mark.parametrize(("if_fails", "folder"), [("keep", "."), ("original", "."), ("quarantine", "quarantine")])
 def test_what_was_removed_goes_where_the_output_goes(cli, tmp_path, noisy_speech, if_fails, folder):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")

@@ -33,6 +33,7 @@ BAD = {
     "random.flac": "is not audio",
     "random like mpeg.mp3": "is not audio",
     "half a header.flac": "damaged|not audio",
+    "spoiled at once.flac": "nothing of the 16000 frames that the header promises can be read",
     "empty.wav": "is empty",
     "bare header.wav": "ends before any samples",
     "chunk of 4 GB.wav": "claims a chunk 'junk' of 4294967280 bytes",
@@ -64,6 +65,8 @@ def make(folder: Path, clip: np.ndarray, voice) -> None:
     (folder / "random like mpeg.mp3").write_bytes(np.random.default_rng(1).bytes(5000))  # begins with 0xFFE4
     write(folder / "flac.flac", clip)
     (folder / "half a header.flac").write_bytes((folder / "flac.flac").read_bytes()[:30])
+    data = (folder / "flac.flac").read_bytes()
+    (folder / "spoiled at once.flac").write_bytes(data[:2000] + bytes(200) + data[2200:])
     (folder / "empty.wav").touch()
     (folder / "bare header.wav").write_bytes(whole[:36])
     (folder / "chunk of 4 GB.wav").write_bytes(whole[:36] + b"junk" + struct.pack("<I", 0xFFFFFFF0) + bytes(100))
@@ -477,6 +480,20 @@ def test_mid_side_of_one_channel_is_no_error_and_of_three_one_that_names_the_fil
     ran = cli("denoise", mono, three, "-o", tmp_path / "out", *WIENER, "--channels", "mid-side")
     assert ran.code == 1 and f"{three}: mid-side needs two channels" in ran.stderr
     assert audio(tmp_path / "out") == {"mono.wav"}
+
+
+def test_a_full_stdout_is_no_bug_and_a_closed_or_full_stderr_no_failure(program, tmp_path, clip):
+    source = write(tmp_path / "a.wav", clip)
+    shell = ("bash", "-c", '"$@" $HOW', "-")
+    for how, code in {">/dev/full": 1, "2>/dev/full": 0, "2>&-": 0, ">&-": 0}.items():
+        out = tmp_path / str(len(list(tmp_path.iterdir())))
+        through = tuple(part.replace("$HOW", how) for part in shell)
+        ran = program("denoise", source, "-o", out, "-b", "wiener", "--json", prefix=through)
+        assert ran.returncode == code, (how, ran.stderr)
+        assert (out / "a.wav").exists() and b"bug" not in ran.stderr
+    assert (
+        b"standard output: No space left" in program("backends", prefix=("bash", "-c", '"$@" >/dev/full', "-")).stderr
+    )
 
 
 def test_tracebacks_are_for_debugging(program, tmp_path, clip):

@@ -168,3 +168,12 @@ def test_a_full_disk_is_an_error_of_the_output(tmp_path, clip, monkeypatch):
     with Recorded(Untouched(1), tmp_path / "out.wav") as recorded, pytest.raises(OutputError) as failed:
         recorded.process(clip[None].astype(np.float32))
     assert "No space left on device" in failed.value.describe() and "out.wav" in failed.value.describe()
+
+
+def test_a_gate_hears_the_cleaning_and_not_the_gain(denoise, tmp_path, clip):
+    source = write(tmp_path / "in.wav", 0.5 * clip)
+    changes = []
+    for number, loudness in enumerate(((), ("--loudness", -40), ("--loudness", -20))):
+        denoise(source, "-o", tmp_path / str(number), "-b", "wiener", "--gate", "speech_level_change>-20", *loudness)
+        changes.append(float(rows(tmp_path / str(number))[0]["speech_level_change"]))
+    assert changes[1:] == pytest.approx(changes[:1] * 2, abs=0.1)

@@ -33,7 +33,7 @@ def stream(cli, monkeypatch):
 
     def run(*arguments: object, stdin: bytes = b"", code: int = 0) -> tuple[bytes, str]:
         out = io.BytesIO()
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(stdin))))
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, write_through=True))
         ran = cli("stream", *arguments, *(() if "-b" in arguments else ("-b", "wiener")))
         assert ran.code == code, ran.stderr
@@ -288,3 +288,10 @@ class TestDevices:
         assert "No input device matching 'nothing' (see cleanaudio stream --list-devices)" in said
         _, said = stream("--input-device", "card", code=2)
         assert "the audio device stopped giving sound (was it unplugged?)" in said
+
+
+def test_a_header_is_no_sound(stream, clip):
+    data = io.BytesIO()
+    soundfile.write(data, clip, 16000, format="WAV")
+    out, said = stream("--rate", 16000, stdin=data.getvalue(), code=2)
+    assert out == b"" and "stdin begins with a WAV header" in said

@@ -159,6 +159,9 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
         ({"lerning_rate": 1}, "unknown key lerning_rate"),
         ({"mix": {"snr": 1}}, "unknown key mix.snr"),
         ({"schedule": "linear"}, "'linear' is not one of"),
+        ({"batch": 0}, "batch = 0 is too small"),
+        ({"learning_rate": -1.0}, "learning_rate = -1 is too small"),
+        ({"mix": {"seconds": 0.0}}, "mix.seconds = 0 is too small"),
     ],
 )
 def test_mistakes_in_a_config_are_named(change, message):
