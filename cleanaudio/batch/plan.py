@@ -160,6 +160,12 @@ class _Planner:
             raise OutputError(
                 "the output exists, and the log does not know it", path=existing[0], remedy="--overwrite, or move it"
             )
+        if existing[0] == job.output and entry.bytes not in (None, size := existing[0].lstat().st_size):
+            raise OutputError(
+                f"the output exists, but is not as it was made: {size} bytes, not {entry.bytes}",
+                path=job.output,
+                remedy="--overwrite, or move it",
+            )
         complete = len(existing) == len(job.targets)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             return Skipped(job, "done in an earlier run")

@@ -51,6 +51,7 @@ COLUMNS = (
     "latency_ms",
     "input_bytes",
     "input_mtime_ns",
+    "output_bytes",
     "recipe",
     "version",
     "notes",
@@ -75,6 +76,7 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     }
     if isinstance(outcome, Done):
         row |= {"status": "done", "reason": None, "notes": "; ".join(outcome.notes) or None} | dict(outcome.fields)
+        row["output_bytes"] = None if job.called else _size(row["output"])
     elif isinstance(outcome, Failed):
         row |= {"status": "failed", "reason": outcome.error.describe()} | dict(outcome.fields)
     else:
@@ -82,6 +84,13 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
     }
+
+
+def _size(path: Value) -> int | None:
+    try:
+        return os.path.getsize(str(path))
+    except OSError:
+        return None
 
 
 def json_of(outcome: Outcome, **more: Value) -> dict[str, object]:

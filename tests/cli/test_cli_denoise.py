@@ -638,6 +638,22 @@ def test_an_output_that_cannot_get_its_name_leaves_no_residual(cli, tmp_path, no
     assert [path.name for path in (tmp_path / "out" / "quarantine").iterdir()] == ["a.wav"]
 
 
+def test_an_output_that_was_damaged_or_edited_is_not_taken_for_done(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    out = tmp_path / "out" / "a.wav"
+    arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", "--skip-existing")
+    assert cli(*arguments).code == 0
+    whole = out.stat().st_size
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        assert [int(row["output_bytes"]) for row in csv.DictReader(file)] == [whole]
+    os.truncate(out, 500)
+    for more in ((), ("--strength", "0.5")):
+        ran = cli(*arguments, *more)
+        assert ran.code == 1 and f"is not as it was made: 500 bytes, not {whole}" in ran.stderr
+    assert cli(*(a for a in arguments if a != "--skip-existing"), "--overwrite").code == 0
+    assert out.stat().st_size == whole and "1 skipped" in cli(*arguments).stderr
+
+
 def test_a_noise_print_that_is_of_no_use_is_said(cli, tmp_path, noisy_speech):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
     for backend, useless in (("fullband", True), ("omlsa", False), ("omlsa,fullband", False), ("fullband,omlsa", True)):
