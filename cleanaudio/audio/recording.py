@@ -87,6 +87,10 @@ class Source(Protocol):
         ...
 
 
+_LARGEST = 1e10
+"""More is damage, whatever the scale; the squares of less can be summed in single precision."""
+
+
 class Reader:
     """A recording open for reading, a context manager.
 
@@ -100,7 +104,7 @@ class Reader:
     position : int
         Frame that the next :meth:`read` begins with.
     repaired : int
-        Samples that were NaN or infinite in what was read since the last seek to the beginning.
+        Samples that were NaN, infinite or beyond any scale in what was read since the last seek to the beginning.
     text : dict of str to str
         Tags, as the container has them.
     cover : (bytes, str) or None
@@ -124,10 +128,10 @@ class Reader:
             return np.zeros((self.info.channels, 0), dtype=np.float32)
         block = np.ascontiguousarray(self.source.read(frames).T)
         self.position += block.shape[1]
-        if self._may_be_broken and block.size and not np.isfinite(np.abs(block).max()):
-            finite = np.isfinite(block)
-            self.repaired += int(block.size - np.count_nonzero(finite))
-            block[~finite] = 0.0
+        if self._may_be_broken and block.size and not np.abs(block).max() <= _LARGEST:  # NaN is not
+            sound = np.abs(block) <= _LARGEST
+            self.repaired += int(block.size - np.count_nonzero(sound))
+            block[~sound] = 0.0
         return block
 
     def blocks(self, frames: int = 65536) -> Iterator[Audio]:

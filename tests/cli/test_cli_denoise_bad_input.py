@@ -45,7 +45,7 @@ BAD = {
 ODD = {
     "truncated.wav": "the header promises 16000 frames, 9000 are there",
     "promises more.wav": "the header promises 1000000 frames, 16000 are there",
-    "not numbers.wav": "3 samples were not numbers",
+    "not numbers.wav": "4 samples were not numbers",
     "no frames.wav": "holds no samples",
 }
 
@@ -78,7 +78,7 @@ def make(folder: Path, clip: np.ndarray, voice) -> None:
     (folder / "promises more.wav").write_bytes(wav_bytes(pcm, data_size=2_000_000))
     (folder / "no frames.wav").write_bytes(wav_bytes(pcm[:0]))
     spoiled = clip.copy()
-    spoiled[[100, 5000, 9000]] = np.nan, np.inf, -np.inf
+    spoiled[[100, 5000, 9000, 9001]] = np.nan, np.inf, -np.inf, -1e30
     write(folder / "not numbers.wav", spoiled, subtype="FLOAT")
     write(folder / "silence.wav", np.zeros(16000))
     write(folder / "one frame.wav", clip[8000:8001])
