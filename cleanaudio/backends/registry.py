@@ -13,7 +13,13 @@ from cleanaudio.errors import BackendUnavailable, RecipeError
 
 GROUP = "cleanaudio.backends"
 
-AUTO_ORDER = ("deepfilternet", "omlsa,fullband", "0.6*fullband+0.4*omlsa", "rnnoise", "omlsa")
+AUTO_ORDER = (
+    "deepfilternet",
+    "0.8*omlsa+0.2*none,0.5*fullband+0.5*mask-lstm",
+    "0.6*fullband+0.4*omlsa",
+    "rnnoise",
+    "omlsa",
+)
 """Specs, best first, by quality measured on the development pairs (the README's table)."""
 
 

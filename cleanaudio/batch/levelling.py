@@ -160,7 +160,7 @@ class Levelled(Gained):
             before, loud = loud, self._loudness.integrated() or -math.inf
             self.reset()
             missed = self._wanted.lufs - loud
-            if missed < _CLOSE_LU or raised == _MOST_MAKE_UP_DB:
+            if missed < _CLOSE_LU or raised > _MOST_MAKE_UP_DB - _CLOSE_LU:
                 break
             if math.isfinite(before):
                 slope = min(1.0, max(_LEAST_SLOPE, (loud - before) / step))
