@@ -13,9 +13,16 @@ def main() -> None:
     _open_standard_streams()
     # NumPy's products are of small matrices here: shared among threads they cost twice the work and win nothing.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from cleanaudio.cli.app import main as run
+    try:
+        from cleanaudio.cli.app import main as run
 
-    sys.exit(run())
+        code = run()
+    except KeyboardInterrupt:  # while modules were being loaded
+        code = 128 + signal.SIGINT
+    # CPython ends as if killed by SIGINT if that ever broke into code that came as text, as that of a dataclass does;
+    # more of it makes it forget.
+    exec("")
+    sys.exit(code)
 
 
 def _terminated(number: int, _frame: object) -> None:
@@ -24,10 +31,11 @@ def _terminated(number: int, _frame: object) -> None:
 
 def _open_standard_streams() -> None:
     """Put nothing in the place of standard streams that are closed, so that no file of ours gets their numbers."""
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+            if number:  # who reads asks whether there is a stdin
+                setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
 
 
 if __name__ == "__main__":
