@@ -111,7 +111,7 @@ def test_a_signal_between_a_name_and_its_row_is_heard_after_the_row(tmp_path, sh
 
 
 def test_a_signal_while_modules_are_loaded(tmp_path, program):
-    """It comes inside code that is run from text, as dataclasses do, over which CPython would kill itself at the end."""
+    """It comes inside code that is run from text, as of a dataclass, over which CPython would kill itself."""
     raise_here = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(5)"
     (tmp_path / "typer.py").write_text(f"exec({raise_here!r})")
     ran = program("denoise", "a.wav", "-o", "out", env={"PYTHONPATH": str(tmp_path)})
