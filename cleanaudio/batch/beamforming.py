@@ -23,7 +23,6 @@ COLUMNS = ("method", "postfilter", "reference", "microphones", "bad_microphones"
 out instead; ``condition`` the median condition of the noise covariance.
 """
 
-_OUTCOME = {"fallback": "fallen_back", "condition": "condition"}
 _SELDOM = 0.05
 
 
@@ -110,8 +109,9 @@ class _Beamforming:
         return "none" if self.result.original_kept else self.request.method
 
     def _outcome(self) -> dict[str, float | None]:
-        kept = self.result.original_kept
-        return {name: None if kept else getattr(self.path, now) for name, now in _OUTCOME.items()}
+        if self.result.original_kept:
+            return {"fallback": None, "condition": None}
+        return {"fallback": self.path.fallen_back, "condition": self.path.condition}
 
     def _noted(self, entry: Mapping[str, Any]) -> None:
         if self.sidecar is not None:

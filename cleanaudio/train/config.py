@@ -86,15 +86,20 @@ class TrainConfig:
         _choice("schedule", self.schedule, ("plateau", "cosine", "constant"))
         _choice("target", self.target, ("signal", "spectrum", "irm", "ibm", "psm"))
         _choice("mix.target", self.mix.target, ("room", "early"))
-        for name, least in (("batch", 1), ("steps", 1), ("learning_rate", 0), ("mix.seconds", 0)):
-            value = getattr(self.mix if "." in name else self, name.rpartition(".")[2])
-            if value < least or value == 0:
-                raise RecipeError(f"{name} = {value:g} is too small", remedy="it must be above zero")
+        _positive("batch", self.batch)
+        _positive("steps", self.steps)
+        _positive("learning_rate", self.learning_rate)
+        _positive("mix.seconds", self.mix.seconds)
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise RecipeError(f"{name} = {value!r} is not one of {', '.join(allowed)}")
+
+
+def _positive(name: str, value: float) -> None:
+    if value <= 0:
+        raise RecipeError(f"{name} = {value:g} is too small", remedy="it must be above zero")
 
 
 def from_mapping(values: Mapping[str, Any]) -> TrainConfig:
