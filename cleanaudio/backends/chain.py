@@ -206,7 +206,8 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
         if not last and limit_db is not None and any(option.name == "limit_db" for option in backend.options):
             given = {"limit_db": limit_db, **given}
             limit_db = None
-        here = replace(setup, profile=None) if term.stage else setup  # a print of what is gone by then
+        # Behind another backend a print would be one of what is gone by then.
+        here = replace(setup, profile=None, cleaned=True) if term.stage else setup
         resolved = backend.resolve(here, backend.validate(given), term.argument)
         links.append(Link(term, backend, here, resolved, dry=0.0 if last else _dry(settings.strength, limit_db)))
     return Chain(

@@ -141,6 +141,8 @@ class Setup:
         ``"cpu"`` or ``"cuda"``.
     profile : NoiseProfile, optional
         A measured noise print.
+    cleaned : bool
+        Whether another backend has cleaned what comes.
     """
 
     rate: int
@@ -150,6 +152,7 @@ class Setup:
     threads: int = 1
     device: str = "cpu"
     profile: NoiseProfile | None = None
+    cleaned: bool = False
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ What a model takes and gives is one of four contracts, told apart by its inputs,
     An archive: :mod:`cleanaudio.backends.deepfilternet`.
 
 A card is the file's own metadata: name, rate (Hz), contract, hop, delay (samples), window, context and ahead (samples
-to be heard before and behind a stretch, by a model that hears any length), latency (samples), licence, training data,
-metrics, date.
+to be heard before and behind a stretch, by a model that hears any length), front (a spec of classical backends that
+clean recordings before the model hears them), latency (samples), licence, training data, metrics, date.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from typing import Protocol, cast
 from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
 from cleanaudio.backends.blocks import Finite, Undelayed
+from cleanaudio.backends.front import Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract
@@ -116,12 +117,12 @@ class Onnx(Backend):
         if not argument:
             raise RecipeError("backend onnx needs a model", remedy="add --model FILE.onnx, or write onnx:FILE")
         complete = self.complete(options)
-        contract, hashes, delay = self._load(argument, setup, complete)
+        model = self._load(argument, setup, complete)
         return ResolvedModel(
-            rate=contract.rate,
-            latency=contract.latency + delay,
+            rate=model.contract.rate,
+            latency=model.contract.latency + model.delay,
             options=complete,
-            hashes=hashes,
+            hashes=model.hashes,
             libraries=("numpy", "onnxruntime"),
             model=argument,
         )
@@ -129,19 +130,18 @@ class Onnx(Backend):
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
         assert isinstance(resolved, ResolvedModel)
-        contract, _, delay = self._load(resolved.model, setup, resolved.options)
-        processor = contract.open(setup)
-        if delay:
-            processor = Undelayed(processor, delay, setup.channels)
-        return Finite(processor)
+        model = self._load(resolved.model, setup, resolved.options)
+        processor = model.contract.open(setup)
+        if model.delay:
+            processor = Undelayed(processor, model.delay, setup.channels)
+        return Finite(processor if model.front is None else model.front.before(processor))
 
-    def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> tuple[Contract, dict[str, str], int]:
-        """Return the contract, the hashes of the files, and the samples by which its output still lags."""
+    def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> _Loaded:
         paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma
         asked = str(options["contract"])
         if len(paths) == 1 and (asked == "deepfilternet" or (asked == "auto" and _is_archive(argument))):
             archive = ArchiveContract(argument)
-            return archive, {"model": archive.digest}, 0
+            return _Loaded(archive, {"model": archive.digest})
         models = [_read(path.strip(), *_stamp(path.strip())) for path in paths]
         sessions = [open_session(model, setup.threads, setup.device) for model in models]
         card = _Card(models[0])
@@ -151,24 +151,37 @@ class Onnx(Backend):
         hop = int(options["hop"]) or card.number("hop")
         hashes = {"model" if not at else f"model_{at + 1}": model.digest for at, model in enumerate(models)}
         if contract == "dtln" and len(sessions) == 2:
-            return DtlnContract(sessions[0], sessions[1], rate, hop), hashes, delay
+            return _Loaded(DtlnContract(sessions[0], sessions[1], rate, hop), hashes, delay)
+        front = _front(card, setup, rate)
+        if front is not None:
+            hashes["front"] = front.mark
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
-            return FrameContract(sessions[0], rate, hop, name, delay), hashes, 0
+            return _Loaded(FrameContract(sessions[0], rate, hop, name, delay), hashes, front=front)
         if contract == "waveform" and len(sessions) == 1:
             if stream_port(sessions[0].inputs) is not None:
-                return CausalContract(sessions[0], rate, hop, delay), hashes, 0
+                return _Loaded(CausalContract(sessions[0], rate, hop, delay), hashes, front=front)
             grid, live = (_grid(sessions[0], card, rate, options, live) for live in (setup.live, True))
-            return WaveformContract(sessions[0], rate, grid, live), hashes, delay
+            return _Loaded(WaveformContract(sessions[0], rate, grid, live), hashes, delay, front)
         wants = {"dtln": "two files, A.onnx,B.onnx", "deepfilternet": "one archive"}.get(contract, "one file")
         raise RecipeError(f"contract {contract} wants {wants}, not {len(models)}")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A model that is ready to run, the hashes of its files, and the samples by which its output still lags."""
+
+    contract: Contract
+    hashes: dict[str, str]
+    delay: int = 0
+    front: Front | None = None
 
 
 class _Card:
     """The parts of a model's card that decide how it is run."""
 
     def __init__(self, model: OnnxFile) -> None:
-        self._model = model
+        self._model, self.origin = model, model.origin
 
     def text(self, key: str) -> str:
         return self._model.metadata.get(key, "").strip()
@@ -181,16 +194,21 @@ class _Card:
         except ValueError:
             value = -1
         if not 0 <= value <= 10_000_000:
-            raise ModelError(f"its card says {key} {text!r}", path=self._model.origin)
+            raise ModelError(f"its card says {key} {text!r}", path=self.origin)
         return value
 
     def window(self) -> str:
         name = self.text("window") or _WINDOWS[0]
         if name not in _WINDOWS:
-            raise ModelError(
-                f"its card names the window {name!r}, not one of {', '.join(_WINDOWS)}", path=self._model.origin
-            )
+            raise ModelError(f"its card names the window {name!r}, not one of {', '.join(_WINDOWS)}", path=self.origin)
         return name
+
+
+def _front(card: _Card, setup: Setup, rate: int) -> Front | None:
+    try:
+        return wanted(card.text("front"), setup, rate)
+    except RecipeError as error:
+        raise ModelError(f"its card names a front that cannot be: {error.message}", path=card.origin) from error
 
 
 def _grid(session: Session, card: _Card, rate: int, options: Mapping[str, Value], live: bool) -> Grid:

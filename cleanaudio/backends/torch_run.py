@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends.blocks import Finite
+from cleanaudio.backends.front import Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract
 from cleanaudio.backends.onnx_frames import FrameContract
@@ -103,12 +104,12 @@ class Torch(Backend):
         if not argument:
             raise RecipeError("backend torch needs a run folder", remedy="write torch:RUN_DIR")
         complete = self.complete(options)
-        contract, digest = self._load(argument, setup, complete)
+        contract, front, digest = self._load(argument, setup, complete)
         return ResolvedRun(
             rate=contract.rate,
             latency=contract.latency,
             options=complete,
-            hashes={"checkpoint": digest},
+            hashes={"checkpoint": digest} | ({"front": front.mark} if front else {}),
             libraries=("numpy", "torch"),
             run=argument,
         )
@@ -116,12 +117,13 @@ class Torch(Backend):
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
         assert isinstance(resolved, ResolvedRun)
-        contract, _ = self._load(resolved.run, setup, resolved.options)
-        return Finite(contract.open(setup))
+        contract, front, _ = self._load(resolved.run, setup, resolved.options)
+        processor = contract.open(setup)
+        return Finite(processor if front is None else front.before(processor))
 
     def _load(
         self, argument: str, setup: Setup, options: Mapping[str, Value]
-    ) -> tuple[FrameContract | CausalContract | WaveformContract, str]:
+    ) -> tuple[FrameContract | CausalContract | WaveformContract, Front | None, str]:
         from cleanaudio.networks.frames import FrameNetwork
 
         path = Path(argument) / f"{options['checkpoint']}.safetensors"
@@ -131,26 +133,27 @@ class Torch(Backend):
             stamp = path.stat().st_mtime_ns
         except OSError:
             raise ModelError("there is no checkpoint", path=path, remedy="name a folder of cleanaudio train") from None
-        network, digest = _read(path, stamp, setup.device)
+        network, spec, digest = _read(path, stamp, setup.device)
+        front = wanted(spec, setup, network.rate)
         session = cast(Session, TorchSession(network, str(path)))
         if isinstance(network, FrameNetwork):
-            return FrameContract(session, network.rate, network.hop, network.window_name, network.delay), digest
+            return FrameContract(session, network.rate, network.hop, network.window_name, network.delay), front, digest
         if not network.state_shapes():
             needs = network.rate, network.context, network.ahead
             grid, live = own_grid(*needs, setup.live), own_grid(*needs, live=True)
-            return WaveformContract(session, network.rate, grid, live), digest
-        return CausalContract(session, network.rate, network.hop, network.delay), digest
+            return WaveformContract(session, network.rate, grid, live), front, digest
+        return CausalContract(session, network.rate, network.hop, network.delay), front, digest
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, stamp: int, device: str) -> tuple[Network, str]:
-    """Read a checkpoint once for as long as its file stays as it is."""
+def _read(path: Path, stamp: int, device: str) -> tuple[Network, str, str]:
+    """Return network, front and hash of a checkpoint, read once for as long as its file stays as it is."""
     from cleanaudio.networks.checkpoint import load_network
     from cleanaudio.networks.device import check
 
     check(device)
-    network, _ = load_network(path.parent, path.name, device)
-    return network, hashlib.sha256(path.read_bytes()).hexdigest()
+    network, facts = load_network(path.parent, path.name, device)
+    return network, facts.get("front", ""), hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 TORCH = Torch()

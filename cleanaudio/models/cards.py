@@ -12,6 +12,7 @@ _FORMAT = (
     "delay",
     "context",
     "ahead",
+    "front",
     "latency",
     "parameters",
     "stored",

@@ -41,6 +41,10 @@ class TrainConfig:
     target : {"signal", "spectrum", "irm", "ibm", "psm"}
         What the loss compares: signals, the spectra that the network makes (for networks on frames), or masks (for
         networks that have them).
+    front : str
+        Spec of the classical cleaning that the network stands behind; empty: none. The model will say so.
+    front_share : float
+        Share of the examples that go through the front; live, and in a series, the network must do without it.
     loss_sizes : tuple of int
         Windows of the spectral loss.
     si_snr_weight, complex_share, level_weight : float
@@ -69,6 +73,8 @@ class TrainConfig:
     plateau_patience: int = 3
     average: float = 0.999
     target: str = "signal"
+    front: str = ""
+    front_share: float = 0.8
     loss_sizes: tuple[int, ...] = (512, 2048)
     si_snr_weight: float = 0.005
     complex_share: float = 0.4
@@ -90,6 +96,8 @@ class TrainConfig:
         _positive("steps", self.steps)
         _positive("learning_rate", self.learning_rate)
         _positive("mix.seconds", self.mix.seconds)
+        if not 0 <= self.front_share <= 1:
+            raise RecipeError(f"front_share = {self.front_share:g} is no share", remedy="it lies between 0 and 1")
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -21,6 +21,7 @@ from cleanaudio.networks.interface import Network
 from cleanaudio.train import about
 from cleanaudio.train.evaluate import load_pairs
 from cleanaudio.train.graph import difference, graph, halved, scaled, with_card
+from cleanaudio.train.hearing import heard
 from cleanaudio.train.judge import Judged, Pair, gain, judge
 from cleanaudio.train.quantise import quantised
 
@@ -112,7 +113,7 @@ def export(request: Request, say: Callable[[str], None] = lambda text: None) -> 
     if request.exponent is not None:
         card |= {"gains": f"to the power {request.exponent:g} of those trained, which takes less away"}
     if request.level:
-        passed = gain(network, pairs)
+        passed = gain(network, pairs, card.get("front", ""))
         data = scaled(data, 1 / passed)
         card |= {"level": f"output × {1 / passed:.3g}, for clean speech to keep its level"}
         say(f"clean speech came out at {20 * np.log10(abs(passed)):.1f} dB, which is made good")
@@ -150,7 +151,9 @@ def _judged(
         if request.quantise:
             if "pesq_wb" not in figures.figures:
                 raise BackendUnavailable("--quantise", "pesq", "it is judged by PESQ, which cannot be measured")
-            smaller = store(quantised(data, network, [noisy for noisy, _ in pairs[:CALIBRATION]]))
+            front = card.get("front", "")
+            calibration = [heard(front, network.rate, noisy[None])[0] for noisy, _ in pairs[:CALIBRATION]]
+            smaller = store(quantised(data, network, calibration))
             found = _measured(smaller, card, pairs, network.rate, partial)
             say(f"8 bits: {_told(found, smaller)}")
             good = figures.figures["pesq_wb"] - found.figures.get("pesq_wb", 0.0) < LOSS_OF_PESQ
@@ -183,6 +186,7 @@ def _card(request: Request, network: Network, facts: Mapping[str, Any]) -> dict[
     mean = "running mean at the best evaluation while training" if best else "running mean at the end"
     card = {
         "name": str(facts["network"]),
+        "front": str(facts.get("front", "")),
         "summary": (inspect.getdoc(module) or "").partition("\n")[0],
         "licence": request.licence,
         "trained": f"{minutes:.0f} minutes on {machines}, {hours:.1f} h of mixtures, {steps} steps",

@@ -17,6 +17,7 @@ from cleanaudio.backends.spec import Term
 from cleanaudio.metrics.aggregate import finite
 from cleanaudio.metrics.score import score
 from cleanaudio.networks.interface import Network
+from cleanaudio.train.hearing import heard
 
 METRICS = ("pesq_wb", "estoi", "si_sdr", "dnsmos_ovrl")
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -67,12 +68,20 @@ def judge(model: Path, pairs: Sequence[Pair], rate: int) -> Judged:
     return Judged(_means(outputs, clean, rate), _means([noisy for noisy, _ in pairs], clean, rate), heard / seconds)
 
 
-def gain(network: Network, pairs: Sequence[Pair]) -> float:
-    """Return how much of clean speech a network lets through, as a factor: the median over the clean sides of pairs."""
+def gain(network: Network, pairs: Sequence[Pair], front: str = "") -> float:
+    """Return how much of clean speech a network lets through, as a factor: the median over the clean sides of pairs.
+
+    Parameters
+    ----------
+    network : Network
+    pairs : sequence of (noisy, clean)
+    front : str
+        What the network stands behind.
+    """
     shares = []
     with torch.no_grad():
         for _, clean in pairs:
-            out = network.enhance(torch.from_numpy(clean)[None])[0].numpy()
+            out = network.enhance(torch.from_numpy(heard(front, network.rate, clean[None])))[0].numpy()
             shares.append(float(out @ clean / (clean @ clean + 1e-12)))
     return float(np.median(shares))
 

@@ -7,6 +7,7 @@ import csv
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,12 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
+from cleanaudio.backends.front import Front
+from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
+from cleanaudio.train.hearing import heard
 from cleanaudio.train.losses import EnhancementLoss, FrameLoss, ideal_mask
 
 COLUMNS = (
@@ -69,7 +73,8 @@ class Trainer:
         device: torch.device | str = "cpu",
         log: Log = lambda row: None,
     ) -> None:
-        self.config, self.mixer, self.run_dir, self.pairs = config, mixer, run_dir, pairs
+        self.config, self.mixer, self.run_dir = config, mixer, run_dir
+        self.pairs = [(heard(config.front, config.mix.rate, noisy[None])[0], clean) for noisy, clean in pairs or []]
         self.device, self.log = torch.device(device), log
         torch.manual_seed(config.seed)
         self.network = registry.build(config.network, config.options).to(self.device)
@@ -77,6 +82,8 @@ class Trainer:
             raise RecipeError(
                 f"{config.network} works at {self.network.rate} Hz, the config mixes at {config.mix.rate}"
             )
+        if config.front:
+            Front(config.front, Setup(config.mix.rate, 1))  # which looks whether it can be
         if config.target == "spectrum" and not hasattr(self.network, "spectra"):
             raise RecipeError(f"{config.network} does not work on spectra", remedy='use target = "signal"')
         if config.target not in ("signal", "spectrum") and not hasattr(self.network, "mask"):
@@ -188,6 +195,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = self.mixer.batch(self.step * self.world + self.rank, self.config.batch)
+        batch = replace(batch, noisy=self._heard(batch.noisy))
         loss, parts = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -209,6 +217,16 @@ class Trainer:
         self.step += 1
         self._average()
         return values
+
+    def _heard(self, noisy: Tensor) -> Tensor:
+        """Return what the network hears of a batch; the front runs on the CPU."""
+        c = self.config
+        if not c.front:
+            return noisy
+        choose = np.random.default_rng((c.seed, 3, self.step * self.world + self.rank))
+        index = torch.from_numpy(np.flatnonzero(choose.random(len(noisy)) < c.front_share)).to(self.device)
+        behind = heard(c.front, c.mix.rate, noisy[index].cpu().numpy())
+        return noisy.index_copy(0, index, torch.from_numpy(behind).to(self.device))
 
     def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         mixed = self.config.mixed_precision and (self.device.type == "cuda" or _multiplies_bfloat16())
@@ -248,6 +266,7 @@ class Trainer:
         return {
             "network": self.config.network,
             "options": dict(self.config.options),
+            "front": self.config.front,
             "step": self.step,
             "minutes": self.minutes,
             "hours_heard": self._hours(),

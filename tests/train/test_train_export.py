@@ -39,11 +39,11 @@ def pairs(tmp_path, noisy_speech, speech_like):
     return tmp_path / "pairs"
 
 
-def small_run(folder):
+def small_run(folder, **facts):
     torch.manual_seed(3)
     options = {"hidden": 8, "head": 8}
     tensors = {f"mean.{name}": value for name, value in registry.build("mask-lstm", options).state_dict().items()}
-    checkpoint.save(folder / BEST, tensors, {"network": "mask-lstm", "options": options})
+    checkpoint.save(folder / BEST, tensors, {"network": "mask-lstm", "options": options, **facts})
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -106,6 +106,16 @@ def test_measures_stand_on_the_card_and_8_bits_are_kept_where_they_cost_little(t
     assert card == onnx_file.read(target).metadata
     text = render(card, "model.onnx")
     assert all(piece in text for piece in ("# mask-lstm", "16000 Hz", "- pesq_wb", "750 ms"))
+
+
+def test_a_model_is_judged_behind_its_front(tmp_path, pairs):
+    figures = {}
+    for front in ("", "omlsa"):
+        small_run(tmp_path, front=front)
+        card = export(Request(tmp_path, tmp_path / "model.onnx", dev=pairs, quantise=True, level=True))
+        assert card.get("front", "") == front and (("| front | omlsa |" in render(card, "model.onnx")) == bool(front))
+        figures[front] = card["metrics"]
+    assert figures[""] != figures["omlsa"]
 
 
 @pytest.mark.parametrize("name", ["mask-lstm", "fullband"])

@@ -14,6 +14,7 @@ from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.train.config import TrainConfig, from_mapping, read, render, shipped
 from cleanaudio.train.evaluate import evaluate, load_pairs
+from cleanaudio.train.hearing import heard
 from cleanaudio.train.loop import Diverged, Trainer, train
 
 
@@ -162,11 +163,32 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
         ({"batch": 0}, "batch = 0 is too small"),
         ({"learning_rate": -1.0}, "learning_rate = -1 is too small"),
         ({"mix": {"seconds": 0.0}}, "mix.seconds = 0 is too small"),
+        ({"front_share": 1.5}, "front_share = 1.5 is no share"),
     ],
 )
 def test_mistakes_in_a_config_are_named(change, message):
     with pytest.raises(RecipeError, match=message):
         from_mapping({"network": "fullband", **change})
+
+
+def test_a_network_is_trained_on_what_its_front_leaves(tmp_path, monkeypatch):
+    mixer, given = make_mixer(tmp_path), []
+    loss = Trainer._loss
+    monkeypatch.setattr(Trainer, "_loss", lambda self, batch: given.append(batch.noisy) or loss(self, batch))
+    front, (noisy, clean) = "0.8*omlsa+0.2*none", pairs()[0]
+    trainer = Trainer(tiny_config(front=front, front_share=0.5, batch=8), mixer, tmp_path / "run", [(noisy, clean)])
+    np.testing.assert_array_equal(trainer.pairs[0][0], heard(front, 48000, noisy[None])[0])
+    trainer.one_step()
+    mixed = mixer.batch(0, 8).noisy.numpy()
+    behind = np.concatenate([heard(front, 48000, signal[None]) for signal in mixed])
+    bare = np.all(given[0].numpy() == mixed, axis=1)
+    assert 0 < bare.sum() < 8
+    np.testing.assert_allclose(given[0].numpy(), np.where(bare[:, None], mixed, behind), atol=1e-6)
+
+
+def test_a_front_that_cannot_be_is_refused_before_the_first_step(tmp_path):
+    with pytest.raises(RecipeError, match="rnnoise cannot stand before a network"):
+        Trainer(tiny_config(front="rnnoise"), make_mixer(tmp_path), tmp_path / "run")
 
 
 @pytest.mark.parametrize("name", shipped())
