@@ -190,6 +190,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
     setup = replace(setup, linked=mode == "linked")
     options = _share_out(settings)
     last = max(term.stage for term in settings.terms)
+    first = min((term.stage for term in settings.terms if term.name != "none"), default=0)
     links = []
     for term, given in zip(settings.terms, options, strict=True):
         backend = registry.get(term.name)
@@ -207,7 +208,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
             given = {"limit_db": limit_db, **given}
             limit_db = None
         # Behind another backend a print would be one of what is gone by then.
-        here = replace(setup, profile=None, cleaned=True) if term.stage else setup
+        here = replace(setup, profile=None, cleaned=True) if term.stage > first else setup
         resolved = backend.resolve(here, backend.validate(given), term.argument)
         links.append(Link(term, backend, here, resolved, dry=0.0 if last else _dry(settings.strength, limit_db)))
     return Chain(

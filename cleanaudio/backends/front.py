@@ -8,6 +8,7 @@ keeps within the network's reach what the classical rule gave up.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from cleanaudio.backends import chain, registry
 from cleanaudio.backends.interface import ChannelMode, Processor, Setup
 from cleanaudio.backends.spec import parse
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import ModelError, RecipeError
 from cleanaudio.spatial.stream import Series
 
 Audio = NDArray[np.float32]
@@ -34,6 +35,8 @@ class Front:
     ----------
     mark : str
         What decides its samples.
+    libraries : tuple of str
+        Distributions whose version does.
 
     Raises
     ------
@@ -52,6 +55,7 @@ class Front:
             raise RecipeError(f"{spec} must hear the whole recording first, which a front cannot")
         revisions = {link.term.name: link.backend.revision for link in self._chain.links}
         self.mark = ", ".join([spec, *(f"{name} revision {number}" for name, number in revisions.items())])
+        self.libraries = tuple(sorted({name for link in self._chain.links for name in link.resolved.libraries}))
 
     def open(self) -> Processor:
         """Return a fresh processor of the front alone."""
@@ -62,7 +66,7 @@ class Front:
         return Series([self.open(), processor])
 
 
-def wanted(spec: str, setup: Setup, rate: int) -> Front | None:
+def wanted(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front | None:
     """Return the front that a network brings along, where it has one and needs it.
 
     Live, where delays add up, and behind another backend it does without.
@@ -74,7 +78,17 @@ def wanted(spec: str, setup: Setup, rate: int) -> Front | None:
     setup : Setup
     rate : int
         The network's, Hz.
+    origin : Path or str
+        Where the network comes from, for messages.
+
+    Raises
+    ------
+    ModelError
+        It names a front that cannot be.
     """
     if not spec or setup.live or setup.cleaned:
         return None
-    return Front(spec, replace(setup, rate=rate))
+    try:
+        return Front(spec, replace(setup, rate=rate))
+    except RecipeError as error:
+        raise ModelError(f"it names a front that cannot be: {error.message}", path=origin) from error

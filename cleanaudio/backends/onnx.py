@@ -28,14 +28,14 @@ from typing import Protocol, cast
 
 from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
-from cleanaudio.backends.blocks import Finite, Undelayed
+from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.front import Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract
 from cleanaudio.backends.onnx_frames import FrameContract, spectrum_port
 from cleanaudio.backends.onnx_waveform import Grid, WaveformContract, foreign_grid, own_grid, samples_port
-from cleanaudio.backends.session import Session, open_session
+from cleanaudio.backends.session import Session, open_session, replaced
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 from cleanaudio.models.onnx_file import OnnxFile, read
 
@@ -120,10 +120,10 @@ class Onnx(Backend):
         model = self._load(argument, setup, complete)
         return ResolvedModel(
             rate=model.contract.rate,
-            latency=model.contract.latency + model.delay,
+            latency=model.contract.latency,
             options=complete,
             hashes=model.hashes,
-            libraries=("numpy", "onnxruntime"),
+            libraries=("numpy", "onnxruntime", *(model.front.libraries if model.front else ())),
             model=argument,
         )
 
@@ -131,9 +131,9 @@ class Onnx(Backend):
         """Return a fresh processor."""
         assert isinstance(resolved, ResolvedModel)
         model = self._load(resolved.model, setup, resolved.options)
+        if model.hashes != resolved.hashes:
+            raise replaced(resolved.model)
         processor = model.contract.open(setup)
-        if model.delay:
-            processor = Undelayed(processor, model.delay, setup.channels)
         return Finite(processor if model.front is None else model.front.before(processor))
 
     def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> _Loaded:
@@ -151,29 +151,28 @@ class Onnx(Backend):
         hop = int(options["hop"]) or card.number("hop")
         hashes = {"model" if not at else f"model_{at + 1}": model.digest for at, model in enumerate(models)}
         if contract == "dtln" and len(sessions) == 2:
-            return _Loaded(DtlnContract(sessions[0], sessions[1], rate, hop), hashes, delay)
-        front = _front(card, setup, rate)
+            return _Loaded(DtlnContract(sessions[0], sessions[1], rate, hop, delay), hashes)
+        front = wanted(card.text("front"), setup, rate, card.origin)
         if front is not None:
             hashes["front"] = front.mark
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
-            return _Loaded(FrameContract(sessions[0], rate, hop, name, delay), hashes, front=front)
+            return _Loaded(FrameContract(sessions[0], rate, hop, name, delay), hashes, front)
         if contract == "waveform" and len(sessions) == 1:
             if stream_port(sessions[0].inputs) is not None:
-                return _Loaded(CausalContract(sessions[0], rate, hop, delay), hashes, front=front)
+                return _Loaded(CausalContract(sessions[0], rate, hop, delay), hashes, front)
             grid, live = (_grid(sessions[0], card, rate, options, live) for live in (setup.live, True))
-            return _Loaded(WaveformContract(sessions[0], rate, grid, live), hashes, delay, front)
+            return _Loaded(WaveformContract(sessions[0], rate, grid, live, delay), hashes, front)
         wants = {"dtln": "two files, A.onnx,B.onnx", "deepfilternet": "one archive"}.get(contract, "one file")
         raise RecipeError(f"contract {contract} wants {wants}, not {len(models)}")
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A model that is ready to run, the hashes of its files, and the samples by which its output still lags."""
+    """A model that is ready to run, and what is known of it."""
 
     contract: Contract
     hashes: dict[str, str]
-    delay: int = 0
     front: Front | None = None
 
 
@@ -202,13 +201,6 @@ class _Card:
         if name not in _WINDOWS:
             raise ModelError(f"its card names the window {name!r}, not one of {', '.join(_WINDOWS)}", path=self.origin)
         return name
-
-
-def _front(card: _Card, setup: Setup, rate: int) -> Front | None:
-    try:
-        return wanted(card.text("front"), setup, rate)
-    except RecipeError as error:
-        raise ModelError(f"its card names a front that cannot be: {error.message}", path=card.origin) from error
 
 
 def _grid(session: Session, card: _Card, rate: int, options: Mapping[str, Value], live: bool) -> Grid:

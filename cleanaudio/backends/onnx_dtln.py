@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Sane
+from cleanaudio.backends.blocks import Sane, Undelayed
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Port, Session, listed
@@ -106,15 +106,17 @@ class DtlnContract:
         Hz.
     hop : int
         Samples; 0 is a quarter of the block.
+    delay : int
+        Samples by which the output lags.
     """
 
-    def __init__(self, first: Session, second: Session, rate: int, hop: int) -> None:
-        self._sessions, self.rate = (first, second), rate
+    def __init__(self, first: Session, second: Session, rate: int, hop: int, delay: int = 0) -> None:
+        self._sessions, self.rate, self._delay = (first, second), rate, delay
         self._size = Dtln(first, second, 0).size
         self._hop = hop or self._size // 4
         if not 0 < self._hop <= self._size:
             raise ModelError(f"a shift of {self._hop} does not go with its block of {self._size}", path=second.origin)
-        self.latency = self._size
+        self.latency = self._size + delay
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
@@ -122,7 +124,8 @@ class DtlnContract:
 
     def _make(self) -> Processor:
         flat = np.ones(self._size, np.float32)
-        return SpectralProcessor(Dtln(*self._sessions, patience=self.rate // self._hop), 1, flat, self._hop, flat)
+        dtln = Dtln(*self._sessions, patience=self.rate // self._hop)
+        return Undelayed(SpectralProcessor(dtln, 1, flat, self._hop, flat), self._delay, channels=1)
 
 
 def _block_and_state(ports: list[Port], session: Session) -> tuple[Port, Port]:

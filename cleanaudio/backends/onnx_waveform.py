@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Sane
+from cleanaudio.backends.blocks import Sane, Undelayed
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Port, Session, listed
@@ -57,8 +57,10 @@ def own_grid(rate: int, context: int, ahead: int, live: bool) -> Grid:
     live : bool
         Less is computed and heard at once: an eighth of the context behind a chunk must do.
     """
-    chunk = context // 4 if live else 4 * context
-    return Grid(chunk, round(FADE_S * rate), context, min(ahead, context // 8) if live else ahead, whole=True)
+    chunk = max(2, context // 4 if live else 4 * context)
+    return Grid(
+        chunk, min(round(FADE_S * rate), chunk // 2), context, min(ahead, context // 8) if live else ahead, whole=True
+    )
 
 
 def samples_port(ports: list[Port]) -> Port | None:
@@ -80,11 +82,9 @@ class Chunks:
     grid : Grid
     rate : int
         Hz.
-    latency : int
-        Samples; what it has live.
     """
 
-    def __init__(self, session: Session, grid: Grid, rate: int, latency: int) -> None:
+    def __init__(self, session: Session, grid: Grid, rate: int) -> None:
         source = samples_port(session.inputs)
         if source is None:
             raise ModelError(f"is not of the contract waveform: it takes {listed(session.inputs)}", path=session.origin)
@@ -93,7 +93,7 @@ class Chunks:
         ramp = (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)
         self._rise = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
         self._sane = Sane(session.origin, max(rate, grid.chunk))
-        self.latency = latency
+        self.latency = grid.latency
         self.reset()
 
     def reset(self) -> None:
@@ -172,18 +172,21 @@ class WaveformContract:
         Hz.
     grid, live : Grid
         Of recordings, and of live use, whose latency counts.
+    delay : int
+        Samples by which the model's output lags.
     """
 
-    def __init__(self, session: Session, rate: int, grid: Grid, live: Grid) -> None:
-        self._session, self._grid, self.rate, self.latency = session, grid, rate, live.latency
+    def __init__(self, session: Session, rate: int, grid: Grid, live: Grid, delay: int = 0) -> None:
+        self._session, self._grid, self.rate, self._delay = session, grid, rate, delay
+        self.latency = live.latency + delay
         self._make()  # which looks whether the model is of this contract
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
         return spread(self._make, setup, self.rate)
 
-    def _make(self) -> Chunks:
-        return Chunks(self._session, self._grid, self.rate, self.latency)
+    def _make(self) -> Processor:
+        return Undelayed(Chunks(self._session, self._grid, self.rate), self._delay, channels=1)
 
 
 def foreign_grid(session: Session, rate: int, chunk: int, overlap: int, context: int, live: bool) -> Grid:

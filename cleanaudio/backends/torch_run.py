@@ -23,7 +23,7 @@ from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, 
 from cleanaudio.backends.onnx_causal import CausalContract
 from cleanaudio.backends.onnx_frames import FrameContract
 from cleanaudio.backends.onnx_waveform import WaveformContract, own_grid
-from cleanaudio.backends.session import Port, Session
+from cleanaudio.backends.session import Port, Session, replaced
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 
 if TYPE_CHECKING:
@@ -110,14 +110,16 @@ class Torch(Backend):
             latency=contract.latency,
             options=complete,
             hashes={"checkpoint": digest} | ({"front": front.mark} if front else {}),
-            libraries=("numpy", "torch"),
+            libraries=("numpy", "torch", *(front.libraries if front else ())),
             run=argument,
         )
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
         assert isinstance(resolved, ResolvedRun)
-        contract, front, _ = self._load(resolved.run, setup, resolved.options)
+        contract, front, digest = self._load(resolved.run, setup, resolved.options)
+        if digest != resolved.hashes["checkpoint"]:
+            raise replaced(resolved.run)
         processor = contract.open(setup)
         return Finite(processor if front is None else front.before(processor))
 
@@ -134,7 +136,7 @@ class Torch(Backend):
         except OSError:
             raise ModelError("there is no checkpoint", path=path, remedy="name a folder of cleanaudio train") from None
         network, spec, digest = _read(path, stamp, setup.device)
-        front = wanted(spec, setup, network.rate)
+        front = wanted(spec, setup, network.rate, path)
         session = cast(Session, TorchSession(network, str(path)))
         if isinstance(network, FrameNetwork):
             return FrameContract(session, network.rate, network.hop, network.window_name, network.delay), front, digest

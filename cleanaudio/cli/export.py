@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cleanaudio.cli import options
+from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import OutputError, RecipeError
 
 _CARD, _MEASURE = "The card", "Measuring"
@@ -108,6 +109,11 @@ def export(
         licence=licence,
         sources={role: paths for role, paths in heard.items() if paths},
     )
-    card = write(request, (lambda text: None) if quiet else say)
+    faults: list[str] = []
+    card = write(request, (lambda text: None) if quiet else say, faults.append)
     if not quiet:
         say(f"cleanaudio: {output}: {card['name']}, {card['contract']}, {output.stat().st_size / 1e6:.2f} MB")
+    for fault in faults:
+        say(f"cleanaudio: {output}: {fault}")
+    if faults:
+        raise typer.Exit(Exit.GATE_FAILED)

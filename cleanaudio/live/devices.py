@@ -76,7 +76,7 @@ def run_devices(
     BackendUnavailable
     """
     sounddevice = _sounddevice()
-    ready: queue.Queue[Audio] = queue.Queue()
+    ready: queue.Queue[Exception | None] = queue.Queue()
     kept = np.zeros((channels, 0), np.float32)
 
     def callback(data: Audio, out: Audio, frames: int, _time: object, status: Any) -> None:
@@ -84,13 +84,17 @@ def run_devices(
         if status.input_overflow or status.output_underflow:
             timing.under_runs += 1
         started = time.perf_counter()
-        kept = np.concatenate([kept, processor.process(np.ascontiguousarray(data.T))], axis=1)
+        try:
+            kept = np.concatenate([kept, processor.process(np.ascontiguousarray(data.T))], axis=1)
+        except Exception as error:  # of any kind: this thread belongs to the library, which would swallow it
+            ready.put(error)
+            raise sounddevice.CallbackAbort from error
         late = max(0, frames - kept.shape[1])  # before the latency has passed there is silence
         out[:late] = 0
         out[late:] = kept[:, : frames - late].T
         kept = kept[:, frames - late :]
         timing.add(time.perf_counter() - started, frames)
-        ready.put(data[:0])
+        ready.put(None)
 
     try:
         with sounddevice.Stream(
@@ -102,7 +106,9 @@ def run_devices(
             callback=callback,
         ):
             while True:
-                ready.get(timeout=_SILENT_FOR_S)
+                failure = ready.get(timeout=_SILENT_FOR_S)
+                if failure is not None:
+                    raise failure
     except queue.Empty:
         raise InputError("the audio device stopped giving sound", remedy="was it unplugged?") from None
     except (sounddevice.PortAudioError, ValueError) as error:

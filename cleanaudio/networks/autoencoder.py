@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cleanaudio.errors import RecipeError
 from cleanaudio.networks.frames import FrameNetwork
 
 BINS = 257
@@ -52,6 +53,11 @@ class Autoencoder(FrameNetwork):
     Parameters
     ----------
     config : AutoencoderConfig, optional
+
+    Raises
+    ------
+    RecipeError
+        Sizes that do not go together.
     """
 
     rate = 16000
@@ -62,6 +68,11 @@ class Autoencoder(FrameNetwork):
     def __init__(self, config: AutoencoderConfig | None = None) -> None:
         super().__init__()
         self.config = c = config or AutoencoderConfig()
+        if len(c.channels) != len(c.strides) or any(by < 2 or by % 2 for by in c.strides) or 256 % prod(c.strides):
+            raise RecipeError(
+                f"channels {list(c.channels)} and strides {list(c.strides)} do not go together",
+                remedy="give as many of both; strides are even, and their product divides 256",
+            )
         inputs = (3, *c.channels[:-1])
         self.heights = [256 // prod(c.strides[:number]) for number in range(len(c.strides) + 1)]
         self.narrow = nn.ModuleList(

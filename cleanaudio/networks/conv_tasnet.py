@@ -190,6 +190,11 @@ class ConvTasNet(Network):
         self.config = c = config or ConvTasNetConfig()
         if c.stride < 1 or c.kernel % c.stride:
             raise RecipeError(f"a kernel of {c.kernel} samples is no multiple of a stride of {c.stride}")
+        if c.fourier and not c.filters == 2 * c.kernel == 4 * c.stride:
+            raise RecipeError(
+                f"{c.filters} filters of {c.kernel} samples every {c.stride} are no Fourier transform",
+                remedy="let filters = 2 * kernel = 4 * stride, or fourier = false",
+            )
         self.hop, self.delay = c.stride, c.kernel - c.stride
         if not c.causal:
             reach = sum((c.width - 1) * 2**block for block in range(c.blocks)) * c.repeats

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cleanaudio.errors import RecipeError
 from cleanaudio.networks.frames import FrameNetwork
 
 RATE = 48000
@@ -171,6 +172,11 @@ class FullBand(FrameNetwork):
     Parameters
     ----------
     config : FullBandConfig, optional
+
+    Raises
+    ------
+    RecipeError
+        Sizes that do not go together.
     """
 
     rate = RATE
@@ -184,6 +190,11 @@ class FullBand(FrameNetwork):
     def __init__(self, config: FullBandConfig | None = None) -> None:
         super().__init__()
         self.config = c = config or FullBandConfig()
+        if (c.low + c.bands) % 8 or c.taps < 3:
+            raise RecipeError(
+                f"{c.low} bins and {c.bands} bands with {c.taps} taps do not go together",
+                remedy="let low + bands be a multiple of 8, and taps at least 3",
+            )
         self.positions = (c.low + c.bands) // 8
         spread = band_weights(c.low, c.bands)
         self.register_buffer("spread", spread, persistent=False)

@@ -42,12 +42,16 @@ def build(name: str, options: Mapping[str, Any] | None = None) -> Network:
         raise RecipeError(f"there is no network {name!r}", remedy=f"there are: {', '.join(names())}")
     module_name, network, config = _NETWORKS[name]
     module = import_module(module_name)
+    given = {key: tuple(value) if isinstance(value, list) else value for key, value in (options or {}).items()}
     try:
-        chosen = getattr(module, config)(**(options or {}))
+        chosen = getattr(module, config)(**given)
     except TypeError as error:
         raise RecipeError(f"network {name}: {error}") from None
     check_types(chosen, f"network {name}: ")
-    return getattr(module, network)(chosen)
+    try:
+        return getattr(module, network)(chosen)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:  # torch's and Python's word for such sizes
+        raise RecipeError(f"network {name} cannot have these sizes: {error}") from error
 
 
 def check_types(config: Any, where: str = "") -> None:

@@ -95,7 +95,19 @@ class TrainConfig:
         _positive("batch", self.batch)
         _positive("steps", self.steps)
         _positive("learning_rate", self.learning_rate)
-        _positive("mix.seconds", self.mix.seconds)
+        for name in ("rate", "seconds", "stock", "remix"):
+            _positive(f"mix.{name}", getattr(self.mix, name))
+        for name in ("speech_dbfs", "snr_db", "speed", "formants"):
+            _range(f"mix.{name}", getattr(self.mix, name))
+        if not self.loss_sizes or not all(isinstance(size, int) and size >= 16 for size in self.loss_sizes):
+            raise RecipeError(
+                f"loss_sizes = {list(self.loss_sizes)} are no windows", remedy="name sizes from 16 samples"
+            )
+        if self.mix.seconds * self.mix.rate < max(self.loss_sizes):
+            raise RecipeError(
+                f"mix.seconds = {self.mix.seconds:g} is too short",
+                remedy=f"an excerpt holds the largest of loss_sizes, {max(self.loss_sizes)} samples, at least",
+            )
         if not 0 <= self.front_share <= 1:
             raise RecipeError(f"front_share = {self.front_share:g} is no share", remedy="it lies between 0 and 1")
 
@@ -108,6 +120,11 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 def _positive(name: str, value: float) -> None:
     if value <= 0:
         raise RecipeError(f"{name} = {value:g} is too small", remedy="it must be above zero")
+
+
+def _range(name: str, value: tuple[float, ...]) -> None:
+    if len(value) != 2 or not all(isinstance(end, int | float) for end in value) or value[0] > value[1]:
+        raise RecipeError(f"{name} = {list(value)} is no range", remedy="give the lowest and the highest value")
 
 
 def from_mapping(values: Mapping[str, Any]) -> TrainConfig:

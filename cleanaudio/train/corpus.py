@@ -173,7 +173,8 @@ def load(
     key = hashlib.sha256(f"3 {group} {joined} {most_rate}".encode())
     for clip in clips:
         state = clip.path.stat() if clip.path.exists() else None
-        key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {state and state.st_size}\n".encode())
+        known = state and (state.st_size, state.st_mtime_ns)
+        key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {known}\n".encode())
     stem = cache / f"{group}-{key.hexdigest()[:16]}"
     index, data = stem.with_suffix(".json"), stem.with_suffix(".i16")
     if not index.exists():
@@ -191,7 +192,8 @@ def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate:
     index.parent.mkdir(parents=True, exist_ok=True)
     tracks: list[Track] = []
     skipped = []
-    partial = data.with_suffix(".partial")
+    mine = os.getpid()  # another run may decode the same just now
+    partial = data.with_suffix(f".{mine}.partial")
     position = 0
     ordered = sorted(clips, key=lambda clip: (clip.group, str(clip.path)))
     workers = os.cpu_count() or 1
@@ -213,7 +215,7 @@ def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate:
                     tracks.append(track)
     os.replace(partial, data)
     text = json.dumps({"tracks": [asdict(track) for track in tracks], "skipped": skipped})
-    written = index.with_suffix(".partial-index")
+    written = index.with_suffix(f".{mine}.partial-index")
     written.write_text(text, encoding="utf-8")
     os.replace(written, index)
 
@@ -236,9 +238,9 @@ def _read(clip: Clip, most_rate: int) -> tuple[NDArray[np.int16], int, str]:
         samples, rate = soundfile.read(clip.path, dtype="int16", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         return nothing, 0, str(error)
-    if not samples.any():
-        return nothing, 0, "empty or silent"
     mono = np.ascontiguousarray(samples[:, 0])
+    if not mono.any():
+        return nothing, 0, "empty or silent"
     if rate > most_rate:
         import soxr
 

@@ -76,7 +76,11 @@ class Request:
     sources: Mapping[str, Sequence[Path]] | None = None
 
 
-def export(request: Request, say: Callable[[str], None] = lambda text: None) -> dict[str, str]:
+def export(
+    request: Request,
+    say: Callable[[str], None] = lambda text: None,
+    warn: Callable[[str], None] = lambda text: None,
+) -> dict[str, str]:
     """Write the trained network of a run folder as ONNX; returns its card.
 
     Parameters
@@ -84,6 +88,8 @@ def export(request: Request, say: Callable[[str], None] = lambda text: None) -> 
     request : Request
     say : callable, optional
         Told what was measured.
+    warn : callable, optional
+        Told where the model fails the self-test of models; it is written all the same.
 
     Raises
     ------
@@ -123,7 +129,7 @@ def export(request: Request, say: Callable[[str], None] = lambda text: None) -> 
         partial.write_bytes(data)
         for check in verify(of_file(partial)):
             if not check.passed:
-                say(f"it fails the self-test of models: {check.what}: {check.found}")
+                warn(f"it fails the self-test of models: {check.what}: {check.found}")
         os.replace(partial, request.target)
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror}", path=request.target) from error

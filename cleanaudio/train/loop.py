@@ -101,7 +101,7 @@ class Trainer:
             else torch.optim.Adam(weights, rate)
         )
         self.step = 0
-        self.minutes = 0.0
+        self.minutes = self.hours = 0.0
         self.best = -math.inf
         self.worse = 0
         self.slowed = 1.0
@@ -121,7 +121,8 @@ class Trainer:
         checkpoint.fill(self.network, checkpoint.part(tensors, "network."), path)
         checkpoint.fill(self.mean, checkpoint.part(tensors, "mean."), path)
         checkpoint.fill_optimizer(self.optimizer, checkpoint.part(tensors, "optimizer."))
-        self.step, self.minutes, self.best = facts["step"], facts["minutes"], facts["best"]
+        self.step, self.minutes, self.hours = facts["step"], facts["minutes"], facts["hours_heard"]
+        self.best = facts["best"]
         self.worse, self.slowed = facts["worse"], facts["slowed"]
 
     def start_from(self, path: Path) -> dict[str, Any]:
@@ -194,8 +195,10 @@ class Trainer:
         rate = self.learning_rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        batch = self.mixer.batch(self.step * self.world + self.rank, self.config.batch)
-        batch = replace(batch, noisy=self._heard(batch.noisy))
+        c, place = self.config, self.step * self.world + self.rank
+        batch = self.mixer.batch(place, c.batch)
+        batch = replace(batch, noisy=self._heard(batch.noisy, place))
+        torch.manual_seed(c.seed + place)  # dropout, so that a resumed run goes on with what would have come
         loss, parts = self._loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -215,15 +218,16 @@ class Trainer:
             )
         self.optimizer.step()
         self.step += 1
+        self.hours += c.batch * self.world * c.mix.seconds / 3600
         self._average()
         return values
 
-    def _heard(self, noisy: Tensor) -> Tensor:
+    def _heard(self, noisy: Tensor, place: int) -> Tensor:
         """Return what the network hears of a batch; the front runs on the CPU."""
         c = self.config
         if not c.front:
             return noisy
-        choose = np.random.default_rng((c.seed, 3, self.step * self.world + self.rank))
+        choose = np.random.default_rng((c.seed, 3, place))
         index = torch.from_numpy(np.flatnonzero(choose.random(len(noisy)) < c.front_share)).to(self.device)
         behind = heard(c.front, c.mix.rate, noisy[index].cpu().numpy())
         return noisy.index_copy(0, index, torch.from_numpy(behind).to(self.device))
@@ -269,14 +273,11 @@ class Trainer:
             "front": self.config.front,
             "step": self.step,
             "minutes": self.minutes,
-            "hours_heard": self._hours(),
+            "hours_heard": self.hours,
             "best": self.best,
             "worse": self.worse,
             "slowed": self.slowed,
         }
-
-    def _hours(self) -> float:
-        return self.step * self.world * self.config.batch * self.config.mix.seconds / 3600
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -307,7 +308,7 @@ class Trainer:
     def _record(self, values: dict[str, float]) -> None:
         if self.rank:
             return
-        row = {"step": self.step, "hours_heard": round(self._hours(), 3), "minutes": round(self.minutes, 2)}
+        row = {"step": self.step, "hours_heard": round(self.hours, 3), "minutes": round(self.minutes, 2)}
         row |= {name: float(f"{value:.5g}") for name, value in values.items()}
         path = self.run_dir / "log.csv"
         fresh = not path.exists()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.whole import read_whole
-from cleanaudio.errors import InputError
+from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.train.corpus import scan
 
 SPEED_OF_SOUND = 343.0
@@ -111,9 +111,17 @@ def bank(
     seed: int,
     log: Callable[[str], None] = lambda text: None,
 ) -> NDArray[np.float32]:
-    """Return measured and simulated responses together, shape (count, rate * seconds); see :func:`measured`."""
+    """Return measured and simulated responses together, shape (count, rate * seconds); see :func:`measured`.
+
+    Raises
+    ------
+    RecipeError
+        There are none.
+    """
     generator = np.random.default_rng((seed, 77))
     rooms = measured(sources, rate, seconds, log)
+    if not rooms and simulated < 1:
+        raise RecipeError("there are no rooms", remedy="name --rir, or let simulated_rooms be above 0")
     # The measured ones stand for a third of all, however few they are.
     rooms *= max(1, simulated // (2 * len(rooms))) if rooms else 1
     return np.stack(rooms + [shoebox(generator, rate, seconds) for _ in range(simulated)])

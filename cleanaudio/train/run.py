@@ -110,18 +110,16 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
     """
     check_folder(request.run_dir, request.resume)
     c = request.config
-    if not request.rir and not c.simulated_rooms:
-        raise RecipeError("there are no rooms", remedy="name --rir, or let simulated_rooms be above 0")
     shared = distributed.is_available() and distributed.is_initialized()
     follower = shared and distributed.get_rank() > 0
     if follower:
         distributed.barrier()  # until the first process has filled the cache
         log, say = (lambda row: None), (lambda text: None)
+    bank = rooms.bank(request.rir, c.mix.rate, ROOM_S, c.simulated_rooms, c.seed, say)
     speech = corpus.load(request.speech, request.cache, "speaker", True, c.mix.rate, say)
     noise = corpus.load(request.noise, request.cache, "type", False, c.mix.rate, say)
     if shared and not follower:
         distributed.barrier()
-    bank = rooms.bank(request.rir, c.mix.rate, ROOM_S, c.simulated_rooms, c.seed, say)
     say(f"speech {speech.seconds / 60:.0f} min, noise {noise.seconds / 60:.0f} min, room responses {len(bank)}")
     if corpus.swapped(speech, noise):
         say("the noise sounds more like voices than the speech does: are --speech and --noise swapped?")

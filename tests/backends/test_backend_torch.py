@@ -54,6 +54,18 @@ def test_without_a_best_checkpoint_the_last_is_run(tmp_path):
     assert np.array_equal(best, last)
 
 
+def test_a_checkpoint_that_is_replaced_meanwhile_is_not_run_under_its_name(tmp_path):
+    write_run(tmp_path / "run", "mask-lstm")
+    setup = Setup(16000, 1)
+    resolved = TORCH.resolve(setup, {}, str(tmp_path / "run"))
+    other = registry.build("mask-lstm", OPTIONS["mask-lstm"])
+    tensors = {f"mean.{key}": value for key, value in other.state_dict().items()}
+    facts = {"network": "mask-lstm", "options": OPTIONS["mask-lstm"]}
+    checkpoint.save(tmp_path / "run" / "best.safetensors", tensors, facts)
+    with pytest.raises(ModelError, match="was replaced while it was in use"):
+        TORCH.open(setup, resolved)
+
+
 @pytest.mark.parametrize(("device", "message"), [("cuda:99", "cannot use a device"), ("abacus", "no device 'abacus'")])
 def test_devices_that_are_not_there_are_named(tmp_path, device, message):
     write_run(tmp_path / "run", "mask-lstm")

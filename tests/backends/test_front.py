@@ -57,12 +57,15 @@ def test_live_and_behind_another_backend_it_does_without(halving, noisy_speech) 
     signal, spec = noisy_speech(2.0)[None], halving()
     np.testing.assert_allclose(run(spec, signal, live=True), 0.5 * signal, atol=1e-6)
     np.testing.assert_allclose(run(f"wiener,{spec}", signal), 0.5 * run("wiener", signal), atol=1e-6)
+    np.testing.assert_array_equal(run(f"none,{spec}", signal), run(spec, signal))
 
 
 def test_what_decides_its_samples_is_told(halving) -> None:
     spec = halving()
     assert marks(spec) == [f"{FRONT}, omlsa revision 1, none revision 1"]
     assert marks(spec, live=True) == [None] and marks(f"wiener,{spec}") == [None, None]
+    link = chain.resolve(chain.Settings(parse(halving("noisereduce"))), Setup(RATE, 1)).links[0]
+    assert {"onnxruntime", "noisereduce"} < set(link.resolved.libraries)
 
 
 @pytest.mark.parametrize(

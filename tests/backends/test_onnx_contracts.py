@@ -154,6 +154,14 @@ def test_a_model_that_hears_any_length_hears_nothing_but_the_recording(tmp_path:
     assert np.abs(clean(model, long, live=True) - out).max() > 1e-4
 
 
+@pytest.mark.parametrize("context", [1, 80, 256, 1000, 16000])
+@pytest.mark.parametrize("live", [False, True])
+def test_any_context_will_do(tmp_path: Path, context: int, live: bool) -> None:
+    model = tiny.saved(tmp_path, tiny.waveform(1.0, card={"context": str(context), "ahead": "1"}))
+    signal = noise(frames=3000)
+    np.testing.assert_allclose(clean(model, signal, live=live), signal, atol=1e-6)
+
+
 def test_a_model_of_fixed_size_decides_on_the_chunk(tmp_path: Path) -> None:
     model = tiny.saved(tmp_path, tiny.waveform(shape=(1, 600)))
     assert opened(model)[0].latency == 600
@@ -201,6 +209,14 @@ def test_the_card_says_how_a_model_is_run(tmp_path: Path) -> None:
     assert opened(model, model_rate=44100)[0].rate == 44100
 
 
+def test_a_model_that_is_replaced_meanwhile_is_not_run_under_its_name(tmp_path: Path) -> None:
+    model, setup = tiny.saved(tmp_path, tiny.waveform(0.5)), Setup(RATE, 1)
+    resolved = ONNX.resolve(setup, {}, model)
+    tiny.saved(tmp_path, tiny.waveform(0.25))
+    with pytest.raises(ModelError, match="was replaced while it was in use"):
+        ONNX.open(setup, resolved)
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_delay_of_whole_frames_is_taken_out_before_channels_are_linked(tmp_path: Path, channels: int) -> None:
     model = tiny.saved(tmp_path, tiny.frames(card={"delay": "256"}, late=1))
@@ -210,7 +226,8 @@ def test_a_delay_of_whole_frames_is_taken_out_before_channels_are_linked(tmp_pat
     np.testing.assert_allclose(clean(model, signal), signal / 2, atol=1e-5)
 
 
-def test_a_delay_of_samples_is_taken_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_delay_of_samples_is_taken_out(tmp_path: Path, channels: int) -> None:
     nodes = [tiny.helper.make_node("Slice", ["padded", "start", "end", "axis"], ["y"])]
     nodes.insert(0, tiny.helper.make_node("Concat", ["zeros", "x"], ["padded"], axis=1))
     constants = [
@@ -221,10 +238,10 @@ def test_a_delay_of_samples_is_taken_out(tmp_path: Path) -> None:
     ]
     late = tiny.model(nodes, [tiny.tensor("x", (1, "n"))], [tiny.tensor("y", (1, "n"))], constants)
     model = tiny.saved(tmp_path, late)
-    signal = noise(frames=5000)
+    signal = np.repeat(noise(frames=5000), channels, axis=0)
     options = {"chunk": 500, "overlap": 0, "context": 100}
-    np.testing.assert_allclose(clean(model, signal, delay=30, **options), signal, atol=1e-6)
-    assert np.max(np.abs(clean(model, signal, **options) - signal)) > 0.1
+    np.testing.assert_allclose(clean(model, signal, delay=30, **options), signal, atol=1e-5)
+    assert np.max(np.abs(clean(model, signal, **options) - signal)) > 0.03
 
 
 def test_an_archive_goes_to_deepfilternet(noisy_speech) -> None:

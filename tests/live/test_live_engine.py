@@ -1,10 +1,11 @@
+import contextlib
 import sys
 import types
 
 import numpy as np
 import pytest
 
-from cleanaudio.errors import BackendUnavailable, InputError
+from cleanaudio.errors import BackendUnavailable, InputError, ModelError
 from cleanaudio.live import devices
 from cleanaudio.live.engine import in_real_time, pump
 from cleanaudio.live.timing import Timing
@@ -87,6 +88,7 @@ def fake_sounddevice(run):
             pass
 
     module.Stream = Stream
+    module.CallbackAbort = type("CallbackAbort", (Exception,), {})
     return module
 
 
@@ -105,6 +107,21 @@ class Delayed(Passing):
         ready = max(0, self.kept.shape[1] - 5)
         out, self.kept = self.kept[:, :ready], self.kept[:, ready:]
         return out
+
+
+class Failing(Passing):
+    def process(self, block):
+        raise ModelError("fails when run")
+
+
+def test_what_goes_wrong_while_a_device_plays_is_told(monkeypatch):
+    def run(callback):
+        with contextlib.suppress(sys.modules["sounddevice"].CallbackAbort):
+            callback(np.zeros((10, 1), np.float32), np.zeros((10, 1), np.float32), 10, None, Status())
+
+    monkeypatch.setitem(sys.modules, "sounddevice", fake_sounddevice(run))
+    with pytest.raises(ModelError, match="fails when run"):
+        devices.run_devices(None, None, Failing(), 48000, 1, 10, Timing(48000, 0, 10))
 
 
 def test_a_device_gets_silence_first_and_then_every_sample(monkeypatch):

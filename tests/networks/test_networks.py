@@ -119,6 +119,28 @@ def test_causal_conv_tasnet_in_pieces_is_the_same_as_all_at_once():
     assert [state.shape for state in states] == [state.shape for state in network.start(2)]
 
 
+def test_lists_will_do_where_tuples_are_wanted():
+    network = registry.build("autoencoder", {"channels": [8, 16, 24], "strides": [4, 2, 2], "dilations": [1, 2]})
+    assert network.config.strides == (4, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("autoencoder", {"strides": [4, 2]}, "do not go together"),
+        ("autoencoder", {"strides": [4, 2, 3, 2]}, "do not go together"),
+        ("conv-tasnet", {"filters": 512}, "no Fourier transform"),
+        ("conv-tasnet", {"hidden": -1}, "conv-tasnet cannot have these sizes"),
+        ("fullband", {"taps": 2}, "do not go together"),
+        ("fullband", {"low": 95}, "do not go together"),
+        ("mask-lstm", {"hidden": 0}, "mask-lstm cannot have these sizes"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(name, options, message):
+    with pytest.raises(RecipeError, match=message):
+        registry.build(name, options)
+
+
 @pytest.mark.parametrize("name", ["mask-lstm", "mask-lstm-streaming", "autoencoder", "conv-tasnet"])
 def test_an_exponent_below_one_takes_less_away(name):
     noisy = 0.1 * torch.randn(1, 4000)

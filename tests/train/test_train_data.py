@@ -9,7 +9,7 @@ from scipy.signal import welch
 from train_material import make_mixer, write_corpus
 
 from cleanaudio.errors import InputError
-from cleanaudio.train import augment, rooms, synthetic
+from cleanaudio.train import augment, corpus, rooms, synthetic
 from cleanaudio.train.corpus import load, scan, swapped
 
 PLAIN = {
@@ -62,13 +62,49 @@ def test_nothing_but_broken_files_is_an_error(tmp_path):
 
 def test_the_cache_holds_the_samples_and_is_used_again(tmp_path):
     speech, _ = write_corpus(tmp_path)
-    corpus = load([speech], tmp_path / "cache", "speaker", True)
-    assert [track.rate for track in corpus.tracks] == [16000, 48000]  # the takes of a voice are joined
+    voices = load([speech], tmp_path / "cache", "speaker", True)
+    assert [track.rate for track in voices.tracks] == [16000, 48000]  # the takes of a voice are joined
     first, _ = soundfile.read(speech / "speech00.wav", dtype="int16")
-    assert np.array_equal(corpus.samples[: len(first)], first)
+    assert np.array_equal(voices.samples[: len(first)], first)
     before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir())
     load([speech], tmp_path / "cache", "speaker", True)
     assert before == sorted(path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir())
+
+
+def test_what_was_recorded_anew_is_read_anew(tmp_path):
+    speech, _ = write_corpus(tmp_path)
+    load([speech], tmp_path / "cache", "speaker", True)
+    first, rate = soundfile.read(speech / "speech00.wav", dtype="int16")
+    soundfile.write(speech / "speech00.wav", first // 2, rate)
+    again = load([speech], tmp_path / "cache", "speaker", True)
+    assert np.array_equal(again.samples[: len(first)], first // 2)
+
+
+def test_two_runs_may_read_the_same_recordings_at_once(tmp_path, monkeypatch):
+    speech, _ = write_corpus(tmp_path)
+    read, pids, others = corpus._read, iter(range(1, 10)), []
+
+    def interrupted(clip, most_rate):
+        if not others and clip.path.name == "speech11.wav":  # by which time much has been written
+            others.append(None)
+            others.append(load([speech], tmp_path / "cache", "speaker", True))
+        return read(clip, most_rate)
+
+    monkeypatch.setattr(corpus, "_read", interrupted)
+    monkeypatch.setattr(corpus.os, "getpid", lambda: next(pids))
+    first, second = load([speech], tmp_path / "cache", "speaker", True), others[1]
+    assert np.array_equal(first.samples, second.samples) and first.tracks == second.tracks
+    assert len(first.samples) == 2 * 16000 + 2 * 48000
+    assert all(first.samples[track.start : track.start + track.length].any() for track in first.tracks)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_silent_first_channel_is_no_voice(tmp_path):
+    draw = np.random.default_rng(1).standard_normal(16000)
+    soundfile.write(tmp_path / "right.wav", 0.1 * np.stack([0 * draw, draw], 1), 16000)
+    soundfile.write(tmp_path / "both.wav", 0.1 * np.stack([draw, draw], 1), 16000)
+    found = load([tmp_path], tmp_path / "cache", "speaker", True)
+    assert len(found.tracks) == 1 and ["right.wav: empty or silent" in text for text in found.skipped] == [True]
 
 
 def test_swapped_folders_are_noticed(tmp_path):
@@ -81,9 +117,9 @@ def test_swapped_folders_are_noticed(tmp_path):
 def test_a_lower_rate_is_reached_without_aliases(tmp_path):
     time = np.arange(48000) / 48000
     soundfile.write(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * 12000 * time), 48000)
-    corpus = load([tmp_path], tmp_path / "cache", "type", False, most_rate=16000)
-    assert corpus.tracks[0].rate == 16000
-    assert np.abs(corpus.samples[500:-500]).max() < 30  # of 16384
+    tones = load([tmp_path], tmp_path / "cache", "type", False, most_rate=16000)
+    assert tones.tracks[0].rate == 16000
+    assert np.abs(tones.samples[500:-500]).max() < 30  # of 16384
 
 
 def test_excerpts_are_slices_at_speed_one_and_wrap_round():

@@ -17,9 +17,11 @@ from cleanaudio.models.cards import render
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
 from cleanaudio.train import about
+from cleanaudio.train import export as exporting
 from cleanaudio.train.export import TOLERANCE, Request, export
 from cleanaudio.train.graph import difference, graph, halved, with_card
-from cleanaudio.train.judge import Judged
+from cleanaudio.train.hearing import heard
+from cleanaudio.train.judge import Judged, gain
 from cleanaudio.train.loop import train
 
 
@@ -108,14 +110,27 @@ def test_measures_stand_on_the_card_and_8_bits_are_kept_where_they_cost_little(t
     assert all(piece in text for piece in ("# mask-lstm", "16000 Hz", "- pesq_wb", "750 ms"))
 
 
-def test_a_model_is_judged_behind_its_front(tmp_path, pairs):
-    figures = {}
+def test_a_model_is_measured_behind_its_front(tmp_path, pairs, monkeypatch):
+    figures, scales, levels = {}, [], []
+    monkeypatch.setattr(exporting, "quantised", lambda data, network, signals: scales.extend(signals) or data)
+    monkeypatch.setattr(exporting, "gain", lambda network, pairs, front: levels.append(front) or 1.0)
     for front in ("", "omlsa"):
         small_run(tmp_path, front=front)
         card = export(Request(tmp_path, tmp_path / "model.onnx", dev=pairs, quantise=True, level=True))
         assert card.get("front", "") == front and (("| front | omlsa |" in render(card, "model.onnx")) == bool(front))
         figures[front] = card["metrics"]
-    assert figures[""] != figures["omlsa"]
+    assert figures[""] != figures["omlsa"] and levels == ["", "omlsa"]
+    np.testing.assert_array_equal(scales[1], heard("omlsa", 16000, scales[0][None])[0])
+
+
+def test_the_gain_is_that_of_network_and_front_together(noise_like):
+    class Same:
+        rate = 16000
+        enhance = staticmethod(lambda signals: signals)
+
+    noise = noise_like(2.0)
+    assert gain(Same(), [(noise, noise)]) == pytest.approx(1)
+    assert gain(Same(), [(noise, noise)], "omlsa") < 0.5
 
 
 @pytest.mark.parametrize("name", ["mask-lstm", "fullband"])

@@ -36,14 +36,28 @@ def pairs():
     return [(clean + 0.02 * draw.standard_normal(24000).astype(np.float32), clean)]
 
 
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path):
-    mixer = make_mixer(tmp_path)
-    train(tiny_config(steps=6), mixer, tmp_path / "whole")
-    train(tiny_config(steps=3), mixer, tmp_path / "parts")
-    train(tiny_config(steps=6), mixer, tmp_path / "parts", resume=True)
+WITH_DROPOUT = {
+    "network": "mask-lstm", "options": {"hidden": 8, "head": 8}, "mix": {"seconds": 0.3, "rate": 16000},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{}, WITH_DROPOUT], ids=["fullband", "mask-lstm"])
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path, changes):
+    mixer = make_mixer(tmp_path, rate=changes.get("mix", {}).get("rate", 48000))
+    train(tiny_config(steps=6, **changes), mixer, tmp_path / "whole")
+    train(tiny_config(steps=3, **changes), mixer, tmp_path / "parts")
+    train(tiny_config(steps=6, **changes), mixer, tmp_path / "parts", resume=True)
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert whole.keys() == parts.keys() and any(name.startswith("optimizer.") for name in whole)
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_run_counts_what_it_heard_whatever_its_batches(tmp_path):
+    mixer = make_mixer(tmp_path)
+    train(tiny_config(steps=2), mixer, tmp_path / "run")
+    train(tiny_config(steps=3, batch=6), mixer, tmp_path / "run", resume=True)
+    facts = checkpoint.load(tmp_path / "run" / LAST)[1]
+    assert facts["hours_heard"] == pytest.approx((2 * 2 + 6) * 0.3 / 3600)
 
 
 def test_a_run_leaves_config_log_plot_and_checkpoints(tmp_path):
@@ -164,6 +178,12 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
         ({"learning_rate": -1.0}, "learning_rate = -1 is too small"),
         ({"mix": {"seconds": 0.0}}, "mix.seconds = 0 is too small"),
         ({"front_share": 1.5}, "front_share = 1.5 is no share"),
+        ({"mix": {"stock": 0}}, "mix.stock = 0 is too small"),
+        ({"mix": {"rate": 0}}, "mix.rate = 0 is too small"),
+        ({"mix": {"snr_db": [1.0]}}, "mix.snr_db = \\[1.0\\] is no range"),
+        ({"mix": {"speed": ["a", "b"]}}, "mix.speed = .* is no range"),
+        ({"mix": {"seconds": 0.001}}, "mix.seconds = 0.001 is too short"),
+        ({"loss_sizes": []}, "are no windows"),
     ],
 )
 def test_mistakes_in_a_config_are_named(change, message):
