@@ -13,6 +13,11 @@ from cleanaudio.batch.csvfile import columns_of, open_text, records
 from cleanaudio.batch.names import Numbers, RealNames, fingerprint
 from cleanaudio.errors import OutputError
 
+_SECOND_NS = 1_000_000_000
+_CLOCKS_DIFFER_S = 10.0
+"""Clocks of file servers differ a little: without a better word, an output this much newer than its row was changed."""
+_UNKNOWN = -1
+
 
 @dataclass(frozen=True)
 class Made:
@@ -28,23 +33,41 @@ class Made:
         Fingerprint of the recipe's hash.
     time_s : int
         When the row was written, seconds since the epoch.
-    bytes : int or None
-        Of the output, if the log says.
+    output_bytes, output_mtime_ns : int or None
+        Size and modification time of the output, if the log says.
     """
 
     size: int
     mtime_ns: int
     recipe: int
     time_s: int
-    bytes: int | None = None
+    output_bytes: int | None = None
+    output_mtime_ns: int | None = None
 
     def made_from(self, size: int, mtime_ns: int, recipe_hash: str) -> bool:
         """Whether the output was made from such an input with such a recipe."""
         return (self.size, self.mtime_ns, self.recipe) == (size, mtime_ns, _recipe(recipe_hash))
 
+    def is_changed(self, mtime_ns: int, beside: bool = False) -> bool:
+        """Whether someone has changed an output since it was made, or what was written beside it.
+
+        Parameters
+        ----------
+        mtime_ns : int
+            When it was modified, as it says by now.
+        beside : bool
+            Whether it is not the output itself, of which alone the log keeps the time.
+        """
+        known = self.output_mtime_ns
+        if known is None or beside:
+            return mtime_ns / 1e9 > self.time_s + _CLOCKS_DIFFER_S
+        # Archives and some file systems keep whole or even seconds only.
+        coarse = mtime_ns % _SECOND_NS == 0 and 0 <= known - mtime_ns < 2 * _SECOND_NS
+        return mtime_ns != known and not coarse
+
 
 class RowIndex:
-    """The outputs that a log knows, at 58 to 78 bytes each.
+    """The outputs that a log knows, at 66 to 86 bytes each.
 
     For each output it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
     still what that row says.
@@ -54,7 +77,7 @@ class RowIndex:
         self._names = RealNames()
         self._numbers = Numbers()
         self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
-        self._bytes = array("q")
+        self._bytes, self._changed = array("q"), array("q")
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -72,7 +95,7 @@ class RowIndex:
         try:
             if not os.path.isfile(path):  # /dev/null, a pipe
                 return index
-            columns = _columns(path)
+            columns = log_columns(path)
             with open_text(path) as file:
                 for cells in records(file):
                     if len(cells) == len(columns):
@@ -86,13 +109,14 @@ class RowIndex:
         number = self._numbers.find(self._names.key(output))
         if number is None:
             return None
-        known = self._bytes[number]
+        known, changed = self._bytes[number], self._changed[number]
         return Made(
             self._sizes[number],
             self._mtimes[number],
             self._recipes[number],
             self._times[number],
-            None if known < 0 else known,
+            None if known == _UNKNOWN else known,
+            None if changed == _UNKNOWN else changed,
         )
 
     def _take(self, row: Mapping[str, str]) -> None:
@@ -100,13 +124,14 @@ class RowIndex:
             return
         try:
             made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _recipe(row["recipe"]), _seconds(row["time"])
-            known = int(row.get("output_bytes") or -1)
+            left = (int(row.get(name) or _UNKNOWN) for name in ("output_bytes", "output_mtime_ns"))
+            values = (*made, *left)
             key = self._names.key(row["output"])
         except ValueError:  # the header, or a row that someone has edited
             return
         number = self._numbers.add(key)
-        columns = (self._sizes, self._mtimes, self._recipes, self._times, self._bytes)
-        for column, value in zip(columns, (*made, known), strict=True):
+        columns = (self._sizes, self._mtimes, self._recipes, self._times, self._bytes, self._changed)
+        for column, value in zip(columns, values, strict=True):
             if number == len(column):
                 column.append(value)
             else:
@@ -122,12 +147,19 @@ def check_log(path: Path) -> None:
     """
     try:
         if os.path.isfile(path):
-            _columns(path)
+            log_columns(path)
     except OSError as error:
         raise OutputError(f"the log cannot be read: {error.strerror}", path=path) from error
 
 
-def _columns(path: Path) -> list[str]:
+def log_columns(path: Path) -> list[str]:
+    """Return the columns of a log, none of an empty file.
+
+    Raises
+    ------
+    OutputError
+        It is something else.
+    """
     columns = columns_of(path)
     needed = {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"}
     if os.path.getsize(path) and not needed <= set(columns):

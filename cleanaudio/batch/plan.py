@@ -24,8 +24,6 @@ __all__ = ["OutputPolicy", "check_targets", "plan"]
 
 _RESIDUAL, _SIDECAR = ".residual", ".json"
 _LABELS_KEPT = 10_000
-_TOUCHED_S = 10.0
-"""Clocks of file servers differ a little; an output that is this much newer than its row was changed by someone."""
 
 
 def plan(
@@ -160,16 +158,17 @@ class _Planner:
             raise OutputError(
                 "the output exists, and the log does not know it", path=existing[0], remedy="--overwrite, or move it"
             )
-        if existing[0] == job.output and entry.bytes not in (None, size := existing[0].lstat().st_size):
+        there = job.output.lstat() if existing[0] == job.output else None
+        if there is not None and entry.output_bytes not in (None, there.st_size):
             raise OutputError(
-                f"the output exists, but is not as it was made: {size} bytes, not {entry.bytes}",
+                f"the output exists, but is not as it was made: {there.st_size} bytes, not {entry.output_bytes}",
                 path=job.output,
                 remedy="--overwrite, or move it",
             )
         complete = len(existing) == len(job.targets)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             return Skipped(job, "done in an earlier run")
-        if max(path.lstat().st_mtime for path in existing) > entry.time_s + _TOUCHED_S:
+        if any(entry.is_changed(path.lstat().st_mtime_ns, beside=path != job.output) for path in existing):
             raise OutputError(
                 "the output exists, is out of date, and was changed since it was made",
                 path=job.output,

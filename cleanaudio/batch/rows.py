@@ -12,13 +12,13 @@ import math
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from cleanaudio.batch.csvfile import columns_of, line_of, missing_end
-from cleanaudio.batch.history import RowIndex
+from cleanaudio.batch.csvfile import line_of, missing_end, open_text, records
+from cleanaudio.batch.history import RowIndex, log_columns
 from cleanaudio.batch.outcome import Done, Failed, Outcome
 from cleanaudio.errors import OutputError
 
@@ -52,6 +52,7 @@ COLUMNS = (
     "input_bytes",
     "input_mtime_ns",
     "output_bytes",
+    "output_mtime_ns",
     "recipe",
     "version",
     "notes",
@@ -76,7 +77,7 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     }
     if isinstance(outcome, Done):
         row |= {"status": "done", "reason": None, "notes": "; ".join(outcome.notes) or None} | dict(outcome.fields)
-        row["output_bytes"] = None if job.called else _size(row["output"])
+        row |= {} if job.called else _state(row["output"])
     elif isinstance(outcome, Failed):
         row |= {"status": "failed", "reason": outcome.error.describe()} | dict(outcome.fields)
     else:
@@ -86,11 +87,13 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     }
 
 
-def _size(path: Value) -> int | None:
+def _state(path: Value) -> dict[str, Value]:
+    """Return what tells later whether someone has changed an output."""
     try:
-        return os.path.getsize(str(path))
+        status = os.stat(str(path))
     except OSError:
-        return None
+        return {}
+    return {"output_bytes": status.st_size, "output_mtime_ns": status.st_mtime_ns}
 
 
 def json_of(outcome: Outcome, **more: Value) -> dict[str, object]:
@@ -119,10 +122,13 @@ class RowWriter:
     mix, and a run that is killed keeps every row that it has written. Should it be killed inside a row, the next
     writer ends that line and readers leave it out.
 
+    A log that lacks columns of this run gets them, empty in the rows that it has: a wider copy takes its place, which
+    other writers notice before their next row.
+
     Parameters
     ----------
     path : Path
-        A new file, or an earlier log of the same columns; the folders that it needs are made.
+        A new file, or an earlier log; the folders that it needs are made.
     run_id, version, recipe_hash : str
         What is the same in all rows.
     extra_columns : sequence of str
@@ -131,7 +137,7 @@ class RowWriter:
     Raises
     ------
     OutputError
-        If the file has other columns or cannot be written.
+        If the file is something else than a log, or cannot be written.
     """
 
     def __init__(
@@ -140,13 +146,11 @@ class RowWriter:
         self.path = path
         self.columns = (*COLUMNS, *extra_columns)
         self._stamp = {"run_id": run_id, "version": version, "recipe": recipe_hash}
+        self._descriptor = -1
+        self._header: list[str] = []
         try:
-            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            raise self._explain(error) from error
-        try:
-            self._begin()
+            with self._locked():
+                pass
         except BaseException:
             self.close()
             raise
@@ -164,9 +168,8 @@ class RowWriter:
         row = {**self._stamp, "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **row_of(outcome)}
         if unknown := row.keys() - set(self.columns):
             raise ValueError(f"not columns of the log: {', '.join(sorted(unknown))}")
-        line = line_of([_cell(row.get(name)) for name in self.columns])
         with self._locked() as size:
-            self._append(line, size)
+            self._append(line_of([_cell(row.get(name)) for name in self._header]), size)
         return {name: row.get(name) for name in self.columns}
 
     def close(self) -> None:
@@ -183,35 +186,73 @@ class RowWriter:
     ) -> None:
         self.close()
 
-    def _begin(self) -> None:
-        """See that the file begins with our columns and ends with a whole line."""
-        header = line_of(self.columns)
-        with self._locked() as size:
-            if size < len(header) and header.startswith(os.pread(self._descriptor, size, 0) if size else b""):
-                if size:  # killed inside its first line
-                    os.ftruncate(self._descriptor, 0)
-                self._append(header, 0)
-            elif columns_of(self.path) != list(self.columns):
-                raise OutputError(
-                    "this file exists and is not a log of these columns",
-                    path=self.path,
-                    remedy="choose another file with --metrics",
-                )
-            else:
-                self._append(missing_end(self.path), size)
-
     @contextmanager
     def _locked(self) -> Iterator[int]:
         """Keep other writers out; gives the size of the file, 0 for what is none (``/dev/null``, a pipe)."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            size = self._acquire()
             try:
-                status = os.fstat(self._descriptor)
-                yield status.st_size if stat.S_ISREG(status.st_mode) else 0
+                yield size
             finally:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         except OSError as error:
             raise self._explain(error) from error
+
+    def _acquire(self) -> int:
+        """Lock the file that has the log's name by now, with all our columns; returns its size."""
+        while True:
+            if self._descriptor < 0:
+                os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+                self._header = []
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            status = os.fstat(self._descriptor)
+            ordinary = stat.S_ISREG(status.st_mode)
+            if not ordinary or self._is_current(status):
+                if not self._header:
+                    self._begin(status.st_size if ordinary else 0)
+                if self._header:
+                    return os.fstat(self._descriptor).st_size if ordinary else 0
+            self.close()
+
+    def _is_current(self, status: os.stat_result) -> bool:
+        try:
+            return os.path.samestat(status, os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+    def _begin(self, size: int) -> None:
+        """See that the file begins with our columns and ends with a whole line; one that lacks some is replaced."""
+        header = line_of(self.columns)
+        if size < len(header) and header.startswith(os.pread(self._descriptor, size, 0) if size else b""):
+            if size:  # killed inside its first line
+                os.ftruncate(self._descriptor, 0)
+            self._append(header, 0)
+            self._header = list(self.columns)
+            return
+        there = log_columns(self.path)
+        missing = [name for name in self.columns if name not in there]
+        if missing:
+            self._widen(there, missing)
+        else:
+            self._append(missing_end(self.path), size)
+            self._header = there
+
+    def _widen(self, there: Sequence[str], missing: Sequence[str]) -> None:
+        target = os.path.realpath(self.path)
+        partial = f"{target}.{os.getpid()}.part"
+        try:
+            with open_text(self.path) as file, open(partial, "xb") as wider:
+                os.fchmod(wider.fileno(), stat.S_IMODE(os.fstat(self._descriptor).st_mode))
+                more = list(missing)
+                for cells in records(file):
+                    # A row that was cut off keeps its wrong number of cells, by which readers know it.
+                    wider.write(line_of(cells + more if len(cells) == len(there) else cells))
+                    more = [""] * len(missing)
+            os.replace(partial, target)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
 
     def _append(self, data: bytes, size: int) -> None:
         written = 0

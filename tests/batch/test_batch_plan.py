@@ -398,9 +398,17 @@ class TestSkipExisting:
     def test_an_outdated_output_that_someone_has_edited_is_refused(self, here):
         a = source("a.wav")
         log = run(a, recipe="another")
-        later = os.stat("out/metrics.csv").st_mtime + 3600
-        os.utime("out/a.wav", (later, later))
-        assert "changed since" in failure(a, existing="skip", log=log).message
+        made = os.stat("out/a.wav").st_mtime_ns
+        for moved_ns in (3600 * 10**9, 1, -5 * 10**9):
+            os.utime("out/a.wav", ns=(made + moved_ns, made + moved_ns))
+            assert "changed since" in failure(a, existing="skip", log=log).message
+
+    def test_an_archive_that_kept_whole_seconds_only_is_not_taken_for_edited(self, here):
+        a = source("a.wav")
+        log = run(a, recipe="another")
+        made = os.stat("out/a.wav").st_mtime_ns // 10**9 * 10**9
+        os.utime("out/a.wav", ns=(made, made))
+        assert outputs(a, existing="skip", log=log) == ["out/a.wav"]
 
     def test_a_missing_sidecar_is_made(self, here):
         log = run(source("a.wav"), sidecar=True)

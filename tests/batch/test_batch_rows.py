@@ -109,8 +109,41 @@ class TestWriter:
         with writer(path, extra_columns=("pesq",)) as rows:
             rows.write(Done(job(), {"pesq": 2.5}))
         assert read(path)[0]["pesq"] == "2.5"
-        with pytest.raises(OutputError, match="columns"):
-            writer(path)
+        with writer(path) as rows:
+            rows.write(Skipped(job("b.wav"), "later"))
+        first, second = read(path)
+        assert (first["pesq"], second["pesq"], second["reason"]) == ("2.5", "", "later")
+
+    def test_a_log_is_widened_by_the_columns_that_it_lacks(self, tmp_path):
+        path = tmp_path / "m.csv"
+        path.touch(mode=0o640)
+        with writer(path) as narrow:
+            narrow.write(Skipped(job("a\nb"), "before"))
+            with writer(path, extra_columns=("pesq", "stoi")) as wide:
+                wide.write(Done(job(), {"pesq": 2.5, "stoi": 0.5}))
+                narrow.write(Skipped(job("c"), "meanwhile"))  # it must find the file that took the place of its own
+                wide.write(Done(job(), {"stoi": 0.25}))
+        rows = read(path)
+        assert [row["input"] for row in rows] == ["a\nb", job().label, "c", job().label]
+        assert [(row["pesq"], row["stoi"]) for row in rows] == [("", ""), ("2.5", "0.5"), ("", ""), ("", "0.25")]
+        assert path.stat().st_mode & 0o777 == 0o640 and list(tmp_path.iterdir()) == [path]
+
+    def test_a_row_that_was_cut_off_stays_so_in_a_wider_log(self, tmp_path):
+        path = tmp_path / "m.csv"
+        with writer(path) as rows:
+            rows.write(Done(job(output=str(tmp_path / "a.wav")), {}))
+        path.write_bytes(path.read_bytes()[:-20])
+        with writer(path, extra_columns=("pesq",)) as rows:
+            rows.write(Skipped(job("b"), "later"))
+        assert len(RowIndex.read(path)) == 0 and read(path)[-1]["input"] == "b"
+
+    def test_a_log_that_is_moved_away_meanwhile_is_begun_anew(self, tmp_path):
+        path = tmp_path / "m.csv"
+        with writer(path) as rows:
+            rows.write(Skipped(job("a"), "x"))
+            path.rename(tmp_path / "old.csv")
+            rows.write(Skipped(job("b"), "x"))
+        assert [[row["input"] for row in read(tmp_path / name)] for name in ("old.csv", "m.csv")] == [["a"], ["b"]]
 
     @pytest.mark.parametrize("content", [b"a,b\n1,2\n", b"RIFF\0\0\0\0WAVE" * 20_000, b"\n", b"notes", bytes(500_000)])
     def test_a_file_of_something_else_is_left_alone(self, tmp_path, content):

@@ -654,6 +654,32 @@ def test_an_output_that_was_damaged_or_edited_is_not_taken_for_done(cli, tmp_pat
     assert out.stat().st_size == whole and "1 skipped" in cli(*arguments).stderr
 
 
+def test_an_edit_that_keeps_the_size_is_not_lost(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    out = tmp_path / "out" / "a.wav"
+    arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", "--skip-existing")
+    assert cli(*arguments).code == 0
+    edited, rate = soundfile.read(out, dtype="int16")
+    edited[1000:2000] = 0
+    soundfile.write(out, edited, rate, subtype="PCM_16")
+    assert "1 skipped" in cli(*arguments).stderr
+    ran = cli(*arguments, "--strength", "0.5")
+    assert ran.code == 1 and "was changed since it was made" in ran.stderr
+    np.testing.assert_array_equal(soundfile.read(out, dtype="int16")[0], edited)
+
+
+def test_other_options_go_on_in_the_same_log(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", "--skip-existing")
+    assert cli(*arguments).code == 0
+    gated = (*arguments, "--gate", "noise_floor<0", "--if-fails", "original")
+    assert "clean" in cli(*gated, "--dry-run").stdout
+    assert "1 done" in cli(*gated).stderr and "1 skipped" in cli(*gated).stderr
+    assert "1 done" in cli(*arguments, "--loudness", "-20").stderr
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["done", "done", "skipped", "done"]
+
+
 def test_a_noise_print_that_is_of_no_use_is_said(cli, tmp_path, noisy_speech):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
     for backend, useless in (("fullband", True), ("omlsa", False), ("omlsa,fullband", False), ("fullband,omlsa", True)):
