@@ -156,6 +156,25 @@ def named_format(output: str | PathLike[str], source: str | PathLike[str], forma
     return format
 
 
+def says_another_format(name: str, suffix: str) -> bool:
+    """Whether a name ends like a format's, but not like that of a suffix; ``.aif`` and ``.aiff`` say the same.
+
+    Parameters
+    ----------
+    name : str
+        Of a result.
+    suffix : str
+        Of its format, without the dot.
+    """
+    said, own = PurePath(name).suffix.lower(), f".{suffix.lower()}"
+    if said == own or said not in AUDIO_SUFFIXES:
+        return False
+    if not {said, own} <= WRITTEN_SUFFIXES:
+        return True
+    (one, subtype), (other, other_subtype) = _parse(said), _parse(own)
+    return (SUFFIXES[one], subtype) != (SUFFIXES[other], other_subtype)
+
+
 def output_format(info: AudioInfo, format: str | None = None, subtype: str | None = None) -> OutputFormat:
     """Return the format of the result for an input: the same container and encoding unless asked otherwise.
 

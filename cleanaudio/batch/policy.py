@@ -9,6 +9,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Literal
 
+from cleanaudio.audio.formats import says_another_format
 from cleanaudio.batch.source import Source
 from cleanaudio.errors import OutputError, RecipeError
 
@@ -100,6 +101,12 @@ class OutputPolicy:
             "number": number + 1,
         }
         name = self.name.format_map(fields)
+        if fields["ext"] and says_another_format(name, str(fields["ext"])):
+            raise RecipeError(
+                f"--name makes {name!r} of this input, whose format is {fields['ext']}",
+                path=source.label,
+                remedy="end the name with {ext}, or choose the format with --format",
+            )
         if not _stays_inside(name):
             raise RecipeError(
                 f"--name makes {name!r} of this input, which is no name in the output folder", path=source.label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -213,9 +214,24 @@ class Result:
         except Rejected:
             self._clear()
             self.original_kept = True
-            level, clipped = self._write(self.original)
+            level, clipped = self._keep_original()
         self.notes += judge.notes
         return level, clipped, judge.fields
+
+    def _keep_original(self) -> tuple[Gained, int]:
+        """Put what was recorded in the output's place: the file itself where it is to be in no way another."""
+        info, target = self._info, self._target
+        changed = self.take.stretch is not None or self.wanted.loudness is not None or len(self.job.inputs) > 1
+        if changed or info.warnings or (target.format, target.subtype) != (info.format, info.subtype):
+            return self._write(self.original)
+
+        def settle(finished: Path, gain: float) -> Path:
+            if not self.take.reader.repaired:
+                shutil.copyfile(info.path, finished)  # what is encoded with losses must not be so twice
+            return self.job.output
+
+        level, _ = self._write(self.original, settle)
+        return level, 0
 
     def _write(self, processor: Processor, settle: Callable[[Path, float], Path] | None = None) -> tuple[Gained, int]:
         """Walk the recording into its output, and into the residual where wanted; return the limited samples too.

@@ -28,7 +28,7 @@ from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
 from cleanaudio.batch.pool import Work
 from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
 from cleanaudio.batch.run import Summary, run
-from cleanaudio.batch.source import Problem, Source
+from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
@@ -142,6 +142,8 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
         manifest=None if batch.manifest is None else str(batch.manifest),
         stdin=None if sys.stdin is None else sys.stdin.buffer,
     )
+    if batch.allow_empty:
+        found = (item for item in found if not (isinstance(item, Problem) and isinstance(item.error, NothingFound)))
     return found if batch.grouping is None else grouped(found, batch.grouping)
 
 

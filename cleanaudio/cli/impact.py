@@ -45,13 +45,23 @@ def impact(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="CSV, a row a version of a recording.", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            "--output",
+            "-o",
+            help="CSV, a row a version of a recording.",
+            callback=options.named,
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="CSV of the table.", rich_help_panel=options.OUTPUT)
+        Path | None,
+        typer.Option("--table", help="CSV of the table.", callback=options.named, rich_help_panel=options.OUTPUT),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw it: a PNG or SVG file.", rich_help_panel=options.OUTPUT)
+        Path | None,
+        typer.Option(
+            "--plot", help="Draw it: a PNG or SVG file.", callback=options.named, rich_help_panel=options.OUTPUT
+        ),
     ] = None,
     json_: options.Json = False,
     jobs: options.Jobs = None,

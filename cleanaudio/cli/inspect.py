@@ -17,7 +17,14 @@ def inspect(
     recursive: options.Recursive = False,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", "--output", "-o", help="CSV with a row a file.", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            "--csv",
+            "--output",
+            "-o",
+            help="CSV with a row a file.",
+            callback=options.named,
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     json_: options.Json = False,
     plot: Annotated[

@@ -53,7 +53,14 @@ def locate(
     recursive: options.Recursive = False,
     csv: Annotated[
         Path | None,
-        typer.Option("--csv", "--output", "-o", help="CSV with a row a window.", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            "--csv",
+            "--output",
+            "-o",
+            help="CSV with a row a window.",
+            callback=options.named,
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = None,
     json_: options.Json = False,
     plot: Annotated[

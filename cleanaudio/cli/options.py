@@ -22,6 +22,19 @@ DEFAULT_NAME = "{stem}{suffix}.{ext}"
 TRUE_PEAK = -1.0
 
 
+def named(path: Path | None) -> Path | None:
+    """Return the name of a file that stdout cannot stand for.
+
+    Raises
+    ------
+    RecipeError
+        It is ``-``.
+    """
+    if path == Path("-"):
+        raise RecipeError("stdout is not for this file: it has other things to say", remedy="name a file; ./- is one")
+    return path
+
+
 class GateMissing(StrEnum):
     """What becomes of a criterion that is not measurable."""
 
@@ -153,7 +166,13 @@ Name = Annotated[
 Suffix = Annotated[str, typer.Option("--suffix", help="What {suffix} stands for, e.g. _clean.", rich_help_panel=OUTPUT)]
 Metrics = Annotated[
     Path | None,
-    typer.Option("--metrics", "-m", help="The CSV log; default: metrics.csv in the folder.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--metrics",
+        "-m",
+        help="The CSV log; default: metrics.csv in the folder.",
+        callback=named,
+        rich_help_panel=OUTPUT,
+    ),
 ]
 SkipExisting = Annotated[
     bool,

@@ -55,10 +55,16 @@ def score(
         Path | None, typer.Option("--manifest", help="CSV that knows the recordings.", rich_help_panel=_WHAT)
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="CSV with a row a file.", rich_help_panel=options.OUTPUT)
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="CSV with a row a file.", callback=options.named, rich_help_panel=options.OUTPUT
+        ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", help="One HTML file with everything.", rich_help_panel=options.OUTPUT)
+        Path | None,
+        typer.Option(
+            "--report", help="One HTML file with everything.", callback=options.named, rich_help_panel=options.OUTPUT
+        ),
     ] = None,
     json_: options.Json = False,
     jobs: options.Jobs = None,

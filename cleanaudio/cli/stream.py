@@ -44,8 +44,10 @@ def stream(
     input_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
     output_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
     simulate: Annotated[Path | None, typer.Option(help="Play this file at real time and report.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where --simulate writes its result.")] = None,
-    stats: Annotated[Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where --simulate writes its result.", callback=options.named)
+    ] = None,
+    stats: Annotated[Path | None, typer.Option(help="Write the report as JSON.", callback=options.named)] = None,
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -707,3 +708,57 @@ def test_gates_that_make_no_sense_here(cli, tmp_path, speech_like):
         assert cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "o", "-b", "wiener", *extra).code == 2
     piped = ("denoise", tmp_path / "a.wav", "-o", "-", "--gate", "rtf<9", "--if-fails", "quarantine")
     assert "no quarantine" in cli(*piped).stderr
+
+
+@pytest.mark.parametrize(("suffix", "subtype"), [("mp3", None), ("ogg", None), ("wav", "PCM_16")])
+def test_an_original_is_kept_byte_for_byte(cli, tmp_path, noisy_speech, suffix, subtype):
+    recording = tmp_path / f"a.{suffix}"
+    soundfile.write(recording, noisy_speech(2.0, 48000), 48000, subtype=subtype)
+    gated = ("-b", "wiener", "--gate", "noise_floor<-200", "--if-fails", "original")
+    assert cli("denoise", recording, "-o", tmp_path / "out", *gated).code == 3
+    assert (tmp_path / "out" / recording.name).read_bytes() == recording.read_bytes()
+    assert cli("denoise", recording, "-o", tmp_path / "part", *gated, "--excerpt", "0-1").code == 3
+    assert soundfile.info(tmp_path / "part" / recording.name).duration == pytest.approx(1.0, abs=0.05)
+    assert cli("denoise", recording, "-o", tmp_path / "else", *gated, "--format", "flac").code == 3
+    assert soundfile.info(tmp_path / "else" / "a.flac").format == "FLAC"
+
+
+def test_nothing_to_do_is_no_news_where_that_is_allowed(cli, tmp_path):
+    (tmp_path / "in").mkdir()
+    arguments = ("denoise", tmp_path / "in", tmp_path / "*.wav", "-r", "-o", tmp_path / "out", "--skip-existing")
+    ran = cli(*arguments, "--allow-empty", "--quiet", "--json")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "", "")
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        assert not list(csv.DictReader(file))
+    ran = cli(*arguments, "--quiet")
+    assert ran.code == 4 and "no audio files in this folder" in ran.stderr
+
+
+def test_files_that_differ_in_their_endings_are_set_apart_as_is_told(cli, tmp_path, noisy_speech):
+    for suffix in ("flac", "wav"):
+        soundfile.write(tmp_path / f"t.{suffix}", noisy_speech(2.0, 16000), 16000)
+    inputs = ("denoise", tmp_path / "t.flac", tmp_path / "t.wav", "-o", tmp_path / "out", "-b", "wiener", "-f", "wav")
+    ran = cli(*inputs, "--dry-run")
+    told = re.search(r'for instance "([^"]*)"', " ".join(ran.stdout.split()))
+    assert told is not None
+    assert cli(*inputs, "--name", told[1]).code == 0
+    assert len(list((tmp_path / "out").glob("*.wav"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "code"),
+    [("{stem}.wav", "flac", 1), ("{stem}.wave", "wav", 0), ("{stem}.aif", "aiff", 0), ("{stem}.v2.{ext}", "flac", 0)],
+)
+def test_a_name_cannot_say_another_format(cli, tmp_path, noisy_speech, name, format, code):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(2.0, 16000), 16000)
+    ran = cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", "--name", name, "-f", format)
+    assert ran.code == code and ("whose format is flac" in ran.stderr) == bool(code)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("denoise", "-o", "out", "-m", "-"), ("inspect", "-o", "-"), ("score", "--report", "-")]
+)
+def test_a_file_cannot_be_stdout(cli, tmp_path, noisy_speech, arguments):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(2.0, 16000), 16000)
+    ran = cli(arguments[0], tmp_path / "a.wav", *arguments[1:])
+    assert ran.code == 2 and "stdout is not for this file" in ran.stderr
