@@ -189,7 +189,7 @@ def _open_ogg(name: str, file: BinaryIO, size: int) -> Reader | None:
             return whole
         reader.info = _warned(reader.info, "a second stream follows the first, which alone is read")
     elif damaged:
-        reader.info = _warned(reader.info, f"{stream.damaged} damaged places; what follows them is read without a gap")
+        reader.info = _passed_over(reader.info, stream.damaged)
     elif not stream.ended:
         reader.info = _warned(reader.info, "the stream breaks off without an end mark")
     if reader.info.subtype in BIT_RATE_SUBTYPES and reader.info.frames:
@@ -219,7 +219,10 @@ def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
         return None
     reader.info = replace(reader.info, bit_rate=scan.bit_rate)
     if scan.promised and scan.frames < scan.promised - 1:
-        reader.info = _short(reader.info, scan.promised * scan.first.samples)
+        text = f"the header promises {scan.promised} MPEG frames, {scan.frames} are there"
+        reader.info = _warned(reader.info, text)
+    elif scan.damaged:
+        reader.info = _passed_over(reader.info, scan.damaged)
     return reader
 
 
@@ -319,6 +322,10 @@ def _check(name: str, rate: int, channels: int) -> None:
 
 def _warned(info: AudioInfo, text: str) -> AudioInfo:
     return replace(info, warnings=(*info.warnings, text))
+
+
+def _passed_over(info: AudioInfo, places: int) -> AudioInfo:
+    return _warned(info, f"damaged places: {places}; what follows them is read without a gap")
 
 
 def _short(info: AudioInfo, promised: int) -> AudioInfo:

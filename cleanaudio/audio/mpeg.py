@@ -18,6 +18,7 @@ _V2_L1 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256)
 _V2_L23 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 _RATES = (44100, 48000, 32000)
 _PIECE = 1 << 20
+_TAGS = (b"TAG", b"ID3", b"APE")
 _HEADER = 4
 
 
@@ -64,6 +65,8 @@ class Scan:
         Frames that the Xing tag promises.
     runs : tuple of (int, int)
         Beginnings and ends of the stretches of frames that follow each other, without the tag.
+    damaged : int
+        Places between them where there is neither a frame nor a tag, as it stands where files were joined.
     """
 
     start: int
@@ -73,6 +76,7 @@ class Scan:
     tag: bytes = b""
     promised: int | None = None
     runs: tuple[tuple[int, int], ...] = ()
+    damaged: int = 0
 
     @property
     def consistent(self) -> bool:
@@ -120,13 +124,15 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
     promised = None
     if flags_at and struct.unpack_from(">I", tag, flags_at + 4)[0] & 1:
         promised = struct.unpack_from(">I", tag, flags_at + 8)[0]
-    frames, length, run, end, runs = 0, 0, offset, offset + header.length, []
+    frames, length, run, end, runs, damaged = 0, 0, offset, offset + header.length, [], 0
     if flags_at:
         run = end
     else:
         frames, length = 1, header.length
     for position, following in steps:
         if position != end:
+            file.seek(end)
+            damaged += file.read(3) not in _TAGS
             runs.append((run, end))
             run = position
         end = position + following.length
@@ -134,7 +140,7 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
         length += following.length
     runs.append((run, end))
     bit_rate = round(8 * length * header.rate / (frames * header.samples)) if frames else header.bit_rate
-    return Scan(offset, header, frames, bit_rate, tag if flags_at else b"", promised, tuple(runs))
+    return Scan(offset, header, frames, bit_rate, tag if flags_at else b"", promised, tuple(runs), damaged)
 
 
 def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header]]:

@@ -267,6 +267,11 @@ def test_a_cut_mp3_gives_what_is_there_and_a_warning(put, mp3):
 def test_rubbish_between_mp3_frames_is_got_over(put, mp3):
     path = put(mp3[:9000] + b"\0" * 5000 + mp3[9000:])
     assert probe(path).frames == read_all(path).shape[1] > RATE * 4
+    assert probe(path).warnings == ("damaged places: 1; what follows them is read without a gap",)
+
+
+def test_a_tag_between_joined_mp3_is_no_damage(put, mp3):
+    assert not probe(put(without_tag(mp3) + b"TAG".ljust(128, b"\0") + without_tag(mp3))).warnings
 
 
 def test_mp3_bit_rate(tmp_path):
