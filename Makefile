@@ -96,8 +96,8 @@ train-fullband: PAIRS = pairs-48k
 ship-fullband: PAIRS = pairs-48k
 # Short training leaves them unsure, and what they are unsure of too soft.
 ship-mask-lstm: EXPONENT = --exponent 0.75
-ship-conv-tasnet: EXPONENT = --exponent 0.7
-ship-autoencoder: EXPONENT = --exponent 0.65
+ship-conv-tasnet: EXPONENT = --exponent 0.5
+ship-autoencoder: EXPONENT = --exponent 0.4
 
 $(NETWORKS:%=train-%): train-%: .venv/.test recordings
 	$(MALLOC) $(BIN)/cleanaudio train $* $(HEARD) --dev "$(CLEANAUDIO_DATA)/dev/$(PAIRS)" --cache "$(RUNS)/cache" \
