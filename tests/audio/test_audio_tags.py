@@ -3,6 +3,7 @@
 import io
 import struct
 import wave as standard_wave
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanaudio.audio import flac, riff
+from cleanaudio.audio.description import Description, Picture
 from cleanaudio.audio.files import open_reader, probe
 from cleanaudio.audio.tags import Tags, read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
@@ -113,10 +115,13 @@ def test_no_chunk_that_is_unknown_or_too_long(tmp_path):
     assert read_tags(tmp_path / "in.wav").chunks == ()
 
 
-def test_marks_are_left_out_of_an_excerpt():
-    tags = Tags(TEXT, tuple(CHUNKS), ((flac.CUESHEET, b"1"), (flac.COMMENT, b"2"))).of_part(0)
+def test_marks_of_the_whole_are_left_out_of_an_excerpt():
+    comments = tuple((name.upper(), value) for name, value in TEXT.items())
+    application = (2, b"appldata")
+    whole = Tags(comments, chunks=tuple(CHUNKS), blocks=((flac.CUESHEET, b"1"), application))
+    tags = whole.of_part(0, 100, RATE)
     assert [name for name, _ in tags.chunks] == [b"bext", b"iXML"]
-    assert tags.blocks == ((flac.COMMENT, b"2"),) and tags.text == TEXT
+    assert tags.blocks == (application,) and tags.text == TEXT
 
 
 def test_an_excerpt_begins_later_in_the_day(tmp_path):
@@ -124,8 +129,8 @@ def test_an_excerpt_begins_later_in_the_day(tmp_path):
         return bytes(338) + reference.to_bytes(8, "little") + bytes(256)
 
     tags = Tags(chunks=((b"bext", bext(2**32 - 1)), (b"iXML", b"<a/>")))
-    assert tags.of_part(96000).chunks == ((b"bext", bext(2**32 + 95999)), (b"iXML", b"<a/>"))
-    assert Tags(chunks=((b"bext", b"short"),)).of_part(1).chunks == ((b"bext", b"short"),)
+    assert tags.of_part(96000, 100, 48000).chunks == ((b"bext", bext(2**32 + 95999)), (b"iXML", b"<a/>"))
+    assert Tags(chunks=((b"bext", b"short"),)).of_part(1, 1, 48000).chunks == ((b"bext", b"short"),)
 
 
 @pytest.mark.parametrize("target", ["wav", "rf64", "flac", "ogg", "opus", "mp3", "aiff", "caf"])
@@ -145,23 +150,23 @@ def test_text_goes_from_format_to_format(tmp_path, source, target):
             assert after[name] == before[name]
 
 
-COMMENT = flac.comment_block([("TITLE", "a"), ("TITLE", "twice"), ("MY_OWN", "tag")])
 CUES = (flac.CUESHEET, bytes(395) + b"\1" + bytes(8) + b"\xff" + bytes(27))  # nothing but a lead-out
+SAID = Description((("TITLE", "a"), ("TITLE", "twice"), ("My_own", "tag")))
 
 
-@pytest.mark.parametrize("blocks", [(COMMENT, flac.picture_block(PNG, "image/png")), (COMMENT, CUES, (2, b"appldata"))])
-def test_the_blocks_of_a_flac_are_carried_byte_for_byte(tmp_path, blocks):
+@pytest.mark.parametrize(("pictures", "others"), [((Picture(PNG, "image/png"),), ()), ((), (CUES, (2, b"appldata")))])
+def test_what_a_flac_says_and_its_other_blocks_are_carried(tmp_path, pictures, others):
     soundfile.write(tmp_path / "plain.flac", noise(60000), RATE)
     with open(tmp_path / "plain.flac", "rb") as source, open(tmp_path / "in.flac", "wb") as target:
-        flac.rewrite(source, target, blocks)
+        flac.rewrite(source, target, replace(SAID, pictures=pictures), others)
     copy(tmp_path / "in.flac", tmp_path / "out.flac")
     with open(tmp_path / "out.flac", "rb") as file:
-        assert flac.read_blocks(file) == blocks
+        assert flac.read(file) == (replace(SAID, pictures=pictures), others)
     np.testing.assert_array_equal(soundfile.read(tmp_path / "out.flac")[0], soundfile.read(tmp_path / "plain.flac")[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.flac", "out.flac", "plain.flac"]
-    if CUES not in blocks:  # FFmpeg wants a track in a cue sheet
+    if CUES not in others:  # FFmpeg wants a track in a cue sheet
         with av.open(str(tmp_path / "out.flac")) as container:
-            assert container.metadata["MY_OWN"] == "tag"
+            assert container.metadata["My_own"] == "tag"
             (picture,) = container.streams.video
             assert bytes(next(container.demux(picture))) == PNG
 
