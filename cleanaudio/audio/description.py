@@ -70,8 +70,10 @@ class Description:
     pictures: tuple[Picture, ...] = ()
     chapters: Chapters = ()
 
-    def __bool__(self) -> bool:
-        return bool(self.comments or self.pictures or self.chapters)
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing."""
+        return not (self.comments or self.pictures or self.chapters)
 
     @property
     def fields(self) -> dict[str, str]:

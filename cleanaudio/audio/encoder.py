@@ -74,7 +74,7 @@ class Encoder:
         self.frames = 0
         self._name = name
         self._rate, self._channels, self._format = rate, channels, output_format
-        self._tags = tags or Tags()
+        self._tags = Tags() if tags is None else tags
         self._expected = frames
         subtype = output_format.subtype
         bounded = subtype not in FLOAT_SUBTYPES
@@ -172,11 +172,11 @@ class Encoder:
         container, tags = self._format.format, self._tags
         if container in wave.CONTAINERS and self._format.subtype not in wave.ENCODINGS:
             wave.append_chunks(written, tags.chunks_for_wav(self._rate))
-        elif container == "FLAC" and (tags or tags.blocks):
+        elif container == "FLAC" and (tags.blocks or not tags.silent):
             with written:
                 flac.rewrite(written, target := create(), tags, tags.blocks)
             return target
-        elif container == "OGG" and tags:
+        elif container == "OGG" and not tags.silent:
             with written:
                 ogg.rewrite(written, target := create(), tags)
             return target

@@ -155,7 +155,7 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
         return Tags(said.comments, said.pictures, said.chapters, blocks=blocks)
     if head[:4] == b"OggS":
         said = ogg.read(file, size)
-        return Tags(said.comments, said.pictures, said.chapters) if said else tags
+        return tags if said.silent else Tags(said.comments, said.pictures, said.chapters)
     length = mpeg.id3_length(head)
     if not 0 < length <= _LARGEST:
         return tags
