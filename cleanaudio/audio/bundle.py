@@ -85,7 +85,7 @@ class _SideBySide:
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = sources
-        self.text, self.cover, self.chapters = sources[0].text, sources[0].cover, sources[0].chapters
+        self.text, self.pictures, self.chapters = sources[0].text, sources[0].pictures, sources[0].chapters
 
     def read(self, frames: int) -> NDArray[np.float32]:
         columns = [source.read(frames) for source in self._sources]
@@ -112,7 +112,7 @@ class _Picked:
 
     def __init__(self, source: Source, channels: Sequence[int]) -> None:
         self._source, self._channels = source, list(channels)
-        self.text, self.cover, self.chapters = source.text, source.cover, source.chapters
+        self.text, self.pictures, self.chapters = source.text, source.pictures, source.chapters
 
     def read(self, frames: int) -> NDArray[np.float32]:
         return self._source.read(frames)[:, self._channels]

@@ -15,6 +15,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from cleanaudio.audio.description import Chapter, Picture
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.errors import InputError
 
@@ -31,6 +32,20 @@ _LONGEST_PADDING = 4096
 _LOSSLESS = ("pcm_s", "pcm_u", "alac", "flac", "wavpack", "ape", "tta", "tak", "mlp", "truehd")
 _DEPTHS = {"u8": 8, "s16": 16, "s32": 24}
 _IMAGES = {"mjpeg": "image/jpeg", "png": "image/png"}
+_TECHNICAL = frozenset(
+    [
+        *("major_brand", "minor_version", "compatible_brands", "creation_time", "encoder", "language"),
+        *(
+            "handler_name",
+            "vendor_id",
+            "duration",
+            "isvbr",
+            "wmfsdkversion",
+            "wmfsdkneeded",
+            "devicconformancetemplate",
+        ),
+    ]
+)
 _SUBTYPES = {
     "mp3float": "MPEG_LAYER_III",
     "pcm_f32le": "FLOAT",
@@ -47,7 +62,7 @@ class ContainerSource:
     ----------
     rate, channels : int
         Of the first decoded frame, which for HE-AAC is not what the header says.
-    text, cover, chapters
+    text, pictures, chapters
         As in :class:`~cleanaudio.audio.recording.Reader`.
     damaged : int
         Packets that could not be decoded and were left out.
@@ -60,10 +75,14 @@ class ContainerSource:
         self._begin()
         self.text = _text(self._container.metadata | self.stream.metadata)
         self.chapters = tuple(
-            (float(chapter["start"] * chapter["time_base"]), chapter["metadata"].get("title", ""))
+            Chapter(
+                float(chapter["start"] * chapter["time_base"]),
+                float(chapter["end"] * chapter["time_base"]),
+                chapter["metadata"].get("title", ""),
+            )
             for chapter in self._container.chapters()
         )
-        self.cover = _cover(name) if any(map(_is_cover, self._container.streams.video)) else None
+        self.pictures = _pictures(name) if any(map(_is_cover, self._container.streams.video)) else ()
 
     def _begin(self) -> None:
         self._container: Any
@@ -194,20 +213,23 @@ def _trimmed(frames: int, stream: av.AudioStream, rate: int) -> int:
 
 
 def _text(metadata: dict[str, str]) -> dict[str, str]:
-    """Tags by libsndfile's names."""
+    """Tags by libsndfile's names, without what tells of the container."""
     lower = {key.lower(): value for key, value in metadata.items()}
     if "track" in lower:
         lower["tracknumber"] = lower.pop("track")
-    return lower
+    return {key: value for key, value in lower.items() if key not in _TECHNICAL}
 
 
-def _cover(name: str) -> tuple[bytes, str] | None:
+def _pictures(name: str) -> tuple[Picture, ...]:
+    found = []
     with av.open(name, options=_OPTIONS, metadata_errors="replace") as container:
-        stream = next(filter(_is_cover, container.streams.video))
-        packet = next(container.demux(stream), None)
-        if packet is None or not packet.size:
-            return None
-        return bytes(packet), _IMAGES.get(stream.codec_context.name, "image/" + stream.codec_context.name)
+        for stream in filter(_is_cover, container.streams.video):
+            container.seek(0)
+            packet = next(container.demux(stream), None)
+            if packet is not None and packet.size:
+                codec = stream.codec_context.name
+                found.append(Picture(bytes(packet), _IMAGES.get(codec, "image/" + codec)))
+    return tuple(found)
 
 
 def _is_cover(stream: av.VideoStream) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from cleanaudio.audio import flac, wave
+from cleanaudio.audio import flac, id3, ogg, wave
 from cleanaudio.audio.encodings import DEPTHS, FLOAT_SUBTYPES
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.limiter import Limiter
@@ -73,7 +74,7 @@ class Encoder:
         self.frames = 0
         self._name = name
         self._rate, self._channels, self._format = rate, channels, output_format
-        self._tags = tags or Tags()
+        self._tags = Tags() if tags is None else tags
         self._expected = frames
         subtype = output_format.subtype
         bounded = subtype not in FLOAT_SUBTYPES
@@ -158,24 +159,28 @@ class Encoder:
                 self._rate,
                 self._channels,
                 frames=self._expected,
-                chunks=self._chunks(),
+                chunks=self._tags.chunks_for_wav(self._rate),
                 channel_mask=self._format.channel_mask,
                 seekable=seekable,
             )
-        text = self._tags.text
-        if container in wave.CONTAINERS or (container == "FLAC" and self._has_comments()):
-            text = {}
-        elif container == "MP3" and self._tags.id3:
-            file.write(self._tags.id3)
-            text = {}
-        return SndfileSink(file, self._rate, self._channels, self._format, text)
+        if container == "MP3":
+            file.write(self._tags.id3 or id3.build(self._tags))
+        return SndfileSink(file, self._rate, self._channels, self._format, self._tags.text_for(container))
 
-    def _chunks(self) -> tuple[tuple[bytes, bytes], ...]:
-        info = None if self._tags.has_info else wave.info_chunk(self._tags.text)
-        return (*self._tags.chunks, *([(b"LIST", info)] if info else []))
-
-    def _has_comments(self) -> bool:
-        return any(kind == flac.COMMENT for kind, _ in self._tags.blocks)
+    def _describe(self, written: BinaryIO, create: Callable[[], BinaryIO]) -> BinaryIO:
+        """Add to a finished file what libsndfile cannot write; return it, or the copy that takes its place."""
+        container, tags = self._format.format, self._tags
+        if container in wave.CONTAINERS and self._format.subtype not in wave.ENCODINGS:
+            wave.append_chunks(written, tags.chunks_for_wav(self._rate))
+        elif container == "FLAC" and (tags.blocks or not tags.silent):
+            with written:
+                flac.rewrite(written, target := create(), tags, tags.blocks)
+            return target
+        elif container == "OGG" and not tags.silent:
+            with written:
+                ogg.rewrite(written, target := create(), tags)
+            return target
+        return written
 
     def _failed(self, error: OSError) -> Exception:
         if isinstance(error, BrokenPipeError):  # who listened has gone; the caller knows whether that is an error

@@ -1,4 +1,4 @@
-"""The metadata blocks of a FLAC file: comments, pictures, cue sheets, carried byte for byte.
+"""The metadata blocks of a FLAC file: comments and pictures, and others (cue sheets …) that are carried byte for byte.
 
 Source: RFC 9639, section 8.
 """
@@ -7,30 +7,36 @@ from __future__ import annotations
 
 import shutil
 import struct
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import BinaryIO
 
-_STREAMINFO, _PADDING, _SEEKTABLE, COMMENT, CUESHEET, _PICTURE = 0, 1, 3, 4, 5, 6
+from cleanaudio.audio import comments
+from cleanaudio.audio.description import Description, Picture
+
+_STREAMINFO, _PADDING, _APPLICATION, _SEEKTABLE, _COMMENT, CUESHEET, _PICTURE = range(7)
 _LAST = 0x80
 _LARGEST = (1 << 24) - 1
-_FRONT_COVER = 3
-
-_VENDOR = b"cleanaudio"
 
 Blocks = tuple[tuple[int, bytes], ...]
 
 
-def read_blocks(file: BinaryIO) -> Blocks:
-    """Return the blocks that describe the recording: all but stream info, padding and the seek table."""
-    return tuple(block for block in _walk(file) if block[0] not in (_STREAMINFO, _PADDING, _SEEKTABLE))
+def read(file: BinaryIO) -> tuple[Description, Blocks]:
+    """Return what a file says of its recording, and its other blocks that belong to that and not to the stream."""
+    blocks = _walk(file)
+    said = comments.read(next((content for kind, content in blocks if kind == _COMMENT), b""))
+    pictures = [picture for kind, content in blocks if kind == _PICTURE and (picture := comments.unpacked(content))]
+    known = (_STREAMINFO, _PADDING, _SEEKTABLE, _COMMENT, _PICTURE)
+    others = tuple(block for block in blocks if block[0] not in known)
+    return replace(said, pictures=(*said.pictures, *pictures)), others
 
 
-def rewrite(source: BinaryIO, target: BinaryIO, blocks: Blocks) -> None:
-    """Copy a FLAC file with ``blocks`` in place of its own; the audio stays as it is."""
-    kept = [block for block in _walk(source) if block[0] in (_STREAMINFO, _SEEKTABLE)]
-    if not any(kind == COMMENT for kind, _ in blocks):
-        kept += [block for block in _walk(source) if block[0] == COMMENT]
-    rows = [*kept, *blocks]
+def rewrite(source: BinaryIO, target: BinaryIO, description: Description, others: Blocks) -> None:
+    """Copy a FLAC file with another description and other blocks in place of its own; the audio stays as it is."""
+    own = _walk(source)
+    rows = [block for block in own if block[0] in (_STREAMINFO, _SEEKTABLE)]
+    packet = next((content for kind, content in own if kind == _COMMENT), b"")
+    rows.append((_COMMENT, comments.replaced(packet, comments.entries(description, pictures=False))))
+    rows += [*others, *((_PICTURE, comments.packed(picture)) for picture in description.pictures if fits(picture))]
     target.write(b"fLaC")
     for position, (kind, content) in enumerate(rows):
         last = _LAST if position == len(rows) - 1 else 0
@@ -46,19 +52,14 @@ def empty(rate: int, channels: int, bits: int) -> bytes:
     return b"fLaC" + struct.pack(">I", (_STREAMINFO | _LAST) << 24 | len(info)) + info
 
 
-def comment_block(comments: Iterable[tuple[str, str]]) -> tuple[int, bytes]:
-    """Return Vorbis comments, pairs of name and text, as a block."""
-    entries = [f"{name.upper()}={text}".encode() for name, text in comments]
-    parts = [_VENDOR, struct.pack("<I", len(entries)), *(struct.pack("<I", len(entry)) + entry for entry in entries)]
-    return COMMENT, struct.pack("<I", len(_VENDOR)) + b"".join(parts)
+def fits(picture: Picture) -> bool:
+    """Whether a picture is small enough for a block."""
+    return len(comments.packed(picture)) <= _LARGEST
 
 
-def picture_block(content: bytes, mime: str) -> tuple[int, bytes] | None:
-    """Return a front cover as a block, None where it is too large for one."""
-    kind = mime.encode("ascii", "replace")
-    head = struct.pack(">II", _FRONT_COVER, len(kind)) + kind + bytes(20)  # no description, size left to the picture
-    block = head + struct.pack(">I", len(content)) + content
-    return (_PICTURE, block) if len(block) <= _LARGEST else None
+def name(kind: int) -> str:
+    """Return what a block of the kinds that are carried is called."""
+    return {_APPLICATION: "application data", CUESHEET: "a cue sheet"}.get(kind, f"a block of type {kind}")
 
 
 def _walk(file: BinaryIO) -> list[tuple[int, bytes]]:

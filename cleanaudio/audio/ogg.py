@@ -1,19 +1,27 @@
-"""What the pages of an Ogg file say that libsndfile does not: bit rate, and whether a second stream follows.
+"""The pages of an Ogg file: what they say that libsndfile does not, and its comment header, read and replaced.
 
-Source: RFC 3533 (pages), the Vorbis I specification (identification header).
+Sources: RFC 3533 (pages), the Vorbis I specification (headers), RFC 7845 (headers of Opus).
 """
 
 from __future__ import annotations
 
+import shutil
 import struct
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from cleanaudio.audio import comments
+from cleanaudio.audio.description import Description
+
 _PAGE = struct.Struct("<4sBBqIIIB")
-_BEGINS, _ENDS = 2, 4  # flags of a page
+_CONTINUES, _BEGINS, _ENDS = 1, 2, 4  # flags of a page
 _NO_PACKET_ENDS = -1
+_SEGMENTS = 255
+_LARGEST = 64 << 20
+_HEADERS = {b"\x01vorbis": 3, b"OpusHead": 2}
+"""How many packets stand before the sound."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,41 @@ def describe(file: BinaryIO, size: int) -> Stream | None:
     return Stream(nominal if nominal > 0 else None, audio_start, chained, ended, damaged + (reached < size and ended))
 
 
+def read(file: BinaryIO, size: int) -> Description:
+    """Return what the comment header of the first stream says."""
+    packets: list[bytes] = []
+    serial = None
+    for page in _pages(file, size):
+        serial = page.serial if serial is None else serial
+        if page.serial == serial:
+            _collect(page, packets)
+        if len(packets) > 2 or (len(packets) == 2 and page.ends_packet) or page.end > _LARGEST:
+            break
+    return comments.read(packets[1]) if len(packets) > 1 else Description()
+
+
+def rewrite(source: BinaryIO, target: BinaryIO, description: Description) -> None:
+    """Copy a file of one stream with another comment header; the packets of its sound stay as they are."""
+    size = source.seek(0, 2)
+    pages = _pages(source, size)
+    first = next(pages)
+    target.write(first.packed())
+    wanted = next(count for magic, count in _HEADERS.items() if first.content.startswith(magic))
+    packets = [first.content]
+    last = first
+    while len(packets) < wanted or not last.ends_packet:
+        last = next(pages)
+        _collect(last, packets)
+    packets[1] = comments.replaced(packets[1], comments.entries(description, pictures=True))
+    headers = list(_paged(packets[1:], first))
+    target.writelines(page.packed() for page in headers)
+    shift = headers[-1].number - last.number
+    if not shift:
+        source.seek(last.end)
+        shutil.copyfileobj(source, target, 1 << 20)
+    target.writelines(replace(page, number=page.number + shift).packed() for page in pages if shift)
+
+
 @dataclass(frozen=True)
 class _Page:
     start: int
@@ -72,6 +115,18 @@ class _Page:
     serial: int
     number: int
     sound: bool
+    lacing: bytes
+    content: bytes
+
+    @property
+    def ends_packet(self) -> bool:
+        return self.lacing[-1:] != b"\xff"
+
+    def packed(self) -> bytes:
+        head = [b"OggS", 0, self.flags, self.granule, self.serial, self.number]
+        rest = self.lacing + self.content
+        checksum = _checksum(_PAGE.pack(*head, 0, len(self.lacing)) + rest)
+        return _PAGE.pack(*head, checksum, len(self.lacing)) + rest
 
 
 def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
@@ -89,8 +144,34 @@ def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
         if end > size:
             return
         sound = _checksum(head[:22] + bytes(4) + head[26:] + lacing + content) == checksum
-        yield _Page(position, end, flags, granule, serial, number, sound)
+        yield _Page(position, end, flags, granule, serial, number, sound, lacing, content)
         position = end
+
+
+def _collect(page: _Page, packets: list[bytes]) -> None:
+    """Add what is in a page to the packets before it."""
+    at, open_packet = 0, bool(page.flags & _CONTINUES)
+    for segment in page.lacing:
+        piece = page.content[at : at + segment]
+        if open_packet and packets:
+            packets[-1] += piece
+        else:
+            packets.append(piece)
+        at += segment
+        open_packet = segment == _SEGMENTS
+
+
+def _paged(packets: Sequence[bytes], first: _Page) -> Iterator[_Page]:
+    """Lay header packets into pages that follow the first one; the last of them ends with its page."""
+    lacing = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
+    content, at, continues = b"".join(packets), 0, False
+    for number, begin in enumerate(range(0, len(lacing), _SEGMENTS), first.number + 1):
+        segments = lacing[begin : begin + _SEGMENTS]
+        granule = 0 if any(segment < 255 for segment in segments) else _NO_PACKET_ENDS
+        flags = _CONTINUES if continues else 0
+        end = at + sum(segments)
+        yield _Page(0, 0, flags, granule, first.serial, number, True, segments, content[at:end])
+        at, continues = end, segments[-1] == 255
 
 
 def _checksum(page: bytes) -> int:

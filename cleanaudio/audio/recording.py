@@ -14,6 +14,8 @@ from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cleanaudio.audio.description import Chapters, Picture
+
     Audio = NDArray[np.float32]
 
 
@@ -71,8 +73,8 @@ class Source(Protocol):
     """Where the samples of a :class:`Reader` come from."""
 
     text: dict[str, str]
-    cover: tuple[bytes, str] | None
-    chapters: tuple[tuple[float, str], ...]
+    pictures: tuple[Picture, ...]
+    chapters: Chapters
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next frames, (n, channels); n < ``frames`` only at the end."""
@@ -107,10 +109,10 @@ class Reader:
         Samples that were NaN, infinite or beyond any scale in what was read since the last seek to the beginning.
     text : dict of str to str
         Tags, as the container has them.
-    cover : (bytes, str) or None
-        Picture and its MIME type, of containers read through PyAV.
-    chapters : tuple of (float, str)
-        Beginnings in seconds and titles, of containers read through PyAV.
+    pictures : tuple of Picture
+        Of containers read through PyAV.
+    chapters : tuple of Chapter
+        Of containers read through PyAV.
     """
 
     def __init__(self, info: AudioInfo, source: Source) -> None:
@@ -118,7 +120,7 @@ class Reader:
         self.position = 0
         self.repaired = 0
         self.source = source
-        self.text, self.cover, self.chapters = source.text, source.cover, source.chapters
+        self.text, self.pictures, self.chapters = source.text, source.pictures, source.chapters
         self._may_be_broken = info.depth is None  # an integer is always finite
 
     def read(self, frames: int) -> Audio:

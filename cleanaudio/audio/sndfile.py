@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from cleanaudio.audio.description import Chapters, Picture
 from cleanaudio.audio.spliced import Spliced
 
 OPEN_LENGTH = (1 << 63) - 1
@@ -49,8 +50,8 @@ class SndfileSource:
         self._open()
         self.frames = self.sound.frames
         self.text: dict[str, str] = self.sound.copy_metadata()
-        self.cover: tuple[bytes, str] | None = None
-        self.chapters: tuple[tuple[float, str], ...] = ()
+        self.pictures: tuple[Picture, ...] = ()
+        self.chapters: Chapters = ()
 
     def _open(self) -> None:
         if isinstance(self._file, Spliced):

@@ -1,118 +1,178 @@
-"""What a recording says about itself: text, pictures, and the chunks of a broadcast WAV."""
+"""Descriptions on their way from a recording to its result: what each container says, keeps to itself, and takes."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import BinaryIO
 
-from cleanaudio.audio import flac, mpeg, riff
+from cleanaudio.audio import bext, flac, id3, marks, mpeg, ogg, riff, wave
+from cleanaudio.audio.description import TEXT_FIELDS, Description, cut, ended, is_measured
 from cleanaudio.audio.files import open_reader
-
-TEXT_FIELDS = (
-    *("title", "artist", "album", "comment", "date"),
-    *("tracknumber", "genre", "software", "copyright", "license"),
-)
-"""Names of the text tags, as libsndfile knows them."""
 
 CARRIED_CHUNKS = (b"bext", b"iXML", b"cue ", b"LIST", b"smpl", b"inst", b"id3 ", b"ID3 ", b"axml", b"_PMX")
 """Chunks of a WAV that are carried byte for byte."""
 
-_POSITIONAL = (b"cue ", b"smpl")
-_TIME_REFERENCE = slice(338, 346)
+_ID3 = (b"id3 ", b"ID3 ")
 _LARGEST = 16 << 20
+
+_TEXT_ONLY: Mapping[str, tuple[str, ...]] = {
+    "AIFF": ("title", "artist", "comment", "software", "copyright"),
+    "CAF": TEXT_FIELDS,
+    "AU": (),
+    "W64": (),
+}
+"""Containers for which libsndfile writes some text, and nobody more."""
 
 
 @dataclass(frozen=True)
-class Tags:
-    """Descriptions carried from a recording to its result; each format takes what it has a place for.
+class Tags(Description):
+    """A description, and what it says in the containers' own words; each format takes what it has a place for.
 
     Parameters
     ----------
-    text : dict of str to str
-        By the names of :data:`TEXT_FIELDS`.
+    comments, pictures, chapters
+        As in :class:`~cleanaudio.audio.description.Description`.
     chunks : tuple of (bytes, bytes)
-        RIFF chunks by identifier and content, byte for byte.
+        RIFF chunks by identifier and content, byte for byte: for WAV they are the description.
     blocks : tuple of (int, bytes)
-        FLAC metadata blocks by type and content: comments, pictures, cue sheets.
+        FLAC metadata blocks that are neither comments nor pictures, by type and content.
     id3 : bytes
-        The whole ID3v2 tag of an MP3, with its pictures and chapters.
+        The whole ID3v2 tag of an MP3: for MP3 it is the description.
     """
 
-    text: dict[str, str] = field(default_factory=dict)
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     blocks: tuple[tuple[int, bytes], ...] = ()
     id3: bytes = b""
 
-    def of_part(self, start: int) -> Tags:
-        """Return the tags of a part of the recording: without marks at points in time, and it begins later.
+    def of_part(self, start: int, frames: int, rate: int) -> Tags:
+        """Return the tags of a part of the recording: it begins later, and has the chapters that lie in it.
 
         Parameters
         ----------
-        start : int
-            Its first frame.
+        start, frames : int
+            Its first frame and its length.
+        rate : int
+            Frames per second.
         """
-        chunks = tuple(
-            (name, _later(content, start) if name == b"bext" else content)
-            for name, content in self.chunks
-            if name not in _POSITIONAL and not (name == b"LIST" and content[:4] == b"adtl")
+        first_s, last_s = start / rate, (start + frames) / rate
+
+        def moved(name: bytes, content: bytes) -> bytes:
+            if name == b"bext":
+                return bext.later(content, start)
+            return id3.of_part(content, first_s, last_s) if name in _ID3 else content
+
+        tags = self.without_measurements()
+        parts = [part for chapter in tags.chapters if (part := cut(chapter, first_s, last_s)) is not None]
+        return replace(
+            tags,
+            chapters=tuple(parts),
+            chunks=tuple((row[0], moved(*row)) for row in tags.chunks if row[0] != b"smpl" and not marks.is_mark(row)),
+            blocks=tuple(block for block in tags.blocks if block[0] != flac.CUESHEET),
+            id3=id3.of_part(tags.id3, first_s, last_s),
         )
-        return replace(self, chunks=chunks, blocks=tuple(block for block in self.blocks if block[0] != flac.CUESHEET))
 
-    @property
-    def has_info(self) -> bool:
-        """Whether the text stands in the chunks already."""
-        return any(name == b"LIST" and content[:4] == b"INFO" for name, content in self.chunks)
+    def without_measurements(self) -> Tags:
+        """Return the tags without what was measured of the samples, for others: gains, loudness, padding."""
 
+        def kept(name: bytes, content: bytes) -> bytes:
+            if name == b"bext":
+                return bext.without_loudness(content)
+            return id3.without_measurements(content) if name in _ID3 else content
 
-def _later(bext: bytes, frames: int) -> bytes:
-    """Return a broadcast chunk whose time reference, in samples since midnight, is later (EBU Tech 3285, 2.3)."""
-    if len(bext) < _TIME_REFERENCE.stop:
-        return bext
-    reference = int.from_bytes(bext[_TIME_REFERENCE], "little") + frames
-    return bext[: _TIME_REFERENCE.start] + reference.to_bytes(8, "little") + bext[_TIME_REFERENCE.stop :]
+        return replace(
+            self,
+            comments=tuple(comment for comment in self.comments if not is_measured(comment[0])),
+            chunks=tuple((name, kept(name, content)) for name, content in self.chunks),
+            id3=id3.without_measurements(self.id3),
+        )
+
+    def text_for(self, container: str) -> dict[str, str]:
+        """Return the text that libsndfile is to write into a container."""
+        return {name: value for name, value in self.text.items() if name in _TEXT_ONLY.get(container, ())}
+
+    def chunks_for_wav(self, rate: int) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the chunks of a WAV: those of the recording, and what else there is to say."""
+        rows = list(self.chunks)
+        tags = [content for name, content in rows if name in _ID3]
+        if not tags and not any(marks.is_list(row, b"INFO") for row in rows):
+            info = wave.info_chunk(self.text)
+            rows += [(b"LIST", info)] if info else []
+            if self.pictures or not set(self.fields) <= {name.upper() for name in wave.INFO_NAMES}:
+                rows.append((b"id3 ", id3.build(replace(self, chapters=()))))
+        if not any(map(marks.is_mark, rows)) and not any(id3.read(tag).chapters for tag in tags):
+            rows += marks.build(self.chapters, rate)
+        return tuple(rows)
+
+    def left_out(self, container: str) -> str | None:
+        """Return what a container has no place for, as a note; None where that is nothing."""
+        parts = []
+        if container in _TEXT_ONLY:
+            written = {name.upper() for name in self.text_for(container)}
+            parts += _counted(len(self.fields.keys() - written), "text tag")
+            parts += _counted(len(self.pictures), "picture") + _counted(len(self.chapters), "chapter")
+        elif container == "FLAC":
+            parts += _counted(sum(not flac.fits(picture) for picture in self.pictures), "picture")
+        if container not in wave.CONTAINERS:
+            own = (row for row in self.chunks if row[0] not in _ID3 and row[0] != b"LIST" and not marks.is_mark(row))
+            parts += dict.fromkeys(name.decode("latin-1").strip() for name, _ in own)
+        if container != "FLAC":
+            parts += [flac.name(kind) for kind, _ in self.blocks]
+        if container != "MP3":
+            parts += id3.unsaid(self.id3)
+        return None if not parts else f"{', '.join(parts)} not carried over: no place in {container}"
 
 
 def read_tags(path: str | PathLike[str]) -> Tags:
-    """Return the tags of a recording; empty where there are none. Errors as :func:`cleanaudio.audio.files.open_reader`.
+    """Return the tags of a recording; empty where there are none.
 
-    Cover and chapters of an m4a, mp4 or mkv come as FLAC blocks, chapters as comments ``CHAPTER001`` and
-    ``CHAPTER001NAME``.
+    Errors as :func:`cleanaudio.audio.files.open_reader`.
     """
     name = os.fspath(path)
-    with open_reader(name) as reader:
-        text = {key: value for key, value in reader.text.items() if key in TEXT_FIELDS and value}
-        cover, chapters = reader.cover, reader.chapters
-    if cover or chapters:
-        return Tags(text, blocks=_blocks(text, cover, chapters))
-    with open(name, "rb") as file:
-        head = file.read(12)
-        if head[:4] in riff.MAGICS:
-            return Tags(text, chunks=_chunks(file))
-        if head[:4] == b"fLaC":
-            return Tags(text, blocks=flac.read_blocks(file))
-        length = mpeg.id3_length(head)
-        file.seek(0)
-        return Tags(text, id3=file.read(length) if length <= _LARGEST else b"")
+    with open_reader(name) as reader, open(name, "rb") as file:
+        text = tuple((key.upper(), value) for key, value in reader.text.items() if value)
+        tags = Tags(text, reader.pictures, reader.chapters)
+        if not (reader.pictures or reader.chapters):
+            tags = _read(file, tags, reader.info.rate)
+        return replace(tags, chapters=ended(tags.chapters, reader.info.seconds))
 
 
-def _blocks(
-    text: dict[str, str], cover: tuple[bytes, str] | None, chapters: tuple[tuple[float, str], ...]
-) -> flac.Blocks:
-    comments = list(text.items())
-    for number, (start_s, title) in enumerate(chapters, 1):
-        clock = f"{int(start_s // 3600):02d}:{int(start_s // 60 % 60):02d}:{start_s % 60:06.3f}"
-        comments += [(f"CHAPTER{number:03d}", clock), (f"CHAPTER{number:03d}NAME", title)]
-    picture = flac.picture_block(*cover) if cover else None
-    return (flac.comment_block(comments), *([picture] if picture else []))
-
-
-def _chunks(file: BinaryIO) -> tuple[tuple[bytes, bytes], ...]:
+def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
+    """Return what a file says in the words of its container, else what libsndfile says."""
     size = os.fstat(file.fileno()).st_size
+    head = file.read(12)
+    if head[:4] in riff.MAGICS:
+        chunks = _chunks(file, size)
+        said = next((id3.read(content) for name, content in chunks if name in _ID3), Description())
+        known = {name for name, _ in tags.comments}
+        more = tuple(comment for comment in said.comments if comment[0].upper() not in known)
+        chapters = marks.read(chunks, rate) or said.chapters
+        return Tags((*tags.comments, *more), said.pictures, chapters, chunks)
+    if head[:4] == b"fLaC":
+        said, blocks = flac.read(file)
+        return Tags(said.comments, said.pictures, said.chapters, blocks=blocks)
+    if head[:4] == b"OggS":
+        said = ogg.read(file, size)
+        return tags if said.silent else Tags(said.comments, said.pictures, said.chapters)
+    length = mpeg.id3_length(head)
+    if not 0 < length <= _LARGEST:
+        return tags
+    file.seek(0)
+    tag = file.read(length)
+    said = id3.read(tag)
+    return Tags(said.comments or tags.comments, said.pictures, said.chapters, id3=tag)
+
+
+def _chunks(file: BinaryIO, size: int) -> tuple[tuple[bytes, bytes], ...]:
     found = []
     for chunk in riff.read_layout(file, size).chunks:
         if chunk.name in CARRIED_CHUNKS and chunk.size <= _LARGEST:
             file.seek(chunk.start)
             found.append((chunk.name, file.read(chunk.size)))
     return tuple(found)
+
+
+def _counted(count: int, what: str) -> list[str]:
+    return [] if not count else [f"{count} {what}{'s' if count > 1 else ''}"]

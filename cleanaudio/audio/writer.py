@@ -14,10 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from cleanaudio.audio import flac, wave
+from cleanaudio.audio import wave
 from cleanaudio.audio.encoder import ClipMode, Encoder
 from cleanaudio.audio.formats import OutputFormat, output_format
-from cleanaudio.audio.sndsink import SndfileSink
 from cleanaudio.audio.tags import Tags
 from cleanaudio.errors import OutputError
 
@@ -133,9 +132,8 @@ class AtomicWriter(Encoder):
         """
         if not self._whole:
             try:
-                by_libsndfile = isinstance(self._sink, SndfileSink)
                 self._finish()
-                self._add_metadata(by_libsndfile)
+                self._file = self._describe(self._file, self._create)
                 self._file.flush()
                 if self._fsync:
                     os.fsync(self._file.fileno())
@@ -175,16 +173,6 @@ class AtomicWriter(Encoder):
         self._temporaries.append(temporary)  # before it is there, so that no signal finds it unknown
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         return os.fdopen(descriptor, "w+b", buffering=1 << 18)
-
-    def _add_metadata(self, by_libsndfile: bool) -> None:
-        """Add to the finished file what libsndfile could not write into it."""
-        if self._format.format == "FLAC" and self._tags.blocks:
-            written = self._file
-            self._file = self._create()
-            with written:
-                flac.rewrite(written, self._file, self._tags.blocks)
-        elif self._format.format in wave.CONTAINERS and by_libsndfile:
-            wave.append_chunks(self._file, self._chunks())
 
     def _commit(self, temporary: Path) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -253,6 +241,7 @@ class StreamWriter(Encoder):
             if kind is None:
                 self._finish()
                 if self._file is not None:
+                    self._file = self._describe(self._file, tempfile.TemporaryFile)
                     self._file.seek(0)
                     shutil.copyfileobj(self._file, self._stream, 1 << 20)
                 self._stream.flush()

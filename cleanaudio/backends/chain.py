@@ -100,6 +100,11 @@ class Chain:
         return tuple(link for stage in self.stages for link in stage)
 
     @property
+    def leaves_untouched(self) -> bool:
+        """Whether what comes out is what goes in."""
+        return not self.dereverb and all(link.term.name == "none" for link in self.links)
+
+    @property
     def needs_analysis(self) -> bool:
         """Whether a first pass over the recording must come before :meth:`open`."""
         return any(link.resolved.needs_analysis for link in self.links)

@@ -87,6 +87,8 @@ class _Cleaning:
         path = chain.resolve(request.settings(self.spec), setup)
         if setup.profile is not None and not any(link.backend.takes_profile for link in path.stages[0]):
             self.result.notes.append(f"the noise print was of no use: {self.spec} takes none")
+        if path.leaves_untouched:
+            return Untouched(info.channels)
         analyses = path.analyse(self.take.blocks) if path.needs_analysis else None
         if not request.guard or not self.take.frames:
             return path.open(analyses)

@@ -177,12 +177,13 @@ def _mix(request: MixRequest, job: MixJob, speech: Reader, noise: Reader) -> Don
                 raise
     if speech.repaired:
         raise InputError(f"holds {speech.repaired} samples that are not numbers")
+    tags = read_tags(info.path).without_measurements()
     with AtomicWriter(
         job.output,
         info.rate,
         info.channels,
         target,
-        tags=read_tags(info.path),
+        tags=tags,
         frames=take.frames,
         dither_seed=int(random.integers(2**62)),
         overwrite=request.overwrite,
@@ -193,7 +194,7 @@ def _mix(request: MixRequest, job: MixJob, speech: Reader, noise: Reader) -> Don
         carry_through()
     notes = [f"{job.label}: {warning}" for warning in info.warnings]
     notes += [f"{variant.noise.label}: {warning}" for warning in noise.info.warnings]
-    notes += [found.note] if found.note else []
+    notes += filter(None, [found.note, tags.left_out(target.format)])
     row: dict[str, str | int | float | None] = {
         "rate": info.rate,
         "channels": info.channels,

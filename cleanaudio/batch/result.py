@@ -19,6 +19,7 @@ from cleanaudio.audio.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
+from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
 from cleanaudio.batch.recorded import Recorded
@@ -145,6 +146,10 @@ class Result:
         like = replace(info, channels=self.channels, channel_mask=mask)
         self._target = output_format(like, self.wanted.format, self.wanted.subtype)
         self.notes += info.warnings
+        self._tags = read_tags(info.path)
+        if self.take.stretch is not None:
+            self._tags = self._tags.of_part(self.take.start, self.take.frames, info.rate)
+        self.notes += filter(None, [self._tags.left_out(self._target.format)])
         self._clear()
 
     def _clear(self) -> None:
@@ -243,7 +248,8 @@ class Result:
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
             removed = stack.enter_context(self._writer(self.job.residual)) if self.job.residual else None
-            output = stack.enter_context(self._writer(self.job.output))  # the last one in is the first to get its name
+            output = stack.enter_context(self._writer(self.job.output, self._keeps_samples(processor)))
+            # the last one in is the first to get its name
             level = self._levelled(processor, stack)
             for block, cleaned in walk(self.take, level):
                 before = self.original.process(block)
@@ -264,15 +270,19 @@ class Result:
             carry_through()
         return level, output.clipped
 
-    def _writer(self, path: Path) -> AtomicWriter:
+    def _keeps_samples(self, processor: Processor) -> bool:
+        """Whether what was measured of the recording, as its gain for players, holds for the output too."""
+        levelled = self.wanted.loudness is not None or self.wanted.clip_mode == "rescale"
+        return isinstance(processor, Untouched) and not levelled
+
+    def _writer(self, path: Path, same_samples: bool = False) -> AtomicWriter:
         source = Path(self._info.path)
-        tags = read_tags(source)
         return AtomicWriter(
             path,
             self._info.rate,
             self.channels,
             self._target,
-            tags=tags if self.take.stretch is None else tags.of_part(self.take.start),
+            tags=self._tags if same_samples else self._tags.without_measurements(),
             frames=self.take.frames,
             clip_mode=self.wanted.clip_mode,
             dither_seed=_fingerprint(source),

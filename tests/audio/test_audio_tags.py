@@ -3,16 +3,20 @@
 import io
 import struct
 import wave as standard_wave
+from dataclasses import replace
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 import soundfile
+import tagged_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tagged_files import PNG, copy
 
 from cleanaudio.audio import flac, riff
+from cleanaudio.audio.description import Chapter, Description, Picture
 from cleanaudio.audio.files import open_reader, probe
 from cleanaudio.audio.tags import Tags, read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
@@ -20,10 +24,6 @@ from cleanaudio.errors import InputError
 
 RATE = 16000
 TEXT = {"title": "Ærø, take 1", "artist": "A", "album": "B", "comment": "line\nline", "date": "2026", "genre": "Speech"}
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c63600000000200015e"
-    "21bc330000000049454e44ae426082"
-)
 CHUNKS = [
     (b"bext", b"a description".ljust(602, b"\0") + b"A=PCM,F=48000\r\n\0"),
     (b"iXML", b"<?xml version='1.0'?><BWFXML><SCENE>1</SCENE></BWFXML>"),
@@ -31,6 +31,9 @@ CHUNKS = [
     (b"LIST", b"adtl" + b"labl" + struct.pack("<II", 8, 1) + b"odd\0"),
     (b"smpl", bytes(36)),
 ]
+
+
+CUE_2 = struct.pack("<II4sIII", 2, 0, b"data", 0, 0, 8000)
 
 
 def noise(frames=2000, channels=1):
@@ -47,16 +50,6 @@ def wav(before=(), after=(), samples=None, codec=1, bits=16):
     parts = [chunk(b"fmt ", fields), *(chunk(*row) for row in before), chunk(b"data", data)]
     body = b"WAVE" + b"".join([*parts, *(chunk(*row) for row in after)])
     return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def copy(source, target, format=None, subtype=None, tags=None):
-    with open_reader(source) as reader:
-        info = reader.info
-        kind = output_format(info, format, subtype)
-        tags = read_tags(source) if tags is None else tags
-        with AtomicWriter(target, info.rate, info.channels, kind, tags=tags, frames=info.frames) as writer:
-            for block in reader.blocks():
-                writer.write(block)
 
 
 def chunks_of(path):
@@ -113,10 +106,13 @@ def test_no_chunk_that_is_unknown_or_too_long(tmp_path):
     assert read_tags(tmp_path / "in.wav").chunks == ()
 
 
-def test_marks_are_left_out_of_an_excerpt():
-    tags = Tags(TEXT, tuple(CHUNKS), ((flac.CUESHEET, b"1"), (flac.COMMENT, b"2"))).of_part(0)
+def test_marks_of_the_whole_are_left_out_of_an_excerpt():
+    comments = tuple((name.upper(), value) for name, value in TEXT.items())
+    application = (2, b"appldata")
+    whole = Tags(comments, chunks=tuple(CHUNKS), blocks=((flac.CUESHEET, b"1"), application))
+    tags = whole.of_part(0, 100, RATE)
     assert [name for name, _ in tags.chunks] == [b"bext", b"iXML"]
-    assert tags.blocks == ((flac.COMMENT, b"2"),) and tags.text == TEXT
+    assert tags.blocks == (application,) and tags.text == TEXT
 
 
 def test_an_excerpt_begins_later_in_the_day(tmp_path):
@@ -124,8 +120,8 @@ def test_an_excerpt_begins_later_in_the_day(tmp_path):
         return bytes(338) + reference.to_bytes(8, "little") + bytes(256)
 
     tags = Tags(chunks=((b"bext", bext(2**32 - 1)), (b"iXML", b"<a/>")))
-    assert tags.of_part(96000).chunks == ((b"bext", bext(2**32 + 95999)), (b"iXML", b"<a/>"))
-    assert Tags(chunks=((b"bext", b"short"),)).of_part(1).chunks == ((b"bext", b"short"),)
+    assert tags.of_part(96000, 100, 48000).chunks == ((b"bext", bext(2**32 + 95999)), (b"iXML", b"<a/>"))
+    assert Tags(chunks=((b"bext", b"short"),)).of_part(1, 1, 48000).chunks == ((b"bext", b"short"),)
 
 
 @pytest.mark.parametrize("target", ["wav", "rf64", "flac", "ogg", "opus", "mp3", "aiff", "caf"])
@@ -145,23 +141,23 @@ def test_text_goes_from_format_to_format(tmp_path, source, target):
             assert after[name] == before[name]
 
 
-COMMENT = flac.comment_block([("TITLE", "a"), ("TITLE", "twice"), ("MY_OWN", "tag")])
 CUES = (flac.CUESHEET, bytes(395) + b"\1" + bytes(8) + b"\xff" + bytes(27))  # nothing but a lead-out
+SAID = Description((("TITLE", "a"), ("TITLE", "twice"), ("My_own", "tag")))
 
 
-@pytest.mark.parametrize("blocks", [(COMMENT, flac.picture_block(PNG, "image/png")), (COMMENT, CUES, (2, b"appldata"))])
-def test_the_blocks_of_a_flac_are_carried_byte_for_byte(tmp_path, blocks):
+@pytest.mark.parametrize(("pictures", "others"), [((Picture(PNG, "image/png"),), ()), ((), (CUES, (2, b"appldata")))])
+def test_what_a_flac_says_and_its_other_blocks_are_carried(tmp_path, pictures, others):
     soundfile.write(tmp_path / "plain.flac", noise(60000), RATE)
     with open(tmp_path / "plain.flac", "rb") as source, open(tmp_path / "in.flac", "wb") as target:
-        flac.rewrite(source, target, blocks)
+        flac.rewrite(source, target, replace(SAID, pictures=pictures), others)
     copy(tmp_path / "in.flac", tmp_path / "out.flac")
     with open(tmp_path / "out.flac", "rb") as file:
-        assert flac.read_blocks(file) == blocks
+        assert flac.read(file) == (replace(SAID, pictures=pictures), others)
     np.testing.assert_array_equal(soundfile.read(tmp_path / "out.flac")[0], soundfile.read(tmp_path / "plain.flac")[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.flac", "out.flac", "plain.flac"]
-    if CUES not in blocks:  # FFmpeg wants a track in a cue sheet
+    if CUES not in others:  # FFmpeg wants a track in a cue sheet
         with av.open(str(tmp_path / "out.flac")) as container:
-            assert container.metadata["MY_OWN"] == "tag"
+            assert container.metadata["My_own"] == "tag"
             (picture,) = container.streams.video
             assert bytes(next(container.demux(picture))) == PNG
 
@@ -210,6 +206,99 @@ def test_cover_chapters_and_text_of_an_m4a_go_into_a_flac(tmp_path):
         assert len(container.streams.video) == 1
         assert [chapter["metadata"]["title"] for chapter in container.chapters()] == ["one", "two"]
     assert soundfile.info(tmp_path / "out.flac").frames == probe(path).frames
+
+
+CUE = [
+    (b"cue ", struct.pack("<I", 2) + struct.pack("<II4sIII", 7, 0, b"data", 0, 0, 1600) + CUE_2),
+    (b"LIST", b"adtl" + chunk(b"labl", struct.pack("<I", 7) + b"Intro\0") + chunk(b"labl", b"\2\0\0\0M\xfcll\0")),
+]
+
+
+def test_cue_points_become_chapters_and_chapters_cue_points(tmp_path):
+    (tmp_path / "in.wav").write_bytes(wav(after=CUE, samples=bytes(2 * 32000)))
+    chapters = (Chapter(0.1, 0.5, "Intro"), Chapter(0.5, 2.0, "Müll"))
+    assert read_tags(tmp_path / "in.wav").chapters == chapters
+    copy(tmp_path / "in.wav", tmp_path / "a.flac", "flac")
+    assert tagged_files.chapters(tmp_path / "a.flac") == [(0.1, 0.5, "Intro"), (0.5, 2.0, "Müll")]
+    copy(tmp_path / "a.flac", tmp_path / "out.wav", "wav")
+    assert tagged_files.chapters(tmp_path / "out.wav") == [(0.1, 0.5, "Intro"), (0.5, 2.0, "Müll")]
+    assert dict(chunks_of(tmp_path / "out.wav"))[b"cue "][12:16] == b"data"
+
+
+@pytest.mark.parametrize("source", [".mp3", ".m4a", ".opus", ".ogg", ".flac"])
+def test_a_wav_says_what_any_format_says(tmp_path, source):
+    more = {"comment": "Zeile", "podcast_url": "http://x"}
+    path = tagged_files.make(tmp_path / f"in{source}", tagged_files.TEXT | more)
+    tags = copy(path, tmp_path / "out.wav", "wav")
+    said = read_tags(tmp_path / "out.wav")
+    assert said.fields == tags.fields and len(said.pictures) == 1
+    assert [chapter.title for chapter in said.chapters] == [title for *_, title in tagged_files.CHAPTERS]
+    seen = tagged_files.text(tmp_path / "out.wav")
+    assert seen["title"] == tagged_files.TEXT["title"]
+    assert [row[::2] for row in tagged_files.chapters(tmp_path / "out.wav")] == [
+        row[::2] for row in tagged_files.CHAPTERS
+    ]
+    assert tagged_files.pictures(tmp_path / "out.wav") == tagged_files.pictures(path)
+
+
+@pytest.mark.parametrize("target", ["wav", "flac", "ogg", "opus", "mp3"])
+def test_an_excerpt_has_the_chapters_that_lie_in_it(tmp_path, target):
+    path = tagged_files.make(tmp_path / "in.flac")
+    tags = read_tags(path).of_part(36000, 48000, 48000)
+    with open_reader(path) as reader:
+        kind = output_format(reader.info, target)
+        with AtomicWriter(tmp_path / f"out.{target}", 48000, 1, kind, tags=tags, frames=48000) as writer:
+            reader.seek(36000)
+            writer.write(reader.read(48000))
+    rows = [(start, title) for start, _, title in tagged_files.chapters(tmp_path / f"out.{target}")]
+    assert rows == [(0.0, "Main – Ж"), (0.5, "Outro")]
+    assert tags.of_part(0, 100, 48000).chapters[0].end_s == 100 / 48000
+    assert len(read_tags(path).of_part(0, 24000, 48000).chapters) == 1
+
+
+def bext_2(loudness, version=2):
+    head = b"a description".ljust(346, b"\0") + struct.pack("<H", version) + b"u" * 64
+    return head + struct.pack("<5h", *loudness) + bytes(180) + b"A=PCM\r\n"
+
+
+def test_the_loudness_of_a_broadcast_chunk_becomes_unknown():
+    measured = Tags(chunks=((b"bext", bext_2((-2300, 800, -100, -1500, -2000))), (b"iXML", b"<a/>")))
+    unknown = ((b"bext", bext_2((0x7FFF,) * 5)), (b"iXML", b"<a/>"))
+    assert measured.without_measurements().chunks == unknown
+    older = Tags(chunks=((b"bext", bext_2((0,) * 5, version=1)),))
+    assert older.without_measurements() == older
+
+
+def test_gains_go_and_the_rest_stays():
+    said = (
+        ("TITLE", "a"),
+        ("REPLAYGAIN_TRACK_GAIN", "+4 dB"),
+        ("r128_track_gain", "1024"),
+        ("PODCAST_URL", "http://x"),
+    )
+    assert Tags(said).without_measurements() == Tags((said[0], said[3]))
+
+
+def test_what_has_no_place_is_named():
+    pictures, chapters = (Picture(PNG, "image/png"),) * 2, tuple(Chapter(float(k)) for k in range(3))
+    full = Tags((("TITLE", "a"), ("MOOD", "b")), pictures, chapters, tuple(CHUNKS), (CUES,))
+    assert full.left_out("AU") == (
+        "2 text tags, 2 pictures, 3 chapters, bext, iXML, smpl, a cue sheet not carried over: no place in AU"
+    )
+    assert full.left_out("AIFF").startswith("1 text tag, 2 pictures, 3 chapters, bext")
+    assert full.left_out("FLAC") == "bext, iXML, smpl not carried over: no place in FLAC"
+    assert full.left_out("WAV") == "a cue sheet not carried over: no place in WAV"
+    assert Tags((("MOOD", "b"),), pictures, chapters).left_out("OGG") is None
+
+
+@pytest.mark.parametrize("target", ["au", "w64", "aiff", "caf"])
+def test_formats_with_little_place_take_what_libsndfile_writes(tmp_path, target):
+    path = tagged_files.make(tmp_path / "in.flac", {"title": "a", "genre": "b", "mood": "c"})
+    copy(path, tmp_path / "out", target)
+    with soundfile.SoundFile(tmp_path / "out") as file:
+        found = file.copy_metadata()
+    wanted = {"au": {}, "w64": {}, "aiff": {"title": "a"}, "caf": {"title": "a", "genre": "b"}}
+    assert found == wanted[target]
 
 
 def test_no_tags(tmp_path):
