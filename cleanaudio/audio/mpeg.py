@@ -52,6 +52,8 @@ class Scan:
 
     Parameters
     ----------
+    head : int
+        Bytes of the ID3 tags that it begins with.
     start : int
         Offset of the first frame, the Xing tag's where there is one.
     first : Header
@@ -69,6 +71,7 @@ class Scan:
         Places between them where there is neither a frame nor a tag, as it stands where files were joined.
     """
 
+    head: int
     start: int
     first: Header
     frames: int
@@ -90,7 +93,7 @@ class Scan:
     def mended_head(self, file: BinaryIO) -> bytes:
         """Return a beginning of the file whose Xing tag tells the truth about the runs that are to follow."""
         file.seek(0)
-        return file.read(self.start) + self._honest_tag(file)
+        return file.read(self.head) + self._honest_tag(file)
 
     def _honest_tag(self, file: BinaryIO) -> bytes:
         flags_at = _tag_at(self.tag)
@@ -112,8 +115,8 @@ class Scan:
 
 def scan(file: BinaryIO, size: int) -> Scan | None:
     """Walk the frames of an MPEG audio file; None where there are none that follow each other."""
-    start = after_id3(file, size)
-    steps = _frames(file, start, size)
+    head = after_id3(file, size)
+    steps = _frames(file, head, size)
     first = next(steps, None)
     if first is None:
         return None
@@ -140,14 +143,14 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
         length += following.length
     runs.append((run, end))
     bit_rate = round(8 * length * header.rate / (frames * header.samples)) if frames else header.bit_rate
-    return Scan(offset, header, frames, bit_rate, tag if flags_at else b"", promised, tuple(runs), damaged)
+    return Scan(head, offset, header, frames, bit_rate, tag if flags_at else b"", promised, tuple(runs), damaged)
 
 
 def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header]]:
     """Offsets and headers of the frames; what lies between them is skipped, a cut last one left out."""
     table = _table()
     base, buffer = position, b""
-    kind = None  # version, layer and rate, which stay the same in all frames
+    kind = mono = None  # version, layer and rate, and whether there is one channel: the same in all frames
     while position + _HEADER <= size:
         at = position - base
         if not 0 <= at <= len(buffer) - _HEADER:
@@ -157,12 +160,17 @@ def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Hea
                 return
         key = _key(buffer, at)
         header = table.get(key) if buffer[at] == 0xFF else None
-        if header is not None and (kind is None or key & 0xFE0C == kind):
+        one = buffer[at + 3] >> 6 == 3
+        if header is not None and (kind is None or key & 0xFE0C == kind) and (mono is None or one == mono):
             end = position + header.length
             if end > size:
                 return
-            if kind is not None or _follows(file, end, size, key):
-                kind = key & 0xFE0C
+            tagged = False
+            if kind is None:
+                file.seek(position)
+                tagged = _tag_at(file.read(header.length)) > 0
+            if mono is not None or _follows(file, end, size, key, None if tagged else one):
+                kind, mono = key & 0xFE0C, None if tagged else one
                 yield position, header
                 position = end
                 continue
@@ -170,15 +178,16 @@ def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Hea
         position = base + following if following >= 0 else base + len(buffer)
 
 
-def _follows(file: BinaryIO, position: int, size: int, key: int) -> bool:
-    """Whether a second frame of the same kind stands where the first one ends."""
+def _follows(file: BinaryIO, position: int, size: int, key: int, mono: bool | None) -> bool:
+    """Whether a second frame of the same kind, and of as many channels if that matters, stands where one ends."""
     if position == size:
         return True
     file.seek(position)
     head = file.read(_HEADER)
     if head[:3] == b"TAG":
         return True
-    return len(head) == _HEADER and head[0] == 0xFF and _key(head) in _table() and (_key(head) ^ key) & 0xFE0C == 0
+    alike = len(head) == _HEADER and head[0] == 0xFF and _key(head) in _table() and (_key(head) ^ key) & 0xFE0C == 0
+    return alike and (mono is None or mono == (head[3] >> 6 == 3))
 
 
 def after_id3(file: BinaryIO, size: int) -> int:

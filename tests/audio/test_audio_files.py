@@ -270,6 +270,18 @@ def test_rubbish_between_mp3_frames_is_got_over(put, mp3):
     assert probe(path).warnings == ("damaged places: 1; what follows them is read without a gap",)
 
 
+@pytest.mark.parametrize("frame", [0, 1, 7])
+def test_an_mp3_frame_that_claims_other_channels_is_passed_over(tmp_path, frame):
+    soundfile.write(tmp_path / "take.mp3", noise(4000, 1), RATE, format="MP3")
+    whole = (tmp_path / "take.mp3").read_bytes()
+    offsets = [position for position, _ in mpeg._frames(io.BytesIO(whole), 0, len(whole))]
+    spoiled = bytearray(whole)
+    spoiled[offsets[frame] + 3] &= 0x3F  # stereo
+    (tmp_path / "take.mp3").write_bytes(spoiled)
+    info, samples = probe(tmp_path / "take.mp3"), read_all(tmp_path / "take.mp3")
+    assert info.channels == 1 and samples.shape == (1, info.frames) and abs(info.frames - 4000) <= 3 * 576
+
+
 def test_a_tag_between_joined_mp3_is_no_damage(put, mp3):
     assert not probe(put(without_tag(mp3) + b"TAG".ljust(128, b"\0") + without_tag(mp3))).warnings
 
