@@ -226,8 +226,9 @@ class Result:
     def _keep_original(self) -> tuple[Gained, int]:
         """Put what was recorded in the output's place: the file itself where it is to be in no way another."""
         info, target = self._info, self._target
-        changed = self.take.stretch is not None or self.wanted.loudness is not None or len(self.job.inputs) > 1
-        if changed or info.warnings or (target.format, target.subtype) != (info.format, info.subtype):
+        changed = self.take.stretch is not None or self.wanted.loudness is not None or info.warnings
+        alike = isinstance(self.original, Untouched) and (target.format, target.subtype) == (info.format, info.subtype)
+        if changed or not alike:
             return self._write(self.original)
 
         def settle(finished: Path, gain: float) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -119,6 +120,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # which tests under nohup ignore
         env={**environment, "OMP_NUM_THREADS": "1"},
     )
     try:
