@@ -156,7 +156,7 @@ def _frames(tag: bytes) -> Iterator[_Frame]:
     if flags & 0x80 and version < 4:
         body = body.replace(b"\xff\0", b"\xff")
     if flags & 0x40 and version > 2 and len(body) >= 4:
-        body = body[_size(body[:4], 4) :] if version == 4 else body[4 + int.from_bytes(body[:4]) :]
+        body = body[synchsafe(body[:4]) :] if version == 4 else body[4 + int.from_bytes(body[:4]) :]
     yield from _inner(body, version)
 
 
@@ -177,8 +177,11 @@ def _inner(body: bytes, version: int) -> Iterator[_Frame]:
 
 
 def _size(field: bytes, version: int) -> int:
-    if version < 4:
-        return int.from_bytes(field)
+    return synchsafe(field) if version == 4 else int.from_bytes(field)
+
+
+def synchsafe(field: bytes) -> int:
+    """Return a number of seven bits a byte, as sizes are written."""
     return sum((byte & 0x7F) << 7 * (len(field) - 1 - place) for place, byte in enumerate(field))
 
 
@@ -332,9 +335,7 @@ def _text_frames(name: str, value: str) -> list[_Frame]:
         return [_frame("USLT", _described("", value, b"und"))]
     if name in _FRAMES:
         return [_frame(_FRAMES[name], _text(value))]
-    if name != "DATE":
-        return [_frame("TXXX", _described(name, value))]
-    match = _DATE.match(value)
+    match = _DATE.match(value) if name == "DATE" else None
     if match is None:
         return [_frame("TXXX", _described(name, value))]
     year, month, day, hour, minute = match.groups()

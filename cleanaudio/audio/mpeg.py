@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import BinaryIO
 
+from cleanaudio.audio import id3
+
 _V1_L3 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
 _V1_L2 = (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384)
 _V1_L1 = (0, *range(32, 449, 32))
@@ -160,7 +162,7 @@ def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Hea
                 return
         key = _key(buffer, at)
         header = table.get(key) if buffer[at] == 0xFF else None
-        one = buffer[at + 3] >> 6 == 3
+        one = _mono(buffer, at)
         if header is not None and (kind is None or key & 0xFE0C == kind) and (mono is None or one == mono):
             end = position + header.length
             if end > size:
@@ -187,7 +189,7 @@ def _follows(file: BinaryIO, position: int, size: int, key: int, mono: bool | No
     if head[:3] == b"TAG":
         return True
     alike = len(head) == _HEADER and head[0] == 0xFF and _key(head) in _table() and (_key(head) ^ key) & 0xFE0C == 0
-    return alike and (mono is None or mono == (head[3] >> 6 == 3))
+    return alike and (mono is None or mono == _mono(head))
 
 
 def after_id3(file: BinaryIO, size: int) -> int:
@@ -205,16 +207,19 @@ def id3_length(head: bytes) -> int:
     """Return the bytes of the ID3v2 tag that begins with these ten, 0 where there is none."""
     if len(head) < 10 or head[:3] != b"ID3" or any(byte & 0x80 for byte in head[6:10]):
         return 0
-    length = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
-    return length + 10 + (10 if head[5] & 0x10 else 0)
+    return id3.synchsafe(head[6:10]) + 10 + (10 if head[5] & 0x10 else 0)
 
 
 def _key(head: bytes | bytearray, at: int = 0) -> int:
     return head[at + 1] << 8 | head[at + 2]
 
 
+def _mono(head: bytes | bytearray, at: int = 0) -> bool:
+    return head[at + 3] >> 6 == 3
+
+
 def _side_information(head: bytes | bytearray) -> int:
-    mono = head[3] >> 6 == 3
+    mono = _mono(head)
     first_version = head[1] >> 3 & 3 == 3
     return (17 if mono else 32) if first_version else (9 if mono else 17)
 

@@ -7,11 +7,9 @@ keeps within the network's reach what the classical rule gave up.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cleanaudio.backends import chain, registry
 from cleanaudio.backends.interface import ChannelMode, Processor, Setup
@@ -19,11 +17,34 @@ from cleanaudio.backends.spec import parse
 from cleanaudio.errors import ModelError, RecipeError
 from cleanaudio.spatial.stream import Series
 
-Audio = NDArray[np.float32]
 
-
+@dataclass(frozen=True)
 class Front:
-    """A front for recordings of one rate and channel count.
+    """What stands before a network; by default nothing.
+
+    Parameters
+    ----------
+    chain : Chain, optional
+    hashes : mapping
+        What decides its samples, by role.
+    libraries : tuple of str
+        Distributions whose version does.
+    """
+
+    chain: chain.Chain | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
+
+    def before(self, processor: Processor) -> Processor:
+        """Return the front and a network's processor in one."""
+        return processor if self.chain is None else Series([self.chain.open(), processor])
+
+
+NO_FRONT = Front()
+
+
+def resolve(spec: str, setup: Setup) -> chain.Chain:
+    """Return the chain of a front for recordings of one rate and channel count.
 
     Parameters
     ----------
@@ -31,43 +52,24 @@ class Front:
     setup : Setup
         ``setup.rate`` is the network's.
 
-    Attributes
-    ----------
-    mark : str
-        What decides its samples.
-    libraries : tuple of str
-        Distributions whose version does.
-
     Raises
     ------
     RecipeError
         Not a spec, or one of other than classical backends that need no first pass.
     """
-
-    def __init__(self, spec: str, setup: Setup) -> None:
-        terms = parse(spec)
-        for term in terms:
-            if registry.get(term.name).kind != "classical":
-                raise RecipeError(f"{term.name} cannot stand before a network", remedy="name classical backends")
-        mode: ChannelMode = "linked" if setup.linked else "independent"
-        self._chain = chain.resolve(chain.Settings(terms, channels=mode), replace(setup, profile=None))
-        if self._chain.needs_analysis:
-            raise RecipeError(f"{spec} must hear the whole recording first, which a front cannot")
-        revisions = {link.term.name: link.backend.revision for link in self._chain.links}
-        self.mark = ", ".join([spec, *(f"{name} revision {number}" for name, number in revisions.items())])
-        self.libraries = tuple(sorted({name for link in self._chain.links for name in link.resolved.libraries}))
-
-    def open(self) -> Processor:
-        """Return a fresh processor of the front alone."""
-        return self._chain.open()
-
-    def before(self, processor: Processor) -> Processor:
-        """Return the front and a network's processor in one."""
-        return Series([self.open(), processor])
+    terms = parse(spec)
+    for term in terms:
+        if registry.get(term.name).kind != "classical":
+            raise RecipeError(f"{term.name} cannot stand before a network", remedy="name classical backends")
+    mode: ChannelMode = "linked" if setup.linked else "independent"
+    found = chain.resolve(chain.Settings(terms, channels=mode), replace(setup, profile=None))
+    if found.needs_analysis:
+        raise RecipeError(f"{spec} must hear the whole recording first, which a front cannot")
+    return found
 
 
-def wanted(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front | None:
-    """Return the front that a network brings along, where it has one and needs it.
+def wanted(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front:
+    """Return the front that a network brings along, nothing where it has none or does not need it.
 
     Live, where delays add up, and behind another backend it does without.
 
@@ -87,8 +89,12 @@ def wanted(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front | No
         It names a front that cannot be.
     """
     if not spec or setup.live or setup.cleaned:
-        return None
+        return NO_FRONT
     try:
-        return Front(spec, replace(setup, rate=rate))
+        found = resolve(spec, replace(setup, rate=rate))
     except RecipeError as error:
         raise ModelError(f"it names a front that cannot be: {error.message}", path=origin) from error
+    revisions = {link.term.name: link.backend.revision for link in found.links}
+    mark = ", ".join([spec, *(f"{name} revision {number}" for name, number in revisions.items())])
+    libraries = {name for link in found.links for name in link.resolved.libraries}
+    return Front(found, {"front": mark}, tuple(sorted(libraries)))

@@ -29,7 +29,7 @@ from typing import Protocol, cast
 from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
 from cleanaudio.backends.blocks import Finite
-from cleanaudio.backends.front import Front, wanted
+from cleanaudio.backends.front import NO_FRONT, Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract
@@ -123,7 +123,7 @@ class Onnx(Backend):
             latency=model.contract.latency,
             options=complete,
             hashes=model.hashes,
-            libraries=("numpy", "onnxruntime", *(model.front.libraries if model.front else ())),
+            libraries=("numpy", "onnxruntime", *model.front.libraries),
             model=argument,
         )
 
@@ -133,8 +133,7 @@ class Onnx(Backend):
         model = self._load(resolved.model, setup, resolved.options)
         if model.hashes != resolved.hashes:
             raise replaced(resolved.model)
-        processor = model.contract.open(setup)
-        return Finite(processor if model.front is None else model.front.before(processor))
+        return Finite(model.front.before(model.contract.open(setup)))
 
     def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> _Loaded:
         paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma
@@ -153,8 +152,7 @@ class Onnx(Backend):
         if contract == "dtln" and len(sessions) == 2:
             return _Loaded(DtlnContract(sessions[0], sessions[1], rate, hop, delay), hashes)
         front = wanted(card.text("front"), setup, rate, card.origin)
-        if front is not None:
-            hashes["front"] = front.mark
+        hashes |= front.hashes
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
             return _Loaded(FrameContract(sessions[0], rate, hop, name, delay), hashes, front)
@@ -173,7 +171,7 @@ class _Loaded:
 
     contract: Contract
     hashes: dict[str, str]
-    front: Front | None = None
+    front: Front = NO_FRONT
 
 
 class _Card:

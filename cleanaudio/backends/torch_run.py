@@ -109,8 +109,8 @@ class Torch(Backend):
             rate=contract.rate,
             latency=contract.latency,
             options=complete,
-            hashes={"checkpoint": digest} | ({"front": front.mark} if front else {}),
-            libraries=("numpy", "torch", *(front.libraries if front else ())),
+            hashes={"checkpoint": digest, **front.hashes},
+            libraries=("numpy", "torch", *front.libraries),
             run=argument,
         )
 
@@ -120,12 +120,11 @@ class Torch(Backend):
         contract, front, digest = self._load(resolved.run, setup, resolved.options)
         if digest != resolved.hashes["checkpoint"]:
             raise replaced(resolved.run)
-        processor = contract.open(setup)
-        return Finite(processor if front is None else front.before(processor))
+        return Finite(front.before(contract.open(setup)))
 
     def _load(
         self, argument: str, setup: Setup, options: Mapping[str, Value]
-    ) -> tuple[FrameContract | CausalContract | WaveformContract, Front | None, str]:
+    ) -> tuple[FrameContract | CausalContract | WaveformContract, Front, str]:
         from cleanaudio.networks.frames import FrameNetwork
 
         path = Path(argument) / f"{options['checkpoint']}.safetensors"

@@ -46,7 +46,7 @@ class FolderLock:
             descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if self._is_current(descriptor):
+                if is_current(descriptor, self._path):
                     os.ftruncate(descriptor, 0)
                     os.write(descriptor, b"%d\n" % os.getpid())
                     self._descriptor = descriptor
@@ -62,7 +62,7 @@ class FolderLock:
             return
         descriptor, self._descriptor = self._descriptor, None
         try:
-            if self._is_current(descriptor):
+            if is_current(descriptor, self._path):
                 os.unlink(self._path)
         except OSError as error:
             raise OutputError(f"the lock cannot be removed: {error.strerror}", path=self._path) from error
@@ -89,12 +89,6 @@ class FolderLock:
                 remedy="choose another folder with -o, or mend its permissions",
             ) from error
 
-    def _is_current(self, descriptor: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(descriptor), os.stat(self._path))
-        except FileNotFoundError:
-            return False
-
     def _explain(self, error: OSError, descriptor: int) -> OutputError:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
@@ -109,3 +103,11 @@ class FolderLock:
             path=self.folder,
             remedy="choose a folder on another file system with -o",
         )
+
+
+def is_current(descriptor: int, path: str | os.PathLike[str]) -> bool:
+    """Whether an open file is still the one of this name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False

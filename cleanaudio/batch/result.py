@@ -249,8 +249,8 @@ class Result:
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
             removed = stack.enter_context(self._writer(self.job.residual)) if self.job.residual else None
+            # The last one in is the first to get its name.
             output = stack.enter_context(self._writer(self.job.output, self._keeps_samples(processor)))
-            # the last one in is the first to get its name
             level = self._levelled(processor, stack)
             for block, cleaned in walk(self.take, level):
                 before = self.original.process(block)

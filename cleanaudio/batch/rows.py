@@ -19,6 +19,7 @@ from types import TracebackType
 
 from cleanaudio.batch.csvfile import line_of, missing_end, open_text, records
 from cleanaudio.batch.history import RowIndex, log_columns
+from cleanaudio.batch.lock import is_current
 from cleanaudio.batch.outcome import Done, Failed, Outcome
 from cleanaudio.errors import OutputError
 
@@ -208,18 +209,12 @@ class RowWriter:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             status = os.fstat(self._descriptor)
             ordinary = stat.S_ISREG(status.st_mode)
-            if not ordinary or self._is_current(status):
+            if not ordinary or is_current(self._descriptor, self.path):
                 if not self._header:
                     self._begin(status.st_size if ordinary else 0)
                 if self._header:
                     return os.fstat(self._descriptor).st_size if ordinary else 0
             self.close()
-
-    def _is_current(self, status: os.stat_result) -> bool:
-        try:
-            return os.path.samestat(status, os.stat(self.path))
-        except FileNotFoundError:
-            return False
 
     def _begin(self, size: int) -> None:
         """See that the file begins with our columns and ends with a whole line; one that lacks some is replaced."""

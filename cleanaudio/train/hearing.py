@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.front import Front
+from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
 
 Signals = NDArray[np.float32]
@@ -25,5 +25,5 @@ def heard(spec: str, rate: int, noisy: Signals) -> Signals:
     """
     if not spec or not len(noisy):
         return noisy
-    processor = Front(spec, Setup(rate, len(noisy), linked=False)).open()
+    processor = front.resolve(spec, Setup(rate, len(noisy), linked=False)).open()
     return np.concatenate([processor.process(noisy), processor.flush()], axis=1)

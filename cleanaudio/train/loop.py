@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from cleanaudio.backends.front import Front
+from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
@@ -83,7 +83,7 @@ class Trainer:
                 f"{config.network} works at {self.network.rate} Hz, the config mixes at {config.mix.rate}"
             )
         if config.front:
-            Front(config.front, Setup(config.mix.rate, 1))  # which looks whether it can be
+            front.resolve(config.front, Setup(config.mix.rate, 1))  # which looks whether it can be
         if config.target == "spectrum" and not hasattr(self.network, "spectra"):
             raise RecipeError(f"{config.network} does not work on spectra", remedy='use target = "signal"')
         if config.target not in ("signal", "spectrum") and not hasattr(self.network, "mask"):
