@@ -80,10 +80,13 @@ class _Recursion:
     def __init__(self, smoothing: float, hop_s: float, estimator: Estimator | None) -> None:
         self._keep, self._estimator = per_frame(smoothing, hop_s), estimator
 
-    def __call__(self, powers: Power, noise: Power, gamma: Power, clean: Power | None) -> tuple[Power, Power]:
-        """Return ξ (frames, bins) and the clean power of the last frame, given that of the frame before the first."""
+    def __call__(self, clean: Power | None, powers: Power, noise: Power, gamma: Power) -> tuple[Power, Power]:
+        """Return ξ (frames, …, bins) and the clean power of the last frame, given that of the frame before the first.
+
+        Axes between frames and bins are recursions of their own: two that run together cost little more than one.
+        """
         if clean is None:
-            clean = np.maximum(powers[0] - noise[0], 0)
+            clean = _guess(powers[0], noise[0])
         scale = self._keep / noise
         xi = gamma - 1
         np.maximum(xi, 0, out=xi)
@@ -103,6 +106,11 @@ class _Recursion:
             np.multiply(gain, gain, out=clean)
             clean *= power
         return xi, clean
+
+
+def _guess(power: Power, noise: Power) -> Power:
+    """Return the clean power of a frame that no other came before."""
+    return np.maximum(power - noise, 0)
 
 
 class DecisionDirected:
@@ -132,7 +140,7 @@ class DecisionDirected:
         gamma = posterior(powers, noise)
         if not len(gamma):
             return gamma, gamma
-        xi, self._clean = self._recursion(powers, noise, gamma, self._clean)
+        xi, self._clean = self._recursion(self._clean, powers, noise, gamma)
         return gamma, xi
 
     def flush(self) -> Decided:
@@ -187,11 +195,15 @@ class Noncausal:
         self._powers.pop(count)
         self._noise.pop(count)
         gamma = posterior(powers, noise)
-        xi, self._clean = self._recursion(powers[:count], noise[:count], gamma[:count], self._clean)
-        back, _ = self._recursion(powers[::-1], noise[::-1], gamma[::-1], None)
-        xi += back[::-1][:count]
-        xi *= np.float32(0.5)
-        return gamma[:count], xi
+        past = _guess(powers[0], noise[0]) if self._clean is None else self._clean
+        future = _guess(powers[-1], noise[-1])
+        if seen > count:
+            _, future = self._recursion(future, *(rows[: count - 1 : -1] for rows in (powers, noise, gamma)))
+        both = (np.stack([rows[:count], rows[count - 1 :: -1]], axis=1) for rows in (powers, noise, gamma))
+        xi, (self._clean, _) = self._recursion(np.stack([past, future]), *both)
+        mean = xi[:, 0] + xi[::-1, 1]
+        mean *= np.float32(0.5)
+        return gamma[:count], mean
 
 
 def _joined(decided: list[Decided]) -> Decided:

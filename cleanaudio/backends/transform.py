@@ -11,6 +11,9 @@ from cleanaudio.audio.stft import Istft, Stft, synthesis_window
 
 Spectra = NDArray[np.complex64]
 
+_AT_ONCE = 64
+"""Frames that are worked on together: what they need stays in the processor's cache."""
+
 
 class Transform(Protocol):
     """What turns noisy spectra into clean ones, frame by frame, with a state.
@@ -73,7 +76,10 @@ class SpectralProcessor:
     def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take (channels, n), return (channels, m)."""
         self._taken += block.shape[1]
-        return self._give(self._istft.push(self._transform(self._stft.push(block))))
+        step = _AT_ONCE * self._hop
+        pieces = (block[:, at : at + step] for at in range(0, max(1, block.shape[1]), step))
+        done = [self._istft.push(self._transform(self._stft.push(piece))) for piece in pieces]
+        return self._give(done[0] if len(done) == 1 else np.concatenate(done, axis=1))
 
     def flush(self) -> NDArray[np.float32]:
         """Return the frames that are still owed."""
