@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from os import PathLike
 
 import numpy as np
@@ -11,8 +12,16 @@ from cleanaudio.audio.files import open_reader
 from cleanaudio.errors import InputError
 
 
-def read_whole(path: str | PathLike[str]) -> tuple[NDArray[np.float32], int]:
+def read_whole(
+    path: str | PathLike[str], warn: Callable[[str], None] = lambda text: None
+) -> tuple[NDArray[np.float32], int]:
     """Return the samples of a recording, (channels, frames), and its rate in Hz.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    warn : callable, optional
+        Told what is odd about the file, such as an end that is missing.
 
     Raises
     ------
@@ -23,6 +32,8 @@ def read_whole(path: str | PathLike[str]) -> tuple[NDArray[np.float32], int]:
         blocks = list(reader.blocks())
         if not blocks:
             raise InputError("holds no samples", path=path)
+        for warning in reader.info.warnings:
+            warn(warning)
         if reader.repaired:
             raise InputError(f"holds {reader.repaired} samples that are not numbers", path=path)
         return np.concatenate(blocks, axis=1), reader.info.rate

@@ -25,8 +25,28 @@ def line_of(cells: Sequence[str]) -> bytes:
         return text.encode("utf-8", "backslashreplace")
 
 
+class TableLost(OutputError):
+    """A table could not be written to its end; what the run did until then stands."""
+
+
+def check_place(path: Path, header: Sequence[str]) -> None:
+    """Make sure that a table replaces nothing but an older one of its kind.
+
+    Raises
+    ------
+    OutputError
+        Something else is there.
+    """
+    try:
+        taken = path.is_file() and path.stat().st_size > 0 and columns_of(path)[:1] != [*header[:1]]
+    except OSError:
+        return  # opening it will say what is wrong
+    if taken:
+        raise OutputError("exists, and is no table of this kind", path=path, remedy="choose another name, or move it")
+
+
 class CsvFile:
-    """A table that is written row by row, in place of what was there; each row is in the file at once.
+    """A table that is written row by row, in place of an older one; each row is in the file at once.
 
     Parameters
     ----------
@@ -41,21 +61,19 @@ class CsvFile:
 
     def __init__(self, path: Path, header: Sequence[str]) -> None:
         self._path = path
+        check_place(path, header)
         try:
             self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
         except OSError as error:
-            raise self._problem(error) from None
+            raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
         self.write(header)
-
-    def _problem(self, error: OSError) -> OutputError:
-        return OutputError(f"cannot be written: {error.strerror}", path=self._path)
 
     def write(self, cells: Sequence[str]) -> None:
         """Write a row."""
         try:
             self._file.write(line_of(cells))
         except OSError as error:
-            raise self._problem(error) from None
+            raise TableLost(f"cannot be written: {error.strerror}", path=self._path) from None
 
     def __enter__(self) -> CsvFile:
         return self

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.files import open_reader
 from cleanaudio.batch.outcome import quarantine
 from cleanaudio.batch.take import Take
-from cleanaudio.metrics.interface import Measured
+from cleanaudio.metrics.interface import Measured, NotMeasurable
 from cleanaudio.metrics.score import score
 from cleanaudio.report import gate as gates
 from cleanaudio.report.scores import number
@@ -122,6 +122,8 @@ class Judge:
         return self.target
 
     def _measure(self, finished: Path, gain: float) -> dict[str, Measured]:
+        if not self.take.frames:
+            return dict.fromkeys(self.judging.keys, NotMeasurable("holds no samples"))
         with open_reader(finished) as reader:
             rate = reader.info.rate
             cleaned = Take(reader)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from cleanaudio.batch.csvfile import line_of
+from cleanaudio.batch.csvfile import check_place, line_of
 from cleanaudio.batch.mixing import MixJob
 from cleanaudio.batch.outcome import Done, Failed, Outcome
 from cleanaudio.errors import OutputError
@@ -35,6 +35,8 @@ class MixManifest:
     """
 
     def __init__(self, path: Path, overwrite: bool) -> None:
+        if overwrite:
+            check_place(path, COLUMNS)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "wb" if overwrite else "xb", buffering=0)  # noqa: SIM115
@@ -71,7 +73,8 @@ def row_of(outcome: Outcome) -> dict[str, str | int | float | None]:
     row: dict[str, str | int | float | None] = {"clean": job.label}
     if isinstance(job, MixJob):
         noise, snr_db = job.variant.noise.label, job.variant.snr_db
-        row |= {"noisy": os.path.abspath(job.output), "noise": noise, "snr_db": snr_db}
+        noisy = None if job.output == Path() else os.path.abspath(job.output)
+        row |= {"noisy": noisy, "noise": noise, "snr_db": snr_db}
     if isinstance(outcome, Done):
         row |= {name: value for name, value in outcome.fields.items() if name in COLUMNS}
         return row | {"status": "done", "notes": "; ".join(outcome.notes) or None}

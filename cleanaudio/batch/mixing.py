@@ -78,6 +78,8 @@ class MixRequest:
 class MixPolicy(OutputPolicy):
     """Outputs are called as their :class:`Variant` says."""
 
+    apart = "rename one of the recordings or noises, or name the folder that they are in"
+
     def target(self, source: Source, number: int) -> Path:
         """Return the output of a source."""
         variant = source.meta["variant"]
@@ -127,12 +129,18 @@ def plan_mixes(
     for step in plan(remembered(), policy, recipe_hash="", now=now):
         source = waiting.popleft()
         if isinstance(step, Job) and isinstance(source, Source):
-            variant = source.meta["variant"]
-            assert isinstance(variant, Variant)
-            yield MixJob(**{one.name: getattr(step, one.name) for one in fields(Job)}, variant=variant)
+            yield _mix_job(step, source)
+        elif isinstance(step, Failed) and isinstance(source, Source):
+            yield replace(step, job=_mix_job(step.job, source))
         else:
             assert not isinstance(step, Job)
             yield step
+
+
+def _mix_job(job: Job, source: Source) -> MixJob:
+    variant = source.meta["variant"]
+    assert isinstance(variant, Variant)
+    return MixJob(**{one.name: getattr(job, one.name) for one in fields(Job)}, variant=variant)
 
 
 def mix_file(request: MixRequest, job: Job) -> Outcome:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.errors import InputError, RecipeError
 
@@ -24,20 +26,20 @@ class Side:
 
     def __init__(self, what: str, sources: Iterable[Source]) -> None:
         self.what = what
-        self._by_place: dict[PurePath, list[Path]] = {}
-        self._by_stem: dict[str, list[Path]] = {}
-        self._all: list[Path] = []
+        self._by_place: dict[PurePath, list[Source]] = {}
+        self._by_stem: dict[str, list[Source]] = {}
+        self._all: list[Source] = []
         for source in sources:
-            self._all.append(source.path)
-            self._by_place.setdefault(source.relative.with_suffix(""), []).append(source.path)
-            self._by_stem.setdefault(source.path.stem, []).append(source.path)
+            self._all.append(source)
+            self._by_place.setdefault(source.relative.with_suffix(""), []).append(source)
+            self._by_stem.setdefault(source.path.stem, []).append(source)
         self._used: set[Path] = set()
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def partner(self, place: PurePath, alone: bool) -> Path:
-        """Return the partner of a file.
+    def partner(self, place: PurePath, alone: bool, unique: bool) -> Path:
+        """Return the partner of a file: the one in the same place of the tree, or else of the same name.
 
         Parameters
         ----------
@@ -45,6 +47,8 @@ class Side:
             Relative path without suffix.
         alone : bool
             There is one file on the other side: a lone file here is its partner, whatever it is called.
+        unique : bool
+            No other file over there has this name: it will do, though it lies in another folder.
 
         Raises
         ------
@@ -58,13 +62,20 @@ class Side:
         if not found:
             raise InputError(f"no {self.what} file of the name {place.name}", remedy="see --match")
         if len(found) > 1:
-            raise InputError(f"{len(found)} {self.what} files of the name {place.name}: {found[0]}, {found[1]} …")
-        self._used.add(found[0])
-        return found[0]
+            paths = f"{found[0].path}, {found[1].path} …"
+            raise InputError(f"{len(found)} {self.what} files of the name {place.name}: {paths}")
+        there = found[0].relative
+        if not (alone or unique or there.with_suffix("") == place) and len(place.parts) > 1 and len(there.parts) > 1:
+            raise InputError(
+                f"no {self.what} file in the place of {place.as_posix()}, and {found[0].path} may be another's",
+                remedy="give both sides the same folders",
+            )
+        self._used.add(found[0].path)
+        return found[0].path
 
     def unused(self) -> list[Path]:
         """Return the files that were nobody's partner."""
-        return [path for path in self._all if path not in self._used]
+        return [source.path for source in self._all if source.path not in self._used]
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,7 @@ class Trial:
     system : str
         Who enhanced it.
     name : str
-        The stem that its partners share.
+        Its place in the tree, without suffix, under which the partners and other systems' files are found.
     enhanced : Path
     reference, noisy : Path or None
     """
@@ -99,7 +110,8 @@ def pair(
     sources : iterable of Source
     reference, noisy : Side or None
     match : str
-        How the enhanced files are called, from the partners' ``{stem}``: ``{stem}_clean``.
+        How the enhanced files are called, from the partners' ``{stem}``: ``{stem}_clean``; ``*`` stands for anything,
+        so that ``{stem}_snr*`` compares several with one.
 
     Raises
     ------
@@ -108,42 +120,42 @@ def pair(
     """
     pattern = _pattern(match)
     sources = list(sources)
-    for source in sources:
-        hit = pattern.fullmatch(source.path.stem)
+    hits = [pattern.fullmatch(source.path.stem) for source in sources]
+    places = [source.relative.parent / (hit["stem"] if hit else "") for source, hit in zip(sources, hits, strict=True)]
+    names = Counter(place.name for place in set(places))
+    for source, hit, place in zip(sources, hits, places, strict=True):
         if hit is None:
             yield Problem(source.label, InputError(f"its name is not of the form {match}", path=source.label))
             continue
-        place = source.relative.parent / hit["stem"]
+        alone, unique = len(sources) == 1, names[place.name] == 1
         try:
-            partners = [None if side is None else side.partner(place, len(sources) == 1) for side in (reference, noisy)]
+            partners = [None if side is None else side.partner(place, alone, unique) for side in (reference, noisy)]
         except InputError as error:
             error.path = source.label
             yield Problem(source.label, error)
             continue
-        yield Trial(system, hit["stem"], source.path, *partners)
+        name = source.relative.with_suffix("") if "*" in match else place
+        yield Trial(system, name.as_posix(), source.path, *partners)
 
 
 def _pattern(match: str) -> re.Pattern[str]:
     before, stem, after = match.partition("{stem}")
     if not stem or "{stem}" in after:
         raise RecipeError(f"--match {match!r} must hold {{stem}} once", remedy='such as "{stem}_clean"')
-    return re.compile(f"{re.escape(before)}(?P<stem>.+){re.escape(after)}", re.DOTALL)
+    start, end = (re.escape(part).replace(r"\*", ".*") for part in (before, after))
+    return re.compile(f"{start}(?P<stem>.+){end}", re.DOTALL)
 
 
-def groups(manifest: Path, column: str) -> Mapping[str, str]:
-    """Read which group each recording belongs to.
+class Groups:
+    """Which group each recording belongs to, as a table says.
 
     Parameters
     ----------
     manifest : Path
-        A CSV file with a header. A row speaks of the recordings whose stem stands in one of its cells, with or
-        without folder and suffix.
+        A CSV file with a header. A row speaks of the recordings that its cells name: by a path, of which the last
+        folders may be left out, or by a bare name.
     column : str
-
-    Returns
-    -------
-    mapping
-        Stem to group.
+        Where the group stands.
 
     Raises
     ------
@@ -152,17 +164,40 @@ def groups(manifest: Path, column: str) -> Mapping[str, str]:
     RecipeError
         It has no such column.
     """
-    try:
-        with open(manifest, newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            if column not in (rows.fieldnames or ()):
-                columns = ", ".join(rows.fieldnames or ()) or "none"
-                raise RecipeError(f"{manifest} has no column {column!r}", remedy=f"its columns: {columns}")
-            found: dict[str, str] = {}
-            for row in rows:
-                for name, cell in row.items():
-                    if name != column and isinstance(cell, str) and cell:
-                        found.setdefault(PurePath(cell).stem, row[column])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot be read: {error}", path=manifest) from None
-    return found
+
+    def __init__(self, manifest: Path, column: str) -> None:
+        self._paths: dict[PurePath, set[str]] = {}
+        self._bare: dict[PurePath, set[str]] = {}
+        try:
+            with open(manifest, newline="", encoding="utf-8-sig") as file:
+                rows = csv.DictReader(file)
+                if column not in (rows.fieldnames or ()):
+                    columns = ", ".join(rows.fieldnames or ()) or "none"
+                    raise RecipeError(f"{manifest} has no column {column!r}", remedy=f"its columns: {columns}")
+                for row in rows:
+                    for name, cell in row.items():
+                        if name != column and isinstance(cell, str) and cell:
+                            self._add(cell, row[column])
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"cannot be read: {error}", path=manifest) from None
+
+    def _add(self, cell: str, group: str) -> None:
+        path = PurePath(cell)
+        audio = path.suffix.lower() in AUDIO_SUFFIXES
+        if not audio and len(path.parts) == 1:
+            self._bare.setdefault(path, set()).add(group)  # a number, a voice's name, or a recording's
+            return
+        parts = (path.with_suffix("") if audio else path).parts
+        for start in range(len(parts)):
+            self._paths.setdefault(PurePath(*parts[start:]), set()).add(group)
+
+    def of(self, trial: Trial) -> str | None:
+        """Return the group of a recording; None where no row, or more than one group, speaks of it."""
+        name = PurePath(trial.name)
+        for place in (name.with_name(trial.enhanced.stem), name):
+            for known in (self._paths, self._bare):
+                for candidate in dict.fromkeys([place, PurePath(place.name)]):
+                    found = known.get(candidate, set())
+                    if len(found) == 1:
+                        return next(iter(found))
+        return None

@@ -133,7 +133,7 @@ class _Planner:
                 raise OutputError(
                     f"{self._owner(place)} has the same output {target}",
                     path=job.label,
-                    remedy='set them apart with --name, for instance "{parent}-{name}{suffix}.{ext}"',
+                    remedy=self._policy.apart,
                 )
             self._owners.append(job.number)
 

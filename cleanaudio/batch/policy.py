@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
-from typing import Literal
+from typing import ClassVar, Literal
 
 from cleanaudio.audio.formats import says_another_format
 from cleanaudio.batch.source import Source
@@ -52,6 +52,9 @@ class OutputPolicy:
     RecipeError
         If the template or the suffix makes no sense, or neither or both of `folder` and `file` are given.
     """
+
+    apart: ClassVar[str] = 'set them apart with --name, for instance "{parent}-{name}{suffix}.{ext}"'
+    """What to do about two inputs with one output."""
 
     folder: Path | None = None
     file: Path | None = None

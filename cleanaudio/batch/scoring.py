@@ -16,7 +16,7 @@ from cleanaudio.batch.pairs import Trial
 from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics import dnsmos
 from cleanaudio.metrics.interface import Measured
-from cleanaudio.metrics.score import score
+from cleanaudio.metrics.score import line_up, measure
 
 Audio = NDArray[np.float32]
 
@@ -64,14 +64,16 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
     dnsmos.use_threads(threads)
     trial, started = job.trial, time.perf_counter()
     try:
-        enhanced, rate = read_whole(trial.enhanced)
         notes: list[str] = []
+        enhanced, rate = read_whole(trial.enhanced, notes.append)
         others = {
             what: _at_rate(what, path, rate, notes)
             for what, path in (("reference", trial.reference), ("noisy", trial.noisy))
             if path is not None
         }
-        measured = score(enhanced, rate, metrics=metrics, align=align, **others)
+        lined_up = line_up(enhanced, rate, align=align, **others)
+        measured = measure(lined_up, metrics)
+        notes += lined_up.notes
     except CleanAudioError as error:
         if error.path is None:
             error.path = job.label
@@ -87,7 +89,7 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
 
 
 def _at_rate(what: str, path: Path, rate: int, notes: list[str]) -> Audio:
-    audio, own = read_whole(path)
+    audio, own = read_whole(path, lambda warning: notes.append(f"{what}: {warning}"))
     if own == rate:
         return audio
     notes.append(f"{what} resampled from {own} to {rate} Hz")

@@ -61,7 +61,8 @@ class Take:
 
     def read(self, start: int, frames: int) -> Audio:
         """Return a piece of it, (channels, frames)."""
-        return np.concatenate(list(self._blocks(start, frames)), axis=1)
+        nothing = np.zeros((self.reader.info.channels, 0), np.float32)
+        return np.concatenate([nothing, *self._blocks(start, frames)], axis=1)
 
     def _blocks(self, start: int, left: int) -> Iterator[Audio]:
         self.reader.seek(self.start + start)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import typer
 
 import cleanaudio
+from cleanaudio.batch.csvfile import TableLost
 from cleanaudio.cli import (
     backends,
     beamform,
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "--debug" in arguments:
             raise
         complain(error)
-        return Exit.USAGE
+        return Exit.SOME_FAILED if isinstance(error, TableLost) else Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except OSError as error:

@@ -35,7 +35,6 @@ class Batch:
     min_age_s: float
     allow_empty: bool
     quiet: bool
-    debug: bool
     columns: tuple[str, ...] = ()
     quarantines: bool = False
     residual: bool = False
@@ -88,7 +87,6 @@ class Batch:
             min_age_s=values.duration(shared.min_age),
             allow_empty=shared.allow_empty,
             quiet=shared.quiet,
-            debug=shared.debug,
             columns=(*columns, *(LEVELS if shared.level else ()), *(shared.judging.columns if shared.judging else ())),
             quarantines=shared.if_fails is options.IfFails.QUARANTINE,
             residual=residual,

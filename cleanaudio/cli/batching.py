@@ -236,10 +236,6 @@ class _Reporter:
         if self._progress is not None:
             self._progress.advance(summary)
         tell(outcome, self._batch.quiet)
-        if self._batch.debug and isinstance(outcome, Failed) and outcome.error.__cause__ is not None:
-            import traceback
-
-            traceback.print_exception(outcome.error.__cause__, file=sys.stderr)
 
 
 def tell(outcome: Outcome, quiet: bool) -> None:

@@ -39,5 +39,19 @@ def say(text: str) -> None:
 
 
 def complain(error: CleanAudioError) -> None:
-    """Write an error to stderr."""
+    """Write an error to stderr, with ``--debug`` what caused it too."""
     say(f"cleanaudio: {error.describe()}")
+    if _debug and error.__cause__ is not None:
+        import traceback
+
+        say("".join(traceback.format_exception(error.__cause__)).rstrip())
+
+
+_debug = False
+
+
+def show_causes(wanted: bool) -> bool:
+    """Say whether :func:`complain` shows tracebacks: the callback of ``--debug``."""
+    global _debug
+    _debug = wanted
+    return wanted

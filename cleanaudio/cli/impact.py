@@ -9,7 +9,8 @@ import typer
 
 from cleanaudio.cli import mix_options, options
 from cleanaudio.cli.mix_options import Level
-from cleanaudio.errors import BackendUnavailable, RecipeError
+from cleanaudio.cli.pictures import check_picture
+from cleanaudio.errors import RecipeError
 
 _ASR = "Recognition"
 
@@ -86,10 +87,7 @@ def impact(
     from cleanaudio.impact.study import SNRS_DB, Study
 
     if plot is not None:
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError:
-            raise BackendUnavailable("--plot", "plots") from None
+        check_picture("--plot", plot)
     study = Study(
         noise=tuple((source.path, source.label) for source in all_noise(noise, recursive)),
         backends=_decided(backend or []),
@@ -99,7 +97,7 @@ def impact(
         asr_command=asr_command,
     )
     look_ahead(study)
-    studying = Studying(study, manifest, csv=output, table=table, plot=plot, json=json_, quiet=quiet, debug=debug)
+    studying = Studying(study, manifest, csv=output, table=table, plot=plot, json=json_, quiet=quiet)
     code = studying.run(jobs, allow_empty)
     if code:
         raise typer.Exit(code)

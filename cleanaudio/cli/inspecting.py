@@ -17,9 +17,10 @@ from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
 from cleanaudio.cli.console import say, stdout
+from cleanaudio.cli.pictures import check_picture
 from cleanaudio.cli.progress import Progress
 from cleanaudio.cli.recordings import counter, recordings
-from cleanaudio.errors import BackendUnavailable, RecipeError
+from cleanaudio.errors import RecipeError
 from cleanaudio.report.inspection import ITEMS, exchanged_against
 from cleanaudio.report.scores import text
 
@@ -50,8 +51,8 @@ class Inspecting:
         Nothing to inspect.
     BackendUnavailable
         Pictures are asked for and matplotlib is not there.
-    FormatError
-        The suffix of ``compare`` is not one of a picture.
+    FormatError, OutputError
+        ``compare`` cannot be a picture.
     """
 
     def __init__(
@@ -67,7 +68,10 @@ class Inspecting:
     ) -> None:
         if not inputs:
             raise RecipeError("nothing to inspect", remedy="name files or folders, or - for stdin")
-        _check_pictures(plot, compare)
+        if plot is not None:
+            check_picture("--plot")
+        if compare is not None:
+            check_picture("--compare", compare)
         self._inputs, self._recursive, self._csv, self._json = inputs, recursive, csv, json
         self._plot, self._compare, self._quiet = plot, compare, quiet
         self._done: list[Inspected] = []
@@ -95,10 +99,10 @@ class Inspecting:
             summary = run(steps, partial(partial, inspect_file), workers(jobs), None, on_outcome)
             self._done.sort(key=lambda one: one.job.number)
             code = exit_code(summary, allow_empty)
-            if self._compare is not None and self._done:
-                self._draw_comparison(self._compare)
         if self._done and not self._json:
             _show(self._done)
+        if self._compare is not None and self._done:
+            self._draw_comparison(self._compare)
         if not self._quiet and summary.total > 1:
             say_summary(summary)
         return code
@@ -133,17 +137,6 @@ class Inspecting:
         for one in others:
             if exchanged_against(one.found.info.path, first.found.info.path) and not self._quiet:
                 say(f"cleanaudio: {one.job.label}: note: left and right are exchanged against {first.job.label}")
-
-
-def _check_pictures(plot: Path | None, compare: Path | None) -> None:
-    if plot is None and compare is None:
-        return
-    try:
-        from cleanaudio.report.plots import check_suffix
-    except ImportError:
-        raise BackendUnavailable("--compare" if plot is None else "--plot", "plots") from None
-    if compare is not None:
-        check_suffix(compare)
 
 
 def _comparable(steps: list[Job | Skipped | Failed]) -> list[Job | Skipped | Failed]:

@@ -19,9 +19,10 @@ from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
 from cleanaudio.cli.console import say, stdout
+from cleanaudio.cli.pictures import check_picture
 from cleanaudio.cli.progress import Progress
 from cleanaudio.cli.recordings import counter, recordings
-from cleanaudio.errors import BackendUnavailable, RecipeError
+from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.doa import mirror_axis, mirrored
 
 _COLUMNS = ("input", "status", "time_s", "azimuth_deg", "elevation_deg", "score", "level_db", "notes")
@@ -166,13 +167,10 @@ class Locating:
 
 def _is_picture(path: Path) -> bool:
     """Return whether a name is that of a picture rather than of a folder."""
-    try:
-        from cleanaudio.report.plots import check_suffix
-    except ImportError:
-        raise BackendUnavailable("--plot", "plots") from None
     if not path.suffix or path.is_dir():
+        check_picture("--plot")
         return False
-    check_suffix(path)
+    check_picture("--plot", path)
     return True
 
 

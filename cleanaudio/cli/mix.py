@@ -80,7 +80,6 @@ def mix(
         manifest=manifest or output / "manifest.csv",
         json=json_,
         quiet=quiet,
-        debug=debug,
         allow_empty=allow_empty,
     )
     sources = partial(find, clean, recursive, output)

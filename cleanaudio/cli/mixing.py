@@ -35,7 +35,7 @@ class Mixing:
     folder : Path
         Where the noisy recordings go.
     manifest : Path
-    json, quiet, debug, allow_empty : bool
+    json, quiet, allow_empty : bool
     """
 
     def __init__(
@@ -46,11 +46,10 @@ class Mixing:
         manifest: Path,
         json: bool,
         quiet: bool,
-        debug: bool,
         allow_empty: bool,
     ) -> None:
         self._request, self._folder, self._manifest = request, folder, manifest
-        self._json, self._quiet, self._debug, self._allow_empty = json, quiet, debug, allow_empty
+        self._json, self._quiet, self._allow_empty = json, quiet, allow_empty
 
     def run(
         self,
@@ -93,6 +92,8 @@ class Mixing:
             except OutputError as error:  # the manifest itself cannot be written
                 complain(error)
                 return Exit.SOME_FAILED
+        if not summary.total:
+            self._manifest.unlink(missing_ok=True)  # an empty one would be in the next run's way
         if not self._quiet:
             say_summary(summary)
         return exit_code(summary, self._allow_empty)
@@ -102,10 +103,6 @@ class Mixing:
             print(json.dumps(row_of(outcome), ensure_ascii=True), flush=True)
         if isinstance(outcome, Failed):
             complain(outcome.error)
-            if self._debug and outcome.error.__cause__ is not None:
-                import traceback
-
-                say("".join(traceback.format_exception(outcome.error.__cause__)))
         elif isinstance(outcome, Done) and not self._quiet:
             for note in outcome.notes:
                 say(f"cleanaudio: {outcome.job.output}: note: {note}")

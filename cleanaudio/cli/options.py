@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanaudio.cli import config, values
+from cleanaudio.cli.console import show_causes
 from cleanaudio.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -200,7 +201,10 @@ Jobs = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="One JSON line a file on stdout.", rich_help_panel=RUN)]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan, do nothing.", rich_help_panel=RUN)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUN)]
-Debug = Annotated[bool, typer.Option("--debug", help="Tracebacks where something breaks.", rich_help_panel=RUN)]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", help="Tracebacks where something breaks.", callback=show_causes, rich_help_panel=RUN),
+]
 Config = Annotated[
     Path | None,
     typer.Option("--config", is_eager=True, callback=_configure, help="Options from a TOML file.", rich_help_panel=RUN),
@@ -242,8 +246,10 @@ def judging(score: bool, gate: str | None, missing: GateMissing | None, if_fails
     from cleanaudio.batch.judge import Judging
     from cleanaudio.metrics import registry
 
-    if parsed is not None and parsed.needs_reference:
-        raise RecipeError("this gate needs clean references", remedy="use --gate blind here, or cleanaudio score")
+    if parsed is not None:
+        if parsed.needs_reference:
+            raise RecipeError("this gate needs clean references", remedy="use --gate blind here, or cleanaudio score")
+        parsed.check(frozenset({"noisy"}), of_runs=True)
     usual = [key for _, keys in registry.select(None, frozenset({"noisy"})) for key in keys] if score else []
     keys = dict.fromkeys([*usual, *(parsed.keys if parsed else ())])
     return Judging(tuple(keys), parsed, if_fails.value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,8 @@ import typer
 from cleanaudio.cli import options, values
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
-from cleanaudio.errors import BackendUnavailable, CleanAudioError, OutputError, RecipeError
+from cleanaudio.cli.pictures import check_picture
+from cleanaudio.errors import CleanAudioError, OutputError, RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
@@ -51,9 +52,14 @@ def profile_noise(
         stretch = (values.seconds(start or "0"), None if end is None else values.seconds(end))
         if stretch[1] is not None and stretch[1] <= stretch[0]:
             raise RecipeError("--to lies before --from")
-    prints, failed = _measure_all(list(inputs or ()), recursive, stretch, all_)
+    if plot is not None:
+        check_picture("--plot", plot)
+    prints, errors = _measure_all(tuple(inputs or ()), recursive, stretch, all_, quiet)
     if not prints:
-        raise typer.Exit(Exit.SOME_FAILED if failed else Exit.NOTHING_MATCHED)
+        from cleanaudio.batch.source import NothingFound
+
+        empty = all(isinstance(error, NothingFound) for error in errors)
+        raise typer.Exit(Exit.NOTHING_MATCHED if empty else Exit.SOME_FAILED)
     profile = average(prints)
     if str(output) == "-":
         print(json.dumps(profile.to_dict()))
@@ -62,56 +68,53 @@ def profile_noise(
     if not quiet:
         _show(prints, to_stdout=str(output) != "-")
     if plot is not None:
-        _plot(profile, plot)
-    if failed:
+        from cleanaudio.report.plots import plot_profile
+
+        plot_profile(profile, plot)
+    if errors:
         raise typer.Exit(Exit.SOME_FAILED)
 
 
 def _measure_all(
-    inputs: list[str], recursive: bool, stretch: tuple[float, float | None] | None, everything: bool
-) -> tuple[list[NoiseProfile], int]:
+    inputs: tuple[str, ...],
+    recursive: bool,
+    stretch: tuple[float, float | None] | None,
+    everything: bool,
+    quiet: bool,
+) -> tuple[list[NoiseProfile], list[CleanAudioError]]:
     from cleanaudio.audio.files import open_reader
     from cleanaudio.backends.profile import measure, measure_quiet
+    from cleanaudio.batch.source import Problem, Source
     from cleanaudio.batch.take import Take
-
-    prints, failed = [], 0
-    for source in _sources(inputs, recursive):
-        try:
-            if isinstance(source, CleanAudioError):
-                raise source
-            with open_reader(source) as reader:
-                take = Take(reader, stretch)
-                rate, blocks = reader.info.rate, take.blocks()
-                if stretch is None and not everything:
-                    prints.append(measure_quiet(blocks, rate, source=str(source)))
-                else:
-                    prints.append(measure(blocks, rate, source=str(source), start_s=take.start / rate))
-        except CleanAudioError as error:
-            if error.path is None and not isinstance(source, CleanAudioError):
-                error.path = str(source)
-            complain(error)
-            failed += 1
-    return prints, failed
-
-
-def _sources(inputs: list[str], recursive: bool) -> Iterator[Path | CleanAudioError]:
-    import sys
-    import tempfile
-
-    from cleanaudio.audio.formats import AUDIO_SUFFIXES
-    from cleanaudio.batch.inputs import expand
-    from cleanaudio.batch.source import Source
+    from cleanaudio.cli.recordings import recordings
 
     if not inputs:
         raise RecipeError("nothing to measure", remedy="name a recording")
-    if inputs == ["-"]:
-        from cleanaudio.audio.spool import spool
-
-        with tempfile.TemporaryDirectory(prefix="cleanaudio-") as room:
-            yield spool(sys.stdin.buffer, room)
-        return
-    for item in expand(inputs, recursive=recursive, suffixes=AUDIO_SUFFIXES, stdin=sys.stdin.buffer):
-        yield item.path if isinstance(item, Source) else item.error
+    prints: list[NoiseProfile] = []
+    errors: list[CleanAudioError] = []
+    with ExitStack() as stack:
+        for source in recordings(inputs, recursive, stack)():
+            try:
+                if isinstance(source, Problem):
+                    raise source.error
+                with open_reader(source.path) as reader:
+                    take = Take(reader, stretch)
+                    rate, blocks = reader.info.rate, take.blocks()
+                    if stretch is None and not everything:
+                        prints.append(measure_quiet(blocks, rate, source=source.label))
+                    else:
+                        prints.append(measure(blocks, rate, source=source.label, start_s=take.start / rate))
+                    notes = [*reader.info.warnings]
+                    if reader.repaired:
+                        notes.append(f"{reader.repaired} samples that are not numbers were taken for silence")
+                for note in () if quiet else notes:
+                    say(f"cleanaudio: {source.label}: note: {note}")
+            except CleanAudioError as error:
+                if error.path is None or (isinstance(source, Source) and error.path == source.path):
+                    error.path = source.label
+                complain(error)
+                errors.append(error)
+    return prints, errors
 
 
 def _show(prints: list[NoiseProfile], to_stdout: bool) -> None:
@@ -145,11 +148,3 @@ def _steadiness(profile: NoiseProfile) -> str:
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
     return f"{int(minutes)}:{rest:04.1f}"
-
-
-def _plot(profile: NoiseProfile, path: Path) -> None:
-    try:
-        from cleanaudio.report.plots import plot_profile
-    except ImportError:
-        raise BackendUnavailable("--plot", "plots") from None
-    plot_profile(profile, path)

@@ -26,7 +26,7 @@ def show(scores: Sequence[Score], sums: Sequence[Aggregate], gate: Gate | None) 
     gate : Gate or None
     """
     systems = list(dict.fromkeys(score.system for score in scores))
-    stdout().print(_one(scores[0]) if len(scores) == 1 else _sums(sums, systems))
+    stdout().print(_one(scores[0]) if len(scores) == 1 else _sums(scores, sums, systems))
     if len(systems) > 1:
         stdout().print(f"\nΔ is against {systems[0]}; * lies outside its 95 % interval.", markup=False)
     if gate is not None:
@@ -47,7 +47,7 @@ def _one(score: Score) -> Table:
     return table
 
 
-def _sums(sums: Sequence[Aggregate], systems: Sequence[str]) -> Table:
+def _sums(scores: Sequence[Score], sums: Sequence[Aggregate], systems: Sequence[str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -63,8 +63,19 @@ def _sums(sums: Sequence[Aggregate], systems: Sequence[str]) -> Table:
         for key in dict.fromkeys(one.key for one in sums):
             cells = [one for one in sums if one.key == key and one.group == group]
             if any(one.summary.count for one in cells):
-                table.add_row(key, *(cell for one in cells for cell in _cells(one, systems)))
+                table.add_row(_called(key, cells), *(cell for one in cells for cell in _cells(one, systems)))
+            elif group is None:
+                why = next(text(score.measured[key], 3) for score in scores if key in score.measured)
+                table.add_row(key, Text(why, style="dim"))
     return table
+
+
+def _called(key: str, cells: Sequence[Aggregate]) -> str:
+    """Return a number's name, and of how many files it is the mean where it is not of all."""
+    counts = dict.fromkeys((one.summary.count, one.summary.count + one.summary.missing) for one in cells)
+    if all(count == every for count, every in counts):
+        return key
+    return f"{key} ({', '.join(f'{count} of {every}' for count, every in counts)})"
 
 
 def _cells(one: Aggregate, systems: Sequence[str]) -> list[str]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
-from cleanaudio.batch.pairs import Side, Trial, groups, pair
+from cleanaudio.batch.pairs import Groups, Side, Trial, pair
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
 from cleanaudio.batch.source import Problem, Source
@@ -112,29 +112,36 @@ class Scoring:
         self.gate = gate
         self._metrics = self._wanted(metrics)
         self._groups = groups
+        self._systems: dict[int, str] = {}  # of the files that have no partner
         self.scores: list[Score] = []
         self.sums: list[Aggregate] = []
 
     def _wanted(self, metrics: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """Add the gate's numbers to those asked for; None is all that the sides allow."""
+        given = self._sides.given
+        for metric, keys in registry.select(metrics or (), given):
+            for what in sorted(metric.needs - given):
+                raise RecipeError(f"{keys[0]} needs the {what} side", remedy=f"give --{what}")
         if self.gate is None:
             return metrics
+        self.gate.check(given, of_runs=False)
         usual = [metric.name for metric, _ in registry.select(None, self._sides.given)]
         return tuple(dict.fromkeys([*(usual if metrics is None else metrics), *self.gate.keys]))
 
     def run(self, jobs: int | None, allow_empty: bool) -> int:
         """Score everything; return the exit code."""
-        group_of = {} if self._groups is None else groups(*self._groups)
+        known = None if self._groups is None else Groups(*self._groups)
         reference, noisy = self._side("reference"), self._side("noisy")
         steps = list(self._steps(reference, noisy))
-        keys = ["lag_ms", *(key for _, some in registry.select(self._metrics, self._sides.given) for key in some)]
+        chosen = registry.select(self._metrics, self._sides.given)
+        keys = list(dict.fromkeys(["lag_ms", *(key for _, some in chosen for key in some)]))
         with ExitStack() as stack:
             gated = self.gate is not None
             table = None if self._csv is None else stack.enter_context(CsvFile(self._csv, columns(keys, gated)))
             progress = stack.enter_context(Progress(lambda: len(steps), shown=not self._quiet and not self._json))
 
             def on_outcome(outcome: Outcome, summary: Summary) -> None:
-                score = self._score(outcome, group_of)
+                score = self._score(outcome, known)
                 self.scores.append(score)
                 progress.advance(summary)
                 if table is not None:
@@ -162,7 +169,8 @@ class Scoring:
         return Side(what, found)
 
     def _expand(self, inputs: Sequence[str]) -> Iterator[Source | Problem]:
-        return expand(inputs, recursive=self._sides.recursive, suffixes=AUDIO_SUFFIXES)
+        stdin = None if sys.stdin is None else sys.stdin.buffer
+        return expand(inputs, recursive=self._sides.recursive, suffixes=AUDIO_SUFFIXES, stdin=stdin)
 
     def _steps(self, reference: Side | None, noisy: Side | None) -> Iterator[Job | Skipped | Failed]:
         number = 0
@@ -172,15 +180,20 @@ class Scoring:
                 if isinstance(item, Trial):
                     yield ScoreJob.of(number, item)
                 else:
+                    self._systems[number] = system
                     yield Failed(Job(number, (), Path(), item.label), item.error)
                 number += 1
 
-    def _score(self, outcome: Outcome, group_of: Any) -> Score:
+    def _score(self, outcome: Outcome, known: Groups | None) -> Score:
+        job = outcome.job
         if not isinstance(outcome, Scored):
             assert isinstance(outcome, Failed)
-            return Score("", Path(outcome.job.label).stem, outcome.job.label, error=outcome.error.describe())
-        assert isinstance(outcome.job, ScoreJob)
-        trial = outcome.job.trial
+            trial = job.trial if isinstance(job, ScoreJob) else None
+            system = self._systems[job.number] if trial is None else trial.system
+            name = Path(job.label).stem if trial is None else trial.name
+            return Score(system, name, job.label, error=outcome.error.describe())
+        assert isinstance(job, ScoreJob)
+        trial = job.trial
         return Score(
             trial.system,
             trial.name,
@@ -188,7 +201,7 @@ class Scoring:
             None if trial.reference is None else str(trial.reference),
             None if trial.noisy is None else str(trial.noisy),
             outcome.measured,
-            group_of.get(trial.name),
+            None if known is None else known.of(trial),
             None if self.gate is None else gates.evaluate(self.gate, outcome.measured),
             outcome.notes,
         )
@@ -211,9 +224,7 @@ class Scoring:
 
     def _sum_up(self) -> None:
         order = list(self._sides.by_system())
-        self.scores.sort(
-            key=lambda score: (order.index(score.system) if score.system in order else len(order), score.name)
-        )
+        self.scores.sort(key=lambda score: (order.index(score.system), score.name, score.enhanced))
         good = [score for score in self.scores if not score.error]
         self.sums = aggregate(good, keys_of(good), self._groups is not None)
         if self._json:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -62,7 +61,7 @@ class Studying:
     manifest : Path
     csv, table, plot : Path or None
         Where findings, table and picture go.
-    json, quiet, debug : bool
+    json, quiet : bool
     """
 
     def __init__(
@@ -75,11 +74,10 @@ class Studying:
         plot: Path | None,
         json: bool,
         quiet: bool,
-        debug: bool = False,
     ) -> None:
         self._study, self._manifest = study, manifest
         self._csv, self._table, self._plot = csv, table, plot
-        self._json, self._quiet, self._debug = json, quiet, debug
+        self._json, self._quiet = json, quiet
 
     def run(self, jobs: int | None, allow_empty: bool) -> int:
         """Study everything; return the exit code."""
@@ -92,12 +90,12 @@ class Studying:
 
             def on_outcome(outcome: Outcome, summary: Summary) -> None:
                 found = _findings(outcome)
+                if isinstance(outcome, Failed):
+                    complain(outcome.error)
                 for finding in found:
                     if rows is not None:
                         rows.write(row_of(finding))
                     self._tell(finding)
-                if self._debug and isinstance(outcome, Failed) and outcome.error.__cause__ is not None:
-                    say("".join(traceback.format_exception(outcome.error.__cause__)))
                 findings.extend(found)
                 progress.advance(summary)
 
@@ -138,7 +136,7 @@ class Studying:
     def _tell(self, finding: Finding) -> None:
         if self._json:
             print(json.dumps(as_dict(finding), ensure_ascii=True), flush=True)
-        if finding.error:
+        if finding.error and finding.system:  # one without is of the recording as a whole, and has been told
             at = "" if finding.snr_db is None else f"{finding.audio}, {finding.system} at {finding.snr_db:g} dB: "
             say(f"cleanaudio: {at}{finding.error}")
 

@@ -121,13 +121,13 @@ def summarise(values: Iterable[Value], seed: int = 0) -> Summary:
     return Summary(len(known), missing, float(known.mean()), float(median), float(p5), low, high)
 
 
-def paired_difference(system: Mapping[str, Value], baseline: Mapping[str, Value], seed: int = 0) -> Difference:
+def paired_difference(system: Mapping[Any, Value], baseline: Mapping[Any, Value], seed: int = 0) -> Difference:
     """Return how a system differs from a baseline over the files that both were measured on.
 
     Parameters
     ----------
     system, baseline : mapping
-        File to value of one metric.
+        Recording to value of one metric.
     seed : int
     """
     pairs = [(finite(system[name]), finite(baseline[name])) for name in system if name in baseline]

@@ -165,6 +165,7 @@ COMPOSITE = Metric(
     low=1.0,
     high=5.0,
     extra="pesq",
+    modules=("pesq",),
     summary="predicted listeners' scores: signal, background, overall",
 )
 LLR = single(

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.metrics import mel
-from cleanaudio.metrics.interface import Computed, Metric, Signals, Vector
+from cleanaudio.metrics.interface import Computed, Metric, NotMeasurable, Signals, Vector
 from cleanaudio.metrics.onnx_cut import cut, nodes
 
 RATE = 16000
@@ -202,7 +202,10 @@ def _p808_features(audio: Vector, starts: list[int]) -> list[NDArray[np.float32]
 
 
 def _compute(signals: Signals) -> Computed:
-    scores = mos(signals.mono("enhanced", RATE))
+    signal = signals.mono("enhanced", RATE)
+    if not len(signal):
+        return dict.fromkeys(DNSMOS.keys, NotMeasurable("too short"))
+    scores = mos(signal)
     return {f"dnsmos_{scale}": getattr(scores, scale) for scale in ("sig", "bak", "ovrl", "p808")}
 
 
@@ -214,5 +217,6 @@ DNSMOS = Metric(
     low=1.0,
     high=5.0,
     extra="metrics",
+    modules=("onnxruntime", "speechmos"),
     summary="predicted listeners' scores: speech, background, overall (P.835) and P.808",
 )

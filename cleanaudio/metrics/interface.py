@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,8 @@ class Metric:
         Range of the numbers.
     extra : str, optional
         The pip extra that it needs.
+    modules : tuple of str
+        What it imports of that.
     summary : str
         One line for tables.
     """
@@ -164,11 +167,17 @@ class Metric:
     low: float = -math.inf
     high: float = math.inf
     extra: str | None = None
+    modules: tuple[str, ...] = ()
     summary: str = ""
 
     def __call__(self, signals: Signals) -> dict[str, Measured]:
         """Measure; the answer of the same metric on the same signals is kept."""
         return dict(signals.derived(("metric", self.name), lambda: self._measure(signals)))
+
+    @property
+    def installed(self) -> bool:
+        """Whether what it imports is there."""
+        return all(find_spec(module) is not None for module in self.modules)
 
     def _measure(self, signals: Signals) -> dict[str, Measured]:
         for what in ("enhanced", *sorted(self.needs)):

@@ -47,7 +47,9 @@ def _pesq(signals: Signals, rate: int, mode: str) -> Measured:
 
 def _metric(name: str, compute, low: float, high: float, summary: str) -> Metric:
     needs = frozenset({"reference"})
-    return single(name, compute, needs=needs, unit="MOS", low=low, high=high, extra="pesq", summary=summary)
+    return single(
+        name, compute, needs=needs, unit="MOS", low=low, high=high, extra="pesq", modules=("pesq",), summary=summary
+    )
 
 
 PESQ_WB = _metric("pesq_wb", wide_band, 1.04, 4.65, "predicted listeners' score, wide band (16 kHz)")

@@ -139,13 +139,16 @@ def score(
     RecipeError
         There is no such metric.
     """
-    chosen = registry.select(
-        metrics,
-        frozenset({"reference"} if reference is not None else ()) | frozenset({"noisy"} if noisy is not None else ()),
-    )
-    lined_up = line_up(enhanced, rate, reference, noisy, align)
+    registry.select(metrics, frozenset())  # names that are none, before the work
+    return measure(line_up(enhanced, rate, reference, noisy, align), metrics)
+
+
+def measure(lined_up: LinedUp, metrics: Sequence[str] | None = None) -> dict[str, Measured]:
+    """Measure signals that are lined up; see :func:`score`."""
+    signals = lined_up.signals
+    given = frozenset(what for what in ("reference", "noisy") if getattr(signals, what) is not None)
     out: dict[str, Measured] = {} if lined_up.lag_ms is None else {"lag_ms": lined_up.lag_ms}
-    for metric, keys in chosen:
-        measured = metric(lined_up.signals)
+    for metric, keys in registry.select(metrics, given):
+        measured = metric(signals)
         out |= {key: measured[key] for key in keys}
     return out

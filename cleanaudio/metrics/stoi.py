@@ -49,6 +49,7 @@ def _metric(name: str, extended: bool, summary: str) -> Metric:
         low=-1.0,
         high=1.0,
         extra="metrics",
+        modules=("pystoi",),
         summary=summary,
     )
 

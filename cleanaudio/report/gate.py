@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import BackendUnavailable, RecipeError
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.interface import Measured, NotMeasurable
 
@@ -87,6 +87,42 @@ class Gate:
         """Whether a criterion compares with the clean signal."""
         keys = (criterion.key for criterion in self.criteria if criterion.key not in RUN_FIGURES)
         return any("reference" in registry.owner(key).needs for key in keys)
+
+    def check(self, given: frozenset[str], of_runs: bool) -> None:
+        """Make sure, before any file is judged by it, that its criteria can be measured.
+
+        Parameters
+        ----------
+        given : frozenset of {"reference", "noisy"}
+            What there is to compare with.
+        of_runs : bool
+            Whether the cleaning itself is watched, so that there are figures of the run.
+
+        Raises
+        ------
+        RecipeError
+            A criterion needs more than is given, unless what is missing is ignored.
+        BackendUnavailable
+            One needs a package that is not there, unless it is ignored.
+        """
+        for criterion in self.criteria:
+            if criterion.key in RUN_FIGURES:
+                if not of_runs and self.missing == "fail":
+                    raise RecipeError(f"{criterion} is of a run that cleans", remedy="ask denoise --gate for it")
+                continue
+            metric = registry.owner(criterion.key)
+            if self.missing == "ignore":
+                continue
+            for what in sorted(metric.needs - given):
+                raise RecipeError(f"{criterion} needs the {what} side", remedy=_SIDES[what])
+            if not metric.installed:
+                raise BackendUnavailable(f"the gate's {criterion.key}", metric.extra)
+
+
+_SIDES = {
+    "reference": "give --reference; without clean recordings use --gate blind",
+    "noisy": "give --noisy",
+}
 
 
 @dataclass(frozen=True)

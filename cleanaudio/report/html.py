@@ -34,7 +34,7 @@ def check(path: str | os.PathLike[str]) -> None:
     BackendUnavailable
         matplotlib is missing.
     OutputError
-        The path is a folder, or its folder is not there.
+        The path is a folder, its folder is not there, or something else than a report is.
     """
     if find_spec("matplotlib") is None:
         raise BackendUnavailable("--report", "plots")
@@ -43,6 +43,16 @@ def check(path: str | os.PathLike[str]) -> None:
         raise OutputError("is a folder", path=target, remedy="name a file, such as report.html")
     if not target.parent.is_dir():
         raise OutputError("its folder does not exist", path=target, remedy=f"create {target.parent}")
+    if target.is_file() and _beginning(target) not in (b"", b"<!"):
+        raise OutputError("exists, and is no report", path=target, remedy="choose another name, or move it")
+
+
+def _beginning(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(2)
+    except OSError as error:
+        raise OutputError(f"cannot be read: {error.strerror}", path=path) from None
 
 
 def write_report(

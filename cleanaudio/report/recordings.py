@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cleanaudio.metrics.interface import Measured, NotMeasurable
 from cleanaudio.report.gate import quality
 from cleanaudio.report.labels import direction
-from cleanaudio.report.scores import Score
+from cleanaudio.report.scores import Score, recording_of
 
 QUALITY = "quality"
 _RANKED_BY = ("pesq_wb", "dnsmos_ovrl", "si_sdr", "stoi", "snr", "wada_snr", "lsd", "artifacts")
@@ -44,10 +44,8 @@ class Recording:
 def recordings(scores: Sequence[Score]) -> list[Recording]:
     """Bring the scores of one recording together, by name; names that a system has twice are told apart by order."""
     found: dict[tuple[str, int], list[Score]] = {}
-    seen: dict[tuple[str, str], int] = {}
-    for score in scores:
-        number = seen[score.system, score.name] = seen.get((score.system, score.name), -1) + 1
-        found.setdefault((score.name, number), []).append(score)
+    for recording, score in zip(recording_of(scores), scores, strict=True):
+        found.setdefault(recording, []).append(score)
     return [Recording(name, tuple(members)) for (name, _), members in found.items()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,9 @@ class Score:
 
     Parameters
     ----------
-    system, name : str
+    system : str
+    name : str
+        Its place in the tree, without suffix.
     enhanced : str
         Path.
     reference, noisy : str or None
@@ -123,14 +126,25 @@ def aggregate(scores: Sequence[Score], keys: Sequence[str], by_group: bool = Fal
         groups += [(name, [score for score in scores if (score.group or "") == name]) for name in names]
     systems = list(dict.fromkeys(score.system for score in scores))
     for group, members in groups:
+        named = list(zip(recording_of(members), members, strict=True))
         for key in keys:
             values = {
-                system: {score.name: score.measured.get(key) for score in members if score.system == system}
+                system: {one: score.measured.get(key) for one, score in named if score.system == system}
                 for system in systems
             }
             for system in systems:
                 difference = None if system == systems[0] else paired_difference(values[system], values[systems[0]])
                 found.append(Aggregate(system, key, group, summarise(values[system].values()), difference))
+    return found
+
+
+def recording_of(scores: Iterable[Score]) -> list[tuple[str, int]]:
+    """Return which recording each score is of: its name, and the how manieth of this name its system has."""
+    seen: Counter[tuple[str, str]] = Counter()
+    found = []
+    for score in scores:
+        found.append((score.name, seen[score.system, score.name]))
+        seen[score.system, score.name] += 1
     return found
 
 

@@ -140,7 +140,16 @@ def test_the_gate_of_several_systems_counts_for_each_and_goes_into_the_csv(cli, 
 
 
 def test_what_cannot_be_measured_fails_the_gate_unless_it_is_ignored(cli, folders):
-    arguments = ("score", folders / "good", "--metric", "clipping_ratio", "--gate", "clipping_ratio<0.1,si_sdr>5")
+    soundfile.write(folders / "clean" / "take 0.wav", np.zeros(40000), 16000)
+    arguments = (
+        "score",
+        folders / "good",
+        "--reference",
+        folders / "clean",
+        *SOME,
+        "--gate",
+        "clipping_ratio<0.1,si_sdr>5",
+    )
     assert cli(*arguments).code == 3
     assert cli(*arguments, "--gate-missing", "ignore").code == 0
 
@@ -189,5 +198,5 @@ def test_usage_errors(cli, arguments):
 
 def test_nothing_found(cli, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert cli("score", tmp_path / "empty", *SOME).code == 4
-    assert cli("score", tmp_path / "empty", *SOME, "--allow-empty").code == 0
+    assert cli("score", tmp_path / "empty", "--metric", "loudness").code == 4
+    assert cli("score", tmp_path / "empty", "--metric", "loudness", "--allow-empty").code == 0

@@ -254,7 +254,7 @@ def test_the_whole_file_stays_small(tmp_path):
 
 def test_it_is_written_in_one_step(tmp_path, one, monkeypatch):
     target = tmp_path / "report.html"
-    target.write_text("old")
+    target.write_text("<!-- old -->")
     scores = [score_of("talk", one)]
 
     def full(*_):
@@ -265,7 +265,7 @@ def test_it_is_written_in_one_step(tmp_path, one, monkeypatch):
         with pytest.raises(OutputError, match="No space left") as error:
             write_report(target, scores, [])
     assert error.value.remedy and error.value.path == str(target)
-    assert target.read_text() == "old"
+    assert target.read_text() == "<!-- old -->"
     write_report(target, scores, [])
     assert target.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert {path.name for path in tmp_path.iterdir()} == {"clean", "noisy", "enhanced", "report.html"}
