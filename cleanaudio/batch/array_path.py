@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends.blocks import Finite, finite
+from cleanaudio.backends.chain import DryMix
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.array_request import LEARNING, ArrayRequest
 from cleanaudio.errors import InputError
@@ -23,6 +24,8 @@ from cleanaudio.spatial.health import HealthCheck, Repair
 from cleanaudio.spatial.stream import Log, Series, SideBySide, Stream, driven
 
 Audio = NDArray[np.float32]
+Open = Callable[[], Processor]
+Guarded = Callable[[Open, Open], float]
 
 
 class ArrayPath:
@@ -80,6 +83,8 @@ class ArrayPath:
         self._geometry = geometry and geometry.select(sorted(self.report.use))
         self.numbers = tuple(names[channel] for channel in self.report.use)
         self.reference = self._reference(names)
+        if request.reference is not None:
+            self.report = self.report.aligned_with(self.report.use[self.reference])
         self._conditions: list[float] = []
         self._beams: list[BlindDelayAndSum] = []
 
@@ -129,19 +134,28 @@ class ArrayPath:
             known |= {"direction": [direction.azimuth_deg, direction.elevation_deg], "delays": delays.tolist()}
         return known
 
-    def open(self, log: Log | None = None) -> Processor:
+    def open(self, log: Log | None = None, guarded: Guarded | None = None) -> Processor:
         """Return a fresh processor: as many channels as the recording go in, :attr:`outputs` come out.
 
         Parameters
         ----------
         log : callable, optional
             Takes what is decided on each stretch of the recording: see the beamformers.
+        guarded : callable, optional
+            Asked how much of the postfilter the voice bears, 0 … 1: given what forms the beam alone, and what makes a
+            fresh postfilter.
         """
         after = self._request.after(self._rate, self.outputs, self._threads)
         if after is None:
             return Finite(self._beam(log))
         analyses = after.analyse(lambda: driven(self._beam(None), self._blocks())) if after.needs_analysis else None
-        return Finite(Series([self._beam(log), after.open(analyses)]))
+        share = 1.0 if guarded is None else guarded(lambda: Finite(self._beam(None)), lambda: after.open(analyses))
+        if not share:
+            return Finite(self._beam(log))
+        cleaning = after.open(analyses)
+        if share < 1:
+            cleaning = DryMix(cleaning, 1 - share, self.outputs)
+        return Finite(Series([self._beam(log), cleaning]))
 
     def _beam(self, log: Log | None) -> Stream:
         return Series([*self._before(), self._beamformer(log)])

@@ -33,6 +33,7 @@ POSTFILTER_STRENGTH = 0.95
 """All of it takes the room away with the noise. With this much PESQ is above that of any single microphone cleaned, in
 measured and in simulated rooms, and DNSMOS OVRL in the measured one; with 0.7 PESQ is best in the measured room."""
 
+MOST_MU, LONGEST_BLOCK_S = 1000.0, 3600.0
 _NOMINAL_RATE = 48000
 
 
@@ -73,6 +74,8 @@ class ArrayRequest:
         Spec of what cleans the result, ``auto`` already decided.
     postfilter_strength : float
         0 … 1.
+    guard : bool
+        Take the postfilter back where it harms the voice.
     device : str
         ``"cpu"`` or ``"cuda"``.
     format, subtype, clip_mode, loudness, judging
@@ -100,6 +103,7 @@ class ArrayRequest:
     dereverb: float = 0.0
     postfilter: str | None = None
     postfilter_strength: float = POSTFILTER_STRENGTH
+    guard: bool = False
     device: str = "cpu"
     format: str | None = None
     subtype: str | None = None
@@ -129,12 +133,13 @@ class ArrayRequest:
             raise RecipeError(f"{method} does not learn from a stretch of noise: leave out --noise-from")
         if self.mu is not None and method != "mwf":
             raise RecipeError(f"--mu belongs to mwf, not to {method}")
-        if self.mu is not None and not self.mu >= 0:
-            raise RecipeError(f"--mu is 0 or more, not {self.mu:g}")
+        if self.mu is not None and not 0 <= self.mu <= MOST_MU:
+            raise RecipeError(f"--mu lies between 0 and {MOST_MU:g}, not {self.mu:g}")
         if self.rank1 and not learns:
             raise RecipeError(f"--rank1 belongs to {', '.join(LEARNING)}, not to {method}")
-        if self.block_s is not None and not (learns and self.block_s >= 0.25):
-            raise RecipeError("--block is 0.25 s or more" if learns else f"--block does not belong to {method}")
+        if self.block_s is not None and not (learns and 0.25 <= self.block_s <= LONGEST_BLOCK_S):
+            limits = f"--block lies between 0.25 and {LONGEST_BLOCK_S:g} s"
+            raise RecipeError(limits if learns else f"--block does not belong to {method}")
         if self.reference is not None and self.mics is not None and self.reference not in self.mics:
             raise RecipeError(f"--ref {self.reference + 1} is not among --mics")
 
@@ -197,6 +202,7 @@ class ArrayRequest:
             "keep_channels": self.keep_channels,
             "dereverb": {"strength": self.dereverb, "revision": DEREVERB_REVISION} if self.dereverb else None,
             "postfilter": after and [self.postfilter_strength, described(cleaning)],
+            "guard": self.guard and after is not None,
             "format": self.format,
             "subtype": self.subtype,
             "clip_mode": self.clip_mode,

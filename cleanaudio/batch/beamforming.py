@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 import cleanaudio
-from cleanaudio.batch.array_path import ArrayPath
+from cleanaudio.batch.array_path import ArrayPath, Audio, Open
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.array_request import ArrayRequest
 from cleanaudio.batch.outcome import Fields, Job, Outcome
@@ -59,7 +61,7 @@ class _Beamforming:
 
     def __post_init__(self) -> None:
         reader = self.array.reader
-        take = Take(reader)
+        take = self.take = Take(reader)
         path = self.path = ArrayPath(
             self.request,
             reader.info.rate,
@@ -81,7 +83,7 @@ class _Beamforming:
         request, path, notes = self.request, self.path, self.result.notes
         health = path.report.describe()
         notes += health
-        fields = self.result.make(path.open(self._noted))
+        fields = self.result.make(path.open(self._noted, self._guarded if request.guard and self.take.frames else None))
         reference = path.numbers[path.reference]
         if (path.fallen_back or 0.0) > _SELDOM:
             notes.append(
@@ -102,6 +104,22 @@ class _Beamforming:
                 **self._outcome(),
             }
         return {**of_arrays, **fields}, tuple(notes)
+
+    def _guarded(self, open_beam: Open, open_postfilter: Open) -> float:
+        """Return how much of the postfilter the voice bears."""
+        from cleanaudio.batch import guard
+        from cleanaudio.metrics import dnsmos
+
+        def beam(start: int, frames: int) -> Audio:
+            processor = open_beam()
+            return np.concatenate([processor.process(self.take.read(start, frames)), processor.flush()], axis=1)
+
+        dnsmos.use_threads(self.threads)
+        decision = guard.decide(beam, self.take.frames, self.array.reader.info.rate, open_postfilter)
+        if decision.reason is not None:
+            kept = f"{decision.share:.0%} of the postfilter" if decision.share else "no postfilter"
+            self.result.notes.append(f"guarded: {kept}: {decision.reason}")
+        return decision.share
 
     @property
     def method(self) -> str:

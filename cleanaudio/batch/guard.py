@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +61,12 @@ class Decision:
 
 def excerpts(frames: int, rate: int) -> list[tuple[int, int]]:
     """Return the stretches that are listened to: start and length in frames, spread evenly over the recording."""
-    length = min(frames, round(EXCERPT_S * rate))
+    length = round(EXCERPT_S * rate)
     if frames <= EXCERPTS * length:
-        return [(start, min(length, frames - start)) for start in range(0, frames, length)] if length else []
+        # of nearly one length: DNSMOS would judge a scrap at the end, which it repeats, like ten seconds
+        count = max(1, round(frames / length)) if frames else 0
+        bounds = [k * frames // count for k in range(count + 1)] if count else []
+        return [(start, end - start) for start, end in pairwise(bounds)]
     return [(round(k * (frames - length) / (EXCERPTS - 1)), length) for k in range(EXCERPTS)]
 
 

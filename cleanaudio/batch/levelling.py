@@ -135,19 +135,20 @@ class Levelled(Gained):
     ) -> None:
         super().__init__(processor)
         self._rate, self._channels, self._wanted = rate, channels, wanted
-        self._ceiling = 10 ** (wanted.true_peak_dbtp / 20)
+        self._ceiling = self._limit = 10 ** (wanted.true_peak_dbtp / 20)
         loudness, peak = LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
         for block in outputs(processor):
             loudness.add(block)
             peak.add(block)
         self.reset()
-        found = loudness.integrated()
-        if found is not None and math.isfinite(found):
-            self.gain, fits = 10 ** ((wanted.lufs - found) / 20), self._ceiling / peak.finish()
-            if self.gain > fits and limits:
-                self._make_up(outputs)
-            elif self.gain > fits:
-                self.gain = fits
+        found, highest = loudness.integrated(), peak.finish()
+        missing = None if found is None or not math.isfinite(found) else wanted.lufs - found
+        if missing is not None:
+            self.gain = 10 ** (missing / 20)
+        if self.gain * highest > self._ceiling and not limits:
+            self.gain = self._ceiling / highest
+        elif self.gain * highest > self._ceiling and missing is not None:
+            self._make_up(outputs)
         self.latency += self._limiter.latency
 
     def _make_up(self, outputs: Outputs) -> None:
@@ -158,6 +159,8 @@ class Levelled(Gained):
             for _ in outputs(self):
                 pass
             before, loud = loud, self._loudness.integrated() or -math.inf
+            # between its samples a signal that is limited hard swings a little higher than the limiter foresees
+            self._limit *= min(1.0, self._ceiling / max(self._ceiling, self._peak.finish()))
             self.reset()
             missed = self._wanted.lufs - loud
             if missed < _CLOSE_LU or raised > _MOST_MAKE_UP_DB - _CLOSE_LU:
@@ -176,7 +179,7 @@ class Levelled(Gained):
     def reset(self) -> None:
         """Forget the signal, but not the gain."""
         super().reset()
-        self._limiter = Limiter(self._rate, self._channels, self._ceiling, true_peak=True)
+        self._limiter = Limiter(self._rate, self._channels, self._limit, true_peak=True)
         self._loudness = LoudnessMeter(self._rate, self._channels)
         self._peak = TruePeakMeter(self._rate, self._channels)
 
@@ -207,6 +210,7 @@ class Levelled(Gained):
         """Return what the user should know, once everything went by."""
         found = self._loudness.integrated()
         if found is None or not math.isfinite(found):
-            return ["too short or too quiet to have a loudness, so its level stays"]
+            stays = "its level stays" if self.gain == 1.0 else "it was only brought below the ceiling"
+            return [f"too short or too quiet to have a loudness, so {stays}"]
         missed = self._wanted.lufs - found
         return [f"the peaks allow {found:.1f} LUFS, not {self._wanted.lufs:g}"] if missed > _MISSED_LU else []

@@ -204,3 +204,17 @@ def decided(spec: str, argument: str | None = None) -> tuple[str, str | None]:
         terms = (Term(terms[0].name, argument),)
     terms, why = registry.decide(terms)
     return render(terms), why
+
+
+def guards(spec: str, why: str | None) -> bool:
+    """Return whether the guard is on by itself: where ``auto`` chose a neural backend.
+
+    Parameters
+    ----------
+    spec : str
+    why : str or None
+        As :func:`decided` returns them.
+    """
+    from cleanaudio.backends import registry
+
+    return why is not None and any(registry.get(term.name).kind == "neural" for term in parse(spec))

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 
 class Stopped(BaseException):
-    """Unwinds work that is done in this very process; never leaves :mod:`cleanaudio.batch`."""
+    """Unwinds work that is done in this very process; never leaves who listens."""
 
 
 class Stop:

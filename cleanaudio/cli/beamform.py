@@ -72,6 +72,7 @@ def beamform(
     postfilter_strength: Annotated[
         float, typer.Option(min=0, max=1, help="At 1 the room goes with the noise.", rich_help_panel=_AFTER)
     ] = 0.95,
+    guard: options.Guard = None,
     device: options.Device = "cpu",
     keep_channels: Annotated[
         bool,
@@ -106,7 +107,7 @@ def beamform(
     from cleanaudio.batch.beamforming import COLUMNS
     from cleanaudio.batch.groups import Grouping
     from cleanaudio.batch.masking import decide
-    from cleanaudio.batch.recipe import decided, digest
+    from cleanaudio.batch.recipe import decided, digest, guards
     from cleanaudio.cli.batch import Batch
     from cleanaudio.cli.batching import execute
     from cleanaudio.spatial.geometry import parse_array, parse_direction
@@ -114,6 +115,7 @@ def beamform(
 
     chosen = None if mics is None else parse_mics(mics)
     spec, why = decide(mask)
+    after, chosen_because = (None, None) if postfilter is None else decided(postfilter)
     batch = Batch.of(shared, columns=COLUMNS, grouping=Grouping(group, chosen), sidecar=sidecar)
     request = ArrayRequest(
         method=method.value,
@@ -130,8 +132,9 @@ def beamform(
         keep_bad=bad_mics is BadMics.KEEP,
         keep_channels=keep_channels,
         dereverb=dereverb,
-        postfilter=None if postfilter is None else decided(postfilter)[0],
+        postfilter=after,
         postfilter_strength=postfilter_strength,
+        guard=guard if guard is not None else after is not None and guards(after, chosen_because),
         device=device,
         format=batch.format,
         subtype=batch.subtype,

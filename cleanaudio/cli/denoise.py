@@ -56,14 +56,7 @@ def denoise(
             help="A stretch of each recording with noise only, e.g. 0:00-0:02.", rich_help_panel=options.NOISE
         ),
     ] = None,
-    guard: Annotated[
-        bool | None,
-        typer.Option(
-            "--guard/--no-guard",
-            help="Take cleaning back where it harms; default: on where auto chose a neural backend.",
-            rich_help_panel=options.QUALITY,
-        ),
-    ] = None,
+    guard: options.Guard = None,
     residual: Annotated[
         bool, typer.Option("--residual", help="Also write what was removed.", rich_help_panel=options.OUTPUT)
     ] = False,
@@ -74,7 +67,7 @@ def denoise(
 
     cleanaudio denoise recordings/ -r -o clean/ --skip-existing
     """
-    from cleanaudio.batch.recipe import Request, decided, digest, resolved
+    from cleanaudio.batch.recipe import Request, decided, digest, guards, resolved
     from cleanaudio.cli.batch import Batch
     from cleanaudio.cli.batching import execute
 
@@ -103,7 +96,7 @@ def denoise(
         loudness=shared.level,
         fallback=fallbacks,
         device=device,
-        guard=_guards(spec, why) if guard is None else guard,
+        guard=guards(spec, why) if guard is None else guard,
         judging=shared.judging,
     )
     execute(batch, digest(resolved(request)), partial(_work, request, batch.replaces), backend=spec, why=why)
@@ -113,11 +106,3 @@ def _work(request, overwrite: bool, threads: int):
     from cleanaudio.batch.job import denoise as clean
 
     return partial(clean, request, overwrite, threads)
-
-
-def _guards(spec: str, why: str | None) -> bool:
-    """Return whether the guard is on by itself: where ``auto`` chose a neural backend."""
-    from cleanaudio.backends import registry
-    from cleanaudio.backends.spec import parse
-
-    return why is not None and any(registry.get(term.name).kind == "neural" for term in parse(spec))

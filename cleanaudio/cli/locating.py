@@ -170,7 +170,7 @@ def _is_picture(path: Path) -> bool:
     if not path.suffix or path.is_dir():
         check_picture("--plot")
         return False
-    check_picture("--plot", path)
+    check_picture("--plot", path, makes_folder=True)
     return True
 
 

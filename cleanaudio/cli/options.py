@@ -195,6 +195,14 @@ AllowEmpty = Annotated[
     bool, typer.Option("--allow-empty", help="Nothing to do is fine (exit 0, not 4).", rich_help_panel=INPUT)
 ]
 
+Guard = Annotated[
+    bool | None,
+    typer.Option(
+        "--guard/--no-guard",
+        help="Take cleaning back where it harms; default: on where auto chose a neural backend.",
+        rich_help_panel=QUALITY,
+    ),
+]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: the cores.", rich_help_panel=RUN)
 ]

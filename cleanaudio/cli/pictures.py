@@ -7,7 +7,7 @@ from pathlib import Path
 from cleanaudio.errors import BackendUnavailable, OutputError
 
 
-def check_picture(option: str, path: Path | None = None) -> None:
+def check_picture(option: str, path: Path | None = None, makes_folder: bool = False) -> None:
     """Make sure that matplotlib is there, and that a picture of this name can be written.
 
     Parameters
@@ -16,6 +16,8 @@ def check_picture(option: str, path: Path | None = None) -> None:
         Which asks for it, for messages.
     path : Path, optional
         Of the picture; None where it gets its name later.
+    makes_folder : bool
+        Whether the command makes the folders that it needs.
 
     Raises
     ------
@@ -33,5 +35,5 @@ def check_picture(option: str, path: Path | None = None) -> None:
     if path is None:
         return
     check_suffix(path)
-    if not path.parent.is_dir():
+    if not (makes_folder or path.parent.is_dir()):
         raise OutputError("its folder does not exist", path=path, remedy=f"create {path.parent}")

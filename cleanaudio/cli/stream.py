@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.cli import options
 from cleanaudio.cli.console import say, stdout
 from cleanaudio.cli.exits import Exit
-from cleanaudio.errors import OutputError, RecipeError
+from cleanaudio.errors import InputError, OutputError, RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.interface import Value
@@ -68,7 +72,7 @@ def stream(
     if output is not None and output.exists():
         raise OutputError("the output exists", path=output, remedy="choose another name with -o")
     if stats is not None:
-        _write_stats(stats, "")  # what cannot be written is known before hours have passed
+        _check_stats(stats)
     from cleanaudio.batch.recipe import decided
 
     spec, why = decided(backend, None if model is None else str(model))
@@ -89,13 +93,34 @@ def stream(
         raise typer.Exit(code)
 
 
+_OTHER_STATS = "choose another file with --stats"
+
+
+def _check_stats(path: Path) -> None:
+    """Find out before hours have passed whether the figures can be written, and replace nothing but older ones."""
+    if not os.access(path.parent, os.W_OK):
+        why = "Permission denied" if path.parent.is_dir() else "there is no such folder"
+        raise OutputError(f"cannot be written: {why}", path=path, remedy=_OTHER_STATS)
+    if path.is_dir():
+        raise OutputError("is a folder", path=path, remedy=_OTHER_STATS)
+    if path.is_file():
+        with open(path, "rb") as file:
+            if file.read(1) not in (b"", b"{"):
+                raise OutputError("exists, and holds no figures of a stream", path=path, remedy=_OTHER_STATS)
+
+
 def _write_stats(path: Path, text: str) -> None:
+    plain = path.is_file() or not path.exists()  # else it is a pipe or a device
+    target = path.with_name(f".{path.name[:100]}.{os.getpid()}.part") if plain else path
     try:
-        path.write_text(text)
+        target.write_text(text)
+        if plain:
+            os.replace(target, path)
     except OSError as error:
-        raise OutputError(
-            f"cannot be written: {error.strerror}", path=path, remedy="choose another file with --stats"
-        ) from error
+        raise OutputError(f"cannot be written: {error.strerror}", path=path, remedy=_OTHER_STATS) from error
+    finally:
+        if plain:
+            target.unlink(missing_ok=True)
 
 
 class _Chosen:
@@ -140,6 +165,9 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
     from cleanaudio.live.engine import pump
     from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
 
+    if sys.stdin is None or sys.stdout is None:
+        closed = "stdin" if sys.stdin is None else "stdout"
+        raise InputError(f"{closed} is closed", path="-", remedy="pipe audio through, or use --simulate")
     if sys.stdin.isatty():
         raise RecipeError("stdin is a terminal", remedy="pipe audio into it, or use --input-device or --simulate")
     if sys.stdout.isatty():
@@ -160,21 +188,38 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
         out.write(pcm.encode(audio))
         out.flush()
 
-    code = Exit.DONE
+    stop = Stop()
     try:
-        if pcm.wav:
-            out.write(pcm.header())
-        pump(source.blocks(timing.block), processor, sink, timing)
-        out.flush()
-    except KeyboardInterrupt:
-        code = Exit.INTERRUPTED
+        with stop.listening():
+            if pcm.wav:
+                out.write(pcm.header())
+            pump(_until(stop, source.blocks(timing.block)), processor, sink, timing)
+            out.flush()
     except BrokenPipeError:  # who listened has gone: nothing is wrong, and Python must not try to flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
     if source.odd_bytes:
         say(f"cleanaudio: -: note: the stream ended inside a frame; {source.odd_bytes} bytes were left over")
     if source.looks_like_stereo:
         say("cleanaudio: -: note: this looks like stereo declared mono; is it --channels 2?")
-    return timing.report(), code
+    return timing.report(), _code(stop)
+
+
+def _until(stop: Stop, blocks: Iterable[Any]) -> Iterator[Any]:
+    """Give blocks until a signal comes; what has been given is worked on and written to its end."""
+    waiting = iter(blocks)
+    while True:
+        try:
+            with stop.breaking():
+                block = next(waiting, None)
+        except Stopped:
+            return
+        if block is None:
+            return
+        yield block
+
+
+def _code(stop: Stop) -> int:
+    return Exit.DONE if stop.signal is None else 128 + stop.signal
 
 
 def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float) -> tuple[Any, int]:
@@ -194,12 +239,10 @@ def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float)
         else:
             target = output_format(info, named_format(output, path, None))
             sink = stack.enter_context(AtomicWriter(output, info.rate, info.channels, target)).write
-        code = Exit.DONE
-        try:
-            pump(in_real_time(reader.blocks(timing.block), info.rate, timing), processor, sink, timing)
-        except KeyboardInterrupt:
-            code = Exit.INTERRUPTED
-    return timing.report(), code
+        stop = Stop((signal.SIGINT,))  # another signal leaves no file behind
+        with stop.listening():
+            pump(_until(stop, in_real_time(reader.blocks(timing.block), info.rate, timing)), processor, sink, timing)
+    return timing.report(), _code(stop)
 
 
 def _devices(
@@ -208,12 +251,10 @@ def _devices(
     from cleanaudio.live.devices import run_devices
 
     processor, timing = chosen.open(rate, channels, block_ms)
-    code = Exit.DONE
-    try:
+    stop = Stop()
+    with stop.listening(), suppress(Stopped), stop.breaking():
         run_devices(_device(source), _device(sink), processor, rate, channels, timing.block, timing)
-    except KeyboardInterrupt:
-        code = Exit.INTERRUPTED
-    return timing.report(), code
+    return timing.report(), _code(stop)
 
 
 def _device(text: str | None) -> str | int | None:
@@ -234,13 +275,17 @@ def _show_devices() -> None:
 
 
 def _say_report(report: Any) -> None:
-    say(
-        f"cleanaudio: latency {report.latency_ms:g} ms ({report.latency_frames} frames), "
-        f"blocks of {report.block_ms:g} ms; "
-        f"compute p50 {report.compute_p50_ms} p95 {report.compute_p95_ms} p99 {report.compute_p99_ms} "
-        f"max {report.compute_max_ms} ms; real-time factor {report.real_time_factor}; "
-        f"{report.under_runs} under-runs in {report.seconds:g} s"
-    )
+    parts = [
+        f"latency {report.latency_ms:g} ms ({report.latency_frames} frames), blocks of {report.block_ms:g} ms",
+    ]
+    if report.blocks:
+        parts += [
+            f"compute p50 {report.compute_p50_ms} p95 {report.compute_p95_ms} p99 {report.compute_p99_ms} "
+            f"max {report.compute_max_ms} ms",
+            f"real-time factor {report.real_time_factor}",
+        ]
+    runs = "" if report.under_runs is None else f"{report.under_runs} under-runs in "
+    say(f"cleanaudio: {'; '.join([*parts, f'{runs}{report.seconds:g} s'])}")
 
 
 def _nowhere(block: Any) -> None:

@@ -81,8 +81,7 @@ def run_devices(
 
     def callback(data: Audio, out: Audio, frames: int, _time: object, status: Any) -> None:
         nonlocal kept
-        if status.input_overflow or status.output_underflow:
-            timing.under_runs += 1
+        timing.watch(bool(status.input_overflow or status.output_underflow))
         started = time.perf_counter()
         try:
             kept = np.concatenate([kept, processor.process(np.ascontiguousarray(data.T))], axis=1)

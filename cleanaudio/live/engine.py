@@ -65,13 +65,11 @@ def in_real_time(blocks: Iterable[Audio], rate: int, timing: Timing) -> Iterator
     due = float("inf")
     for block in blocks:
         now = time.perf_counter() - started
-        if now > due:
-            timing.under_runs += 1
+        timing.watch(now > due)
         heard += block.shape[1]
         complete = heard / rate
         if complete > now:
             time.sleep(complete - now)
         due = complete + block.shape[1] / rate
         yield block
-    if time.perf_counter() - started > due:
-        timing.under_runs += 1
+    timing.watch(time.perf_counter() - started > due)

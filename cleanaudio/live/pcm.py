@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import MAX_CHANNELS
+from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
 
 Audio = NDArray[np.float32]
 
 ENCODINGS = {"s16le": ("<i2", 32768.0), "s32le": ("<i4", 2147483648.0), "f32le": ("<f4", 1.0)}
 _RATES = range(1000, 768001)
+_ENOUGH = 1000
+"""Samples from which on they can look like stereo."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,11 @@ class PcmFormat:
         return self.channels * np.dtype(ENCODINGS[self.encoding][0]).itemsize
 
     def decode(self, data: bytes) -> Audio:
-        """Return (channels, frames); samples that are no numbers become silence."""
+        """Return (channels, frames); samples that are no numbers, or absurd, become silence."""
         kind, scale = ENCODINGS[self.encoding]
         audio = np.frombuffer(data, kind).reshape(-1, self.channels).T.astype(np.float32)
         audio /= np.float32(scale)
-        return np.nan_to_num(audio, nan=0.0, posinf=0.0, neginf=0.0) if kind == "<f4" else audio
+        return finite(audio) if kind == "<f4" else audio
 
     def encode(self, audio: Audio) -> bytes:
         """Return interleaved bytes; integers are rounded and stop at full scale."""
@@ -143,6 +146,7 @@ class PcmSource:
         self._stream, self._left = stream, length
         self.odd_bytes = 0
         self._power, self._steps = np.zeros(2), np.zeros(2)
+        self._heard, self._last = 0, np.zeros(0)
 
     def blocks(self, frames: int) -> Iterator[Audio]:
         """Iterate over blocks of (channels, ``frames``), the last one shorter."""
@@ -160,11 +164,18 @@ class PcmSource:
                 return
 
     def _look_for_stereo(self, audio: Audio) -> None:
-        if self.format.channels == 1 and audio.shape[1] > 2:
-            samples = audio[0].astype(np.float64)
-            steps = np.diff(samples)
-            for pair, values in ((self._power, samples), (self._steps, steps)):
-                pair += np.sum(values[0::2] ** 2), np.sum(values[1::2] ** 2)
+        if self.format.channels > 1 or self.format.wav:  # a header has said how many channels there are
+            return
+        samples = np.concatenate([self._last, audio[0].astype(np.float64)])
+        first = (self._heard - len(self._last)) % 2  # whether an even sample comes first, which blocks do not tell
+        steps = np.diff(samples)
+        for pair, values, start in (
+            (self._power, samples[len(self._last) :], self._heard % 2),
+            (self._steps, steps, first),
+        ):
+            pair += np.sum(values[start::2] ** 2), np.sum(values[1 - start :: 2] ** 2)
+        self._heard += audio.shape[1]
+        self._last = samples[-1:]
 
     @property
     def looks_like_stereo(self) -> bool:
@@ -173,4 +184,6 @@ class PcmSource:
         In one channel the even samples are as strong as the odd ones, and the steps from even to odd samples as
         large as those from odd to even.
         """
-        return any(pair.max() > 0 and pair.min() < 0.8 * pair.max() for pair in (self._power, self._steps))
+        return self._heard >= _ENOUGH and any(
+            pair.max() > 0 and pair.min() < 0.8 * pair.max() for pair in (self._power, self._steps)
+        )

@@ -29,8 +29,8 @@ class Report:
         Computing time a block; None before the first block.
     real_time_factor : float or None
         Computing time over audio time.
-    under_runs : int
-        Blocks that were not ready when the next one came.
+    under_runs : int or None
+        Blocks that were not ready when the next one came; None where nothing says when they come, as in a pipe.
     """
 
     latency_frames: int
@@ -43,7 +43,7 @@ class Report:
     compute_p99_ms: float | None
     compute_max_ms: float | None
     real_time_factor: float | None
-    under_runs: int
+    under_runs: int | None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, for JSON."""
@@ -67,7 +67,11 @@ class Timing:
         self._bins = [0] * (_BINS + 1)
         self._blocks = self._frames = 0
         self._total = self._max = 0.0
-        self.under_runs = 0
+        self.under_runs: int | None = None
+
+    def watch(self, under_runs: int = 0) -> None:
+        """Count blocks that came too late: from now on there is a clock that tells."""
+        self.under_runs = (self.under_runs or 0) + under_runs
 
     def add(self, seconds: float, frames: int) -> None:
         """Count one block."""

@@ -78,6 +78,14 @@ class Report:
     reference: int
     numbers: tuple[int, ...]
 
+    def aligned_with(self, channel: int) -> Report:
+        """Return the report whose repair leaves a channel where it is, and moves the others to it."""
+        own = self.late.get(channel, 0)
+        if not own:
+            return self
+        late = {m: self.late.get(m, 0) - own for m in self.use}
+        return replace(self, late={m: samples for m, samples in late.items() if samples})
+
     @property
     def healthy(self) -> bool:
         """Whether nothing is wrong."""
@@ -92,7 +100,9 @@ class Report:
             return ": left out"
         if finding.kind == "inverted" and finding.channel in self.inverted:
             return ": turned over"
-        return ": moved" if finding.kind == "late" and finding.channel in self.late else ""
+        if finding.kind != "late" or not self.late:
+            return ""
+        return ": moved" if finding.channel in self.late else ": the others are moved to it"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-serialisable, channels counted from 0."""

@@ -47,13 +47,14 @@ def test_silence_and_nothing_need_no_guard():
     assert decision(np.zeros((1, 0), np.float32), 0.1).share == 1
 
 
-@pytest.mark.parametrize("seconds", [0.5, 10, 59, 61, 3600])
+@pytest.mark.parametrize("seconds", [0.5, 10, 10.1, 14, 59, 60.1, 61, 3600])
 def test_excerpts_are_few_inside_and_reach_both_ends(seconds):
     frames = round(seconds * RATE)
     found = excerpts(frames, RATE)
     assert len(found) <= EXCERPTS and found[0][0] == 0
     assert sum(found[-1]) == frames
     assert all(start >= 0 and start + length <= frames for start, length in found)
+    assert min(length for _, length in found) >= 0.6 * max(length for _, length in found)  # none is a scrap
 
 
 def test_where_no_voice_can_be_made_out_little_more_than_12_db_goes(noise_like):

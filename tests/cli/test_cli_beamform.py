@@ -143,6 +143,19 @@ class TestQuality:
         np.testing.assert_allclose(untouched, before, atol=2 / 32768)
         assert rows(tmp_path / "two")[0]["postfilter"] == "noisereduce"
 
+    def test_a_post_filter_that_takes_the_voice_is_held_back(self, beamform, tmp_path, fixtures_dir, monkeypatch):
+        room, given = fixtures_dir / "rooms/office.flac", ("--mask", "vad", "--postfilter", "noisereduce", "--guard")
+        monkeypatch.setattr("cleanaudio.batch.guard._harm", lambda found, allowed: "it hurts")
+        ran = beamform(room, "-o", tmp_path / "held", *given)
+        assert "guarded: no postfilter: it hurts" in ran.stderr
+        beamform(room, "-o", tmp_path / "bare", "--mask", "vad")
+        np.testing.assert_array_equal(read(tmp_path / "held/office.flac"), read(tmp_path / "bare/office.flac"))
+        monkeypatch.setattr("cleanaudio.batch.guard._harm", lambda found, allowed: None)
+        monkeypatch.setattr("cleanaudio.batch.guard._UNHEARD", None)
+        beamform(room, "-o", tmp_path / "free", *given)
+        beamform(room, "-o", tmp_path / "plain", *given[:-1])
+        np.testing.assert_array_equal(read(tmp_path / "free/office.flac"), read(tmp_path / "plain/office.flac"))
+
     def test_an_original_in_place_of_a_failure_is_no_beam(self, beamform, tmp_path, wave):
         source = write(tmp_path / "a.wav", wave)
         gated = ("--gate", "noise_floor<-200", "--if-fails", "original")

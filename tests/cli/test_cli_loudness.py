@@ -77,6 +77,24 @@ def test_peaks_stay_below_the_ceiling(denoise, tmp_path, clip):
     assert true_peak(tmp_path / "low/in.wav") == pytest.approx(-3, abs=0.1)
 
 
+def test_spikes_between_the_samples_stay_below_the_ceiling_too(denoise, tmp_path):
+    random = np.random.default_rng(1)
+    spiky = 0.02 * random.standard_normal(3 * 16000)
+    spiky[random.integers(0, len(spiky), 3000)] *= 40
+    source = write(tmp_path / "in.wav", np.clip(spiky, -1, 1), subtype="FLOAT")
+    denoise(source, "-o", tmp_path / "out", "-b", "none", "--loudness", -12)
+    assert true_peak(tmp_path / "out/in.wav") < -0.9
+
+
+def test_rescale_limits_nothing_even_where_there_is_no_loudness(denoise, tmp_path, clip):
+    short = clip[:3000] / np.abs(clip[:3000]).max()
+    source = write(tmp_path / "in.wav", short, subtype="FLOAT")
+    denoise(source, "-o", tmp_path / "out", "-b", "none", "--loudness", -16, "--clip-mode", "rescale")
+    (row,) = rows(tmp_path / "out")
+    assert int(row["clipped_out"]) == 0 and "only brought below the ceiling" in row["notes"]
+    assert true_peak(tmp_path / "out/in.wav") == pytest.approx(-1, abs=0.1)
+
+
 def test_without_a_loudness_the_level_stays_and_is_explained(denoise, tmp_path, clip):
     for name, samples in {"silent": np.zeros(16000), "short": clip[:1600], "empty": clip[:0]}.items():
         write(tmp_path / f"in/{name}.wav", samples)

@@ -84,7 +84,7 @@ class TestPipes:
 
     def test_nothing_at_all(self, stream):
         out, said = stream("--rate", "16000")
-        assert out == b"" and "0 under-runs in 0 s" in said
+        assert out == b"" and "None" not in said and said.endswith("; 0 s\n")
         _, said = stream(code=2)
         assert "-: no data" in said
 
@@ -150,17 +150,47 @@ class TestBrokenPipes:
             assert process.wait(60) == 0 and process.stderr.read() == b""
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_signals(self, clip, number):
-        with started("stream", "--rate", "16000", "-b", "wiener", stdin=subprocess.PIPE) as process:
+    def test_signals(self, clip, number, tmp_path):
+        stats = tmp_path / "stats.json"
+        command = ("stream", "--rate", "16000", "-b", "wiener", "--stats", stats)
+        with started(*command, stdin=subprocess.PIPE) as process:
             process.stdin.write(clip.tobytes())
             process.stdin.flush()
-            process.stdout.read(1000)  # it has begun
+            latency = cleanaudio.open_chain("wiener", rate=16000).latency
+            out = process.stdout.read(2 * (len(clip) - latency))  # all has been heard
             process.send_signal(number)
             assert process.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+            out += process.stdout.read()
             said = process.stderr.read().decode()
-        assert "Traceback" not in said
-        if number == signal.SIGINT:
-            assert said.startswith("cleanaudio: latency ")
+        assert said.startswith("cleanaudio: latency ") and "Traceback" not in said
+        assert len(out) == 2 * len(clip) and json.loads(stats.read_text())["seconds"] == len(clip) / 16000
+
+    def test_figures_replace_only_figures(self, stream, tmp_path, clip):
+        recording = write(tmp_path / "a.wav", clip / 32768)
+        before = recording.read_bytes()
+        _, said = stream("--rate", "16000", "--stats", recording, code=2)
+        assert "holds no figures" in said and recording.read_bytes() == before
+        stats = tmp_path / "stats.json"
+        stream("--rate", "16000", "--stats", stats, stdin=clip.tobytes())
+        kept = stats.read_text()
+        stream("--rate", "16000", "-b", "wienr", "--stats", stats, code=2)
+        assert stats.read_text() == kept and json.loads(kept)["under_runs"] is None
+
+    @pytest.mark.parametrize("rate", [16000, 44100])
+    def test_stereo_declared_mono_is_suspected_where_nobody_said_otherwise(self, stream, rate):
+        left = np.random.default_rng(0).integers(-9000, 9000, rate // 2)
+        stereo = np.stack([left, left // 3], axis=1).astype("<i2")
+        _, said = stream("--rate", rate, "-b", "none", stdin=stereo.tobytes())
+        assert "stereo declared mono" in said
+        _, said = stream("-b", "none", stdin=wav_bytes(stereo.ravel(), rate=rate))
+        assert "stereo declared mono" not in said
+
+    def test_one_absurd_sample_spoils_nothing(self, stream, clip):
+        samples = (clip / 32768).astype("<f4")
+        samples[5000] = 3e38
+        out, _ = stream("--rate", "16000", "--format", "f32le", "-b", "omlsa", stdin=samples.tobytes())
+        cleaned = np.frombuffer(out, "<f4")
+        assert np.isfinite(cleaned).all() and np.abs(cleaned[8000:]).max() > 0.001
 
     @pytest.mark.parametrize(
         ("arguments", "data", "message"),

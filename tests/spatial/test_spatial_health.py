@@ -69,6 +69,18 @@ def test_a_channel_that_is_200_ms_off_is_shifted(recording, run, samples):
     np.testing.assert_array_equal(repaired[[0, 1, 3, 4, 5]], recording[[0, 1, 3, 4, 5]])
 
 
+@pytest.mark.parametrize("samples", [3200, -3200])
+def test_where_the_wanted_microphone_is_late_the_others_are_moved_to_it(recording, run, samples):
+    broken = recording.copy()
+    broken[2] = np.roll(broken[2], samples)
+    report = _check(broken).aligned_with(2)
+    assert report.describe()[0].endswith("the others are moved to it")
+    repaired = run(Repair(report), broken, 700)
+    np.testing.assert_array_equal(repaired[2], broken[2])
+    shift, inside = report.late[0], slice(4000, -4000)
+    np.testing.assert_array_equal(repaired[0][inside], np.roll(broken[0], -shift)[inside])
+
+
 def test_swapped_channels_are_put_right(wave, noise_like, run):
     rng = np.random.default_rng(5)
     geometry = Geometry(np.c_[rng.uniform(-0.1, 0.1, (6, 2)), np.zeros(6)])
