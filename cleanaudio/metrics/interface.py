@@ -100,6 +100,8 @@ class Signals:
     def mono(self, what: str, rate: int | None = None) -> Vector:
         """Return the channel mean of ``enhanced``, ``reference`` or ``noisy``, at another rate if asked (soxr, HQ).
 
+        A channel that is upside down on the recording is turned over first, or the mean would be silence.
+
         Returns
         -------
         ndarray, shape (frames,), float32
@@ -111,12 +113,21 @@ class Signals:
             if audio is None:
                 raise KeyError(what)
             if rate == self.rate:
-                return audio[0] if len(audio) == 1 else audio.mean(axis=0)
+                return audio[0] if len(audio) == 1 else (audio * self._signs(what)).mean(axis=0)
             import soxr
 
             return soxr.resample(self.mono(what), self.rate, rate)
 
         return self.derived((what, rate), make)
+
+    def _signs(self, what: str) -> NDArray[np.float32]:
+        """Return ±1 for each channel: as the recording that was cleaned has them, where it has as many."""
+        count = len(getattr(self, what))
+        others = (
+            side for side in ("noisy", "reference") if (one := getattr(self, side)) is not None and len(one) == count
+        )
+        leading = next(others, what)
+        return self.derived((leading, "signs"), lambda: polarity(getattr(self, leading)))
 
     def finite(self, what: str) -> bool:
         """Return whether a signal has neither NaN nor infinite samples."""
@@ -128,6 +139,17 @@ class Signals:
         if noisy is None:
             raise KeyError("noisy")
         return self.derived("of noisy", lambda: Signals(noisy, self.rate, self.reference, None))
+
+
+def polarity(audio: Audio) -> NDArray[np.float32]:
+    """Return −1 for channels that are upside down against the first, else 1: shape (channels, 1)."""
+    from cleanaudio.metrics.inspect.wiring import WiringMeter
+
+    meter = WiringMeter(len(audio))
+    meter.add(audio)
+    signs = np.ones((len(audio), 1), np.float32)
+    signs[[fault.channel for fault in meter.faults() if fault.kind == "inverted"]] = -1
+    return signs
 
 
 Computed = Mapping[str, Measured]

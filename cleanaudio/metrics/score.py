@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cleanaudio.errors import InputError
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.align import find_lag, shift
-from cleanaudio.metrics.interface import Audio, Measured, Signals, as_audio
+from cleanaudio.metrics.interface import Audio, Measured, Signals, as_audio, polarity
 
 LENGTH_LIMIT_S = 0.25
 """Lengths may differ by so much (what encoders and resamplers add); more means that they are different recordings."""
@@ -94,7 +94,7 @@ def line_up(
 
 
 def _lag(anchor: Audio, signal: Audio, rate: int) -> int:
-    first, second = anchor.mean(axis=0), signal.mean(axis=0)
+    first, second = ((one * polarity(one)).mean(axis=0) for one in (anchor, signal))
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return 0  # the metrics say what is wrong
     return find_lag(first, second, rate)

@@ -139,3 +139,18 @@ def test_debug_shows_what_caused_a_failure(cli, pair, monkeypatch):
     assert "Traceback" not in cli(*arguments).stderr
     assert "ZeroDivisionError" in cli(*arguments, "--debug").stderr.split("Traceback", 1)[1]
     assert "Traceback" not in cli(*arguments).stderr
+
+
+def test_an_inverted_channel_does_not_silence_a_recording(cli, pair):
+    for side in ("clean", "noisy"):
+        audio, rate = soundfile.read(pair / side / "talk.wav")
+        soundfile.write(pair / side / "talk.wav", np.stack([audio, -audio], axis=1), rate)
+    arguments = ("--metric", "pesq_wb", "--metric", "si_sdr", "--metric", "dnsmos_ovrl", "--json")
+    ran = cli("score", pair / "noisy", "--reference", pair / "clean", *arguments)
+    (found,) = [row["metrics"] for row in map(json.loads, ran.stdout.splitlines()) if row["kind"] == "file"]
+    for side in ("clean", "noisy"):
+        audio, rate = soundfile.read(pair / side / "talk.wav")
+        soundfile.write(pair / side / "talk.wav", audio[:, 0], rate)
+    ran = cli("score", pair / "noisy", "--reference", pair / "clean", *arguments)
+    (mono,) = [row["metrics"] for row in map(json.loads, ran.stdout.splitlines()) if row["kind"] == "file"]
+    assert found == pytest.approx(mono, abs=0.01)
