@@ -15,7 +15,7 @@ GROUP = "cleanaudio.backends"
 
 AUTO_ORDER = (
     "deepfilternet",
-    "0.8*omlsa+0.2*none,0.5*fullband+0.5*mask-lstm",
+    "0.8*omlsa+0.2*none,0.7*fullband+0.3*mask-lstm",
     "0.6*fullband+0.4*omlsa",
     "rnnoise",
     "omlsa",

@@ -29,6 +29,7 @@ Spectra = NDArray[np.complex64]
 MakeRule = Callable[[Mapping[str, Any], float, float], Rule]
 
 _SILENT = 1e-16  # -160 dBFS: no recording's noise is so low
+_AT_ONCE = 64
 _LIVE = {"window_s": 0.02, "hop_s": 0.005}
 
 _QUALITY = Option(
@@ -191,7 +192,7 @@ class Spectral(Backend):
         linked = setup.linked and setup.channels > 1
         channels = [self._channel(setup, options, analysis) for _ in range(1 if linked else setup.channels)]
         gains = Gains(channels, setup.channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
-        return SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop)
+        return SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop, at_once=_AT_ONCE)
 
     def _channel(self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None) -> _Channel:
         rate = setup.rate

@@ -11,9 +11,6 @@ from cleanaudio.audio.stft import Istft, Stft, synthesis_window
 
 Spectra = NDArray[np.complex64]
 
-_AT_ONCE = 64
-"""Frames that are worked on together: what they need stays in the processor's cache."""
-
 
 class Transform(Protocol):
     """What turns noisy spectra into clean ones, frame by frame, with a state.
@@ -50,6 +47,9 @@ class SpectralProcessor:
         Analysis window; the synthesis window is its least-squares counterpart unless one is given.
     hop : int
     synthesis : ndarray, shape (window,), optional
+    at_once : int, optional
+        Frames that are worked on together at most, so that what they need stays in the processor's cache; default: as
+        many as come, which suits what takes its time to begin.
     """
 
     def __init__(
@@ -59,12 +59,14 @@ class SpectralProcessor:
         analysis: NDArray[np.float32],
         hop: int,
         synthesis: NDArray[np.float32] | None = None,
+        at_once: int | None = None,
     ) -> None:
         self._transform = transform
         self._stft = Stft(channels, analysis, hop)
         self._istft = Istft(channels, synthesis_window(analysis, hop) if synthesis is None else synthesis, hop)
         self._channels, self._hop, self._window = channels, hop, len(analysis)
         self.latency = len(analysis) + transform.look_ahead * hop
+        self._at_once = at_once
         self._taken = self._given = 0
 
     def reset(self) -> None:
@@ -76,7 +78,7 @@ class SpectralProcessor:
     def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take (channels, n), return (channels, m)."""
         self._taken += block.shape[1]
-        step = _AT_ONCE * self._hop
+        step = max(1, block.shape[1]) if self._at_once is None else self._at_once * self._hop
         pieces = (block[:, at : at + step] for at in range(0, max(1, block.shape[1]), step))
         done = [self._istft.push(self._transform(self._stft.push(piece))) for piece in pieces]
         return self._give(done[0] if len(done) == 1 else np.concatenate(done, axis=1))
