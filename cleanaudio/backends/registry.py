@@ -20,7 +20,8 @@ AUTO_ORDER = (
     "rnnoise",
     "omlsa",
 )
-"""Specs, best first, by quality measured on the development pairs (the README's table)."""
+"""Specs, best first, by quality measured on the development pairs (the README's table). The third is for live, where
+a row's delays add up and ``fullband`` has no front."""
 
 
 @cache
