@@ -89,7 +89,7 @@ class Gate:
         return any("reference" in registry.owner(key).needs for key in keys)
 
     def check(self, given: frozenset[str], of_runs: bool) -> None:
-        """Make sure, before any file is judged by it, that its criteria can be measured.
+        """Make sure, before any file is judged by it, that its criteria can be measured, or what is missing is ignored.
 
         Parameters
         ----------
@@ -101,18 +101,16 @@ class Gate:
         Raises
         ------
         RecipeError
-            A criterion needs more than is given, unless what is missing is ignored.
+            A criterion needs more than is given.
         BackendUnavailable
-            One needs a package that is not there, unless it is ignored.
+            One needs a package that is not there.
         """
-        for criterion in self.criteria:
+        for criterion in self.criteria if self.missing == "fail" else ():
             if criterion.key in RUN_FIGURES:
-                if not of_runs and self.missing == "fail":
+                if not of_runs:
                     raise RecipeError(f"{criterion} is of a run that cleans", remedy="ask denoise --gate for it")
                 continue
             metric = registry.owner(criterion.key)
-            if self.missing == "ignore":
-                continue
             for what in sorted(metric.needs - given):
                 raise RecipeError(f"{criterion} needs the {what} side", remedy=_SIDES[what])
             if not metric.installed:
