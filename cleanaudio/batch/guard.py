@@ -61,11 +61,13 @@ class Decision:
 
 def excerpts(frames: int, rate: int) -> list[tuple[int, int]]:
     """Return the stretches that are listened to: start and length in frames, spread evenly over the recording."""
+    if not frames:
+        return []
     length = round(EXCERPT_S * rate)
     if frames <= EXCERPTS * length:
         # of nearly one length: DNSMOS would judge a scrap at the end, which it repeats, like ten seconds
-        count = max(1, round(frames / length)) if frames else 0
-        bounds = [k * frames // count for k in range(count + 1)] if count else []
+        count = max(1, round(frames / length))
+        bounds = [k * frames // count for k in range(count + 1)]
         return [(start, end - start) for start, end in pairwise(bounds)]
     return [(round(k * (frames - length) / (EXCERPTS - 1)), length) for k in range(EXCERPTS)]
 

@@ -160,7 +160,7 @@ class Levelled(Gained):
                 pass
             before, loud = loud, self._loudness.integrated() or -math.inf
             # between its samples a signal that is limited hard swings a little higher than the limiter foresees
-            self._limit *= min(1.0, self._ceiling / max(self._ceiling, self._peak.finish()))
+            self._limit *= self._ceiling / max(self._ceiling, self._peak.finish())
             self.reset()
             missed = self._wanted.lufs - loud
             if missed < _CLOSE_LU or raised > _MOST_MAKE_UP_DB - _CLOSE_LU:
