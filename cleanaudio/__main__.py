@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 
 
 def main() -> None:
@@ -10,6 +11,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _terminated)
+    sys.unraisablehook = _again
     _open_standard_streams()
     # NumPy's products are of small matrices here: shared among threads they cost twice the work and win nothing.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -27,6 +29,18 @@ def main() -> None:
 
 def _terminated(number: int, _frame: object) -> None:
     raise SystemExit(128 + number)  # unwinds what is under way, which removes its temporaries
+
+
+def _again(lost) -> None:  # sys.UnraisableHookArgs, which only type checkers can import
+    """Let a signal come once more that broke into a callback, as imports have them, out of which Python lets nothing."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        number = signal.SIGINT
+    elif issubclass(lost.exc_type, SystemExit) and isinstance(lost.exc_value.code, int):
+        number = lost.exc_value.code - 128
+    else:
+        sys.__unraisablehook__(lost)
+        return
+    threading.Timer(0.02, os.kill, (os.getpid(), number)).start()  # when the callback is over
 
 
 def _open_standard_streams() -> None:

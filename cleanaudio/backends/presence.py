@@ -65,9 +65,10 @@ class Presence:
     def _likely(self, zeta: Power) -> Power:
         """Return eq. 25: 0 below ζ_min, 1 above ζ_max, logarithmic between them."""
         zeta /= np.float32(self.ZETA_MIN)
+        np.maximum(zeta, 1, out=zeta)  # zero has no logarithm
         np.log(zeta, out=zeta)
         zeta *= np.float32(1 / math.log(self.ZETA_MAX / self.ZETA_MIN))
-        return np.clip(zeta, 0, 1, out=zeta)
+        return np.minimum(zeta, 1, out=zeta)
 
     def _frame(self, mean: float) -> float:
         """Return P_frame (eqs. 26 and 27, figure 4)."""

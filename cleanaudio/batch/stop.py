@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class Stopped(BaseException):
@@ -39,15 +42,24 @@ class Stop:
             self._breaking = False
             raise Stopped
 
+    def _lost(self, lost: Any) -> None:
+        """Let the signal come once more where it broke into a callback, out of which Python lets no exception."""
+        if lost.exc_type is not Stopped or self.signal is None:
+            self._hook(lost)
+            return
+        self._breaking = True
+        threading.Timer(0.02, os.kill, (os.getpid(), self.signal)).start()  # when the callback is over
+
     @contextmanager
     def listening(self) -> Iterator[Stop]:
         """Replace the signals' handlers inside the block."""
         outer, Stop._listening = Stop._listening, self
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._lost
         before = {number: signal.signal(number, self._note) for number in self._signals}
         try:
             yield self
         finally:
-            Stop._listening = outer
+            Stop._listening, sys.unraisablehook = outer, self._hook
             for number, handler in before.items():
                 signal.signal(number, handler)
 

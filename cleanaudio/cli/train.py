@@ -70,7 +70,8 @@ def train(
         int | None, typer.Option(min=0, help="Of weights and mixes; default: the config's.", rich_help_panel=_HOW)
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Begin with the weights of this checkpoint.", rich_help_panel=_HOW)
+        Path | None,
+        typer.Option("--start-from", help="Begin with the weights of this checkpoint.", rich_help_panel=_HOW),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many, to be resumed.", rich_help_panel=options.RUN)
@@ -106,7 +107,7 @@ def train(
     if output is None:
         raise RecipeError("where shall the run go?", remedy="give -o RUN_DIR")
     if resume and start is not None:
-        raise RecipeError("--resume and --start contradict each other")
+        raise RecipeError("--resume and --start-from contradict each other")
     from cleanaudio.train.run import Request, configure
 
     own = {"steps": steps, "batch": batch, "seed": seed, "mix.target": target and target.value}

@@ -145,16 +145,19 @@ class Block(nn.Module):
     Parameters
     ----------
     positions, channels, whole : int
+    bidirectional : bool
+        Whether the recurrence hears the future too.
     """
 
-    def __init__(self, positions: int, channels: int, whole: int) -> None:
+    def __init__(self, positions: int, channels: int, whole: int, bidirectional: bool = False) -> None:
         super().__init__()
-        self.each = nn.LSTM(channels, channels)
-        self.after_each = nn.Linear(channels, channels, bias=False)
+        sides = 1 + bidirectional
+        self.each = nn.LSTM(channels, channels, bidirectional=bidirectional)
+        self.after_each = nn.Linear(sides * channels, channels, bias=False)
         self.norm_each = Norm(channels)
         self.gather = nn.Linear(positions * channels, whole)
-        self.all = nn.LSTM(whole, whole)
-        self.after_all = nn.Linear(whole, positions * channels, bias=False)
+        self.all = nn.LSTM(whole, whole, bidirectional=bidirectional)
+        self.after_all = nn.Linear(sides * whole, positions * channels, bias=False)
         self.norm_all = Norm(channels)
 
     def forward(self, x: Tensor, *states: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -172,6 +175,8 @@ class FullBand(FrameNetwork):
     Parameters
     ----------
     config : FullBandConfig, optional
+    bidirectional : bool
+        Whether the core hears past and future, so that nothing can be cleaned in pieces; see ``fullband_offline``.
 
     Raises
     ------
@@ -187,9 +192,10 @@ class FullBand(FrameNetwork):
     spread: Tensor
     gather: Tensor
 
-    def __init__(self, config: FullBandConfig | None = None) -> None:
+    def __init__(self, config: FullBandConfig | None = None, bidirectional: bool = False) -> None:
         super().__init__()
         self.config = c = config or FullBandConfig()
+        self._sides = 1 + bidirectional
         if (c.low + c.bands) % 8 or c.taps < 3:
             raise RecipeError(
                 f"{c.low} bins and {c.bands} bands with {c.taps} taps do not go together",
@@ -202,7 +208,9 @@ class FullBand(FrameNetwork):
         self.enter = Narrow(9, c.hidden, 4)
         self.narrow = Narrow(c.hidden, c.channels, 2)
         self.place = nn.Parameter(torch.randn(self.positions, c.channels) * 0.1)
-        self.core = nn.ModuleList(Block(self.positions, c.channels, c.whole) for _ in range(c.blocks))
+        self.core = nn.ModuleList(
+            Block(self.positions, c.channels, c.whole, bidirectional) for _ in range(c.blocks)
+        )
         self.widen_core = Widen(c.channels, c.hidden, 2)
         self.bridge = nn.Linear(c.hidden, c.hidden)
         self.widen = Widen(c.hidden, c.hidden // 2, 4)
@@ -217,8 +225,9 @@ class FullBand(FrameNetwork):
         c = self.config
         shapes: dict[str, tuple[int, ...]] = {"spectra": (batch, BINS, c.taps - 1, 2)}
         for number in range(c.blocks):
-            shapes[f"hidden_each_{number}"] = shapes[f"cell_each_{number}"] = (1, batch * self.positions, c.channels)
-            shapes[f"hidden_all_{number}"] = shapes[f"cell_all_{number}"] = (1, batch, c.whole)
+            each, whole = (self._sides, batch * self.positions, c.channels), (self._sides, batch, c.whole)
+            shapes[f"hidden_each_{number}"] = shapes[f"cell_each_{number}"] = each
+            shapes[f"hidden_all_{number}"] = shapes[f"cell_all_{number}"] = whole
         return shapes
 
     def features(self, spectra: Tensor) -> Tensor:

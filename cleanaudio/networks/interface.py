@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
@@ -40,6 +41,10 @@ class Network(nn.Module):
         """Return the states before the first piece."""
         like = next(self.parameters())
         return tuple(torch.zeros(shape, device=like.device) for shape in self.state_shapes(batch).values())
+
+    def adopted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the weights that training begins with, given those of a checkpoint of this network or a kin."""
+        return dict(tensors)
 
     @abstractmethod
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:

@@ -12,6 +12,7 @@ from cleanaudio.networks.interface import Network
 
 _NETWORKS = {
     "fullband": ("cleanaudio.networks.fullband", "FullBand", "FullBandConfig"),
+    "fullband-offline": ("cleanaudio.networks.fullband_offline", "FullBandOffline", "FullBandConfig"),
     "mask-lstm": ("cleanaudio.networks.mask_lstm", "MaskLstm", "MaskLstmConfig"),
     "mask-lstm-streaming": ("cleanaudio.networks.mask_lstm", "StreamingMaskLstm", "MaskLstmConfig"),
     "conv-tasnet": ("cleanaudio.networks.conv_tasnet", "ConvTasNet", "ConvTasNetConfig"),

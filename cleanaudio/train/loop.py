@@ -128,7 +128,7 @@ class Trainer:
     def start_from(self, path: Path) -> dict[str, Any]:
         """Begin with the weights of another run's checkpoint, and nothing else of it; returns its facts."""
         tensors, facts = checkpoint.load(path)
-        weights = checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network.")
+        weights = self.network.adopted(checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network."))
         checkpoint.fill(self.network, weights, path)
         checkpoint.fill(self.mean, weights, path)
         return facts

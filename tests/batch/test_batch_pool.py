@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -12,7 +13,7 @@ import pytest
 
 from cleanaudio.batch.outcome import Done, Failed, Job
 from cleanaudio.batch.pool import Interrupted, WorkerLost, run_here, run_jobs
-from cleanaudio.batch.stop import Stop, carry_through
+from cleanaudio.batch.stop import Stop, Stopped, carry_through
 from cleanaudio.errors import InputError
 
 
@@ -136,6 +137,36 @@ def test_a_signal_breaks_into_work_in_this_process(tmp_path, number):
         found = list(run_here(jobs(tmp_path, 3), slow, stop))
     assert stop.signal == number
     assert [type(outcome.error) for outcome in found] == [Interrupted]
+
+
+class LastWords:
+    """Sends a signal from a place out of which Python lets no exception."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_breaks_into_a_callback_is_heard_after_it():
+    stop, words = Stop(), LastWords()
+    with stop.listening(), pytest.raises(Stopped), stop.breaking():
+        del words
+        time.sleep(5)
+    assert stop.signal == signal.SIGTERM
+
+
+def test_other_exceptions_in_callbacks_are_told_as_ever():
+    class Fails:
+        def __del__(self):
+            raise ValueError("unforeseen")
+
+    told = []
+    before, sys.unraisablehook = sys.unraisablehook, lambda lost: told.append(str(lost.exc_value))
+    try:
+        with Stop().listening() as stop:
+            Fails()
+    finally:
+        sys.unraisablehook = before
+    assert told == ["unforeseen"] and stop.signal is None
 
 
 def named(job):

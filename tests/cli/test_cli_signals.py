@@ -118,6 +118,21 @@ def test_a_signal_while_modules_are_loaded(tmp_path, program):
     assert ran.returncode == CODES[signal.SIGINT] and ran.stderr == b""
 
 
+@SIGNALS
+def test_a_signal_in_a_callback_while_modules_are_loaded(tmp_path, program, number):
+    """As imports have them all the time; Python lets no exception out of it."""
+    (tmp_path / "typer.py").write_text(
+        "import os, time, weakref\n"
+        "class Lock: pass\n"
+        "lock = Lock()\n"
+        f"reference = weakref.ref(lock, lambda _: os.kill(os.getpid(), {int(number)}))\n"
+        "del lock\n"
+        "time.sleep(5)\n"
+    )
+    ran = program("denoise", "a.wav", "-o", "out", env={"PYTHONPATH": str(tmp_path)})
+    assert ran.returncode == CODES[number] and ran.stderr == b""
+
+
 def test_a_run_that_is_killed_keeps_its_rows_and_no_lock(tmp_path, short, program):
     folder, out = many(tmp_path / "in", short, 12), tmp_path / "out"
     common = ("denoise", folder, "-o", out, "-b", "omlsa", "-j", "1", "--skip-existing")

@@ -90,7 +90,7 @@ def test_weights_of_another_run_are_a_beginning(train, cli, tmp_path):
     first = tmp_path / "first"
     assert train("--steps", 3).code == 0
     (tmp_path / "run").rename(first)
-    assert train("--steps", 2, "--start", first / LAST).code == 0
+    assert train("--steps", 2, "--start-from", first / LAST).code == 0
     assert steps(tmp_path / "run") == 2
     assert cli("export", tmp_path / "run", "-o", tmp_path / "model.onnx").code in (0, 3)
     assert "mixtures, 5 steps" in cli("models", "card", tmp_path / "model.onnx").stdout
@@ -150,8 +150,8 @@ def test_what_is_missing_is_asked_for(cli, arguments, message):
         (["--device", "cuda:99"], "cannot use a device cuda:99"),
         (["--device", "abacus"], "no device 'abacus'"),
         (["--resume"], "no run to resume"),
-        (["--resume", "--start", "x"], "contradict"),
-        (["--start", "nowhere.safetensors"], "no checkpoint"),
+        (["--resume", "--start-from", "x"], "contradict"),
+        (["--start-from", "nowhere.safetensors"], "no checkpoint"),
         (["--dev", "nowhere"], "no noisy/clean pairs"),
         (["--set", "simulated_rooms=0"], "no rooms"),
     ],
