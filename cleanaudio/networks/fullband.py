@@ -208,9 +208,7 @@ class FullBand(FrameNetwork):
         self.enter = Narrow(9, c.hidden, 4)
         self.narrow = Narrow(c.hidden, c.channels, 2)
         self.place = nn.Parameter(torch.randn(self.positions, c.channels) * 0.1)
-        self.core = nn.ModuleList(
-            Block(self.positions, c.channels, c.whole, bidirectional) for _ in range(c.blocks)
-        )
+        self.core = nn.ModuleList(Block(self.positions, c.channels, c.whole, bidirectional) for _ in range(c.blocks))
         self.widen_core = Widen(c.channels, c.hidden, 2)
         self.bridge = nn.Linear(c.hidden, c.hidden)
         self.widen = Widen(c.hidden, c.hidden // 2, 4)
