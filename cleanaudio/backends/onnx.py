@@ -155,7 +155,11 @@ class Onnx(Backend):
         hashes |= front.hashes
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
-            return _Loaded(FrameContract(sessions[0], rate, hop, name, delay), hashes, front)
+            context, ahead = card.number("context"), card.number("ahead")
+            grids = (own_grid(rate, context, ahead, setup.live), own_grid(rate, context, ahead, live=True))
+            return _Loaded(
+                FrameContract(sessions[0], rate, hop, name, delay, grids if context else None), hashes, front
+            )
         if contract == "waveform" and len(sessions) == 1:
             if stream_port(sessions[0].inputs) is not None:
                 return _Loaded(CausalContract(sessions[0], rate, hop, delay), hashes, front)

@@ -1,7 +1,8 @@
 """The contract ``stft-frames``: a network that takes one STFT frame and its caches, and gives both back.
 
 The form in which GTCRN and UL-UNAS are published: an input (1, bins, 1, 2) of real and imaginary parts, any number of
-further inputs that start from zeros, an output of the first one's shape, and one output for each cache.
+further inputs that start from zeros, an output of the first one's shape, and one output for each cache. A network that
+hears past and future has no caches, and any number of frames: :mod:`cleanaudio.backends.onnx_stretches`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from cleanaudio.audio.stft import WindowName, synthesis_window, window
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import Independent, LinkedTransform
+from cleanaudio.backends.onnx_stretches import Stretches, latency
+from cleanaudio.backends.onnx_waveform import Grid
 from cleanaudio.backends.session import Cached, Port, Session, listed
 from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import ModelError
@@ -115,9 +118,19 @@ class FrameContract:
     window_name : {"hann", "sqrt-hann", "vorbis"}
     delay : int
         Samples that the output lags, a multiple of the hop.
+    grids : tuple of Grid, optional
+        For a network that hears past and future: how it is run here, and how live, whose latency counts.
     """
 
-    def __init__(self, session: Session, rate: int, hop: int, window_name: WindowName, delay: int) -> None:
+    def __init__(
+        self,
+        session: Session,
+        rate: int,
+        hop: int,
+        window_name: WindowName,
+        delay: int,
+        grids: tuple[Grid, Grid] | None = None,
+    ) -> None:
         size = 2 * (FrameNet(session).bins - 1)
         self._session, self.rate = session, rate
         self._hop = hop or size // 2
@@ -128,7 +141,8 @@ class FrameContract:
                 f"its delay of {delay} samples is no multiple of its hop of {self._hop}", path=session.origin
             )
         self._analysis, self._look_ahead = window(window_name, size), delay // self._hop
-        self.latency = size + delay
+        self._grid = None if grids is None else grids[0]
+        self.latency = size + delay if grids is None else latency(grids[1], size, self._hop)
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
@@ -140,7 +154,12 @@ class FrameContract:
         )
 
     def _make(self, channels: int) -> Processor:
-        net = FrameNet(self._session, self._look_ahead, patience=self.rate // self._hop)
+        patience = self.rate // self._hop
+        net: FrameNet | Stretches
+        if self._grid is None:
+            net = FrameNet(self._session, self._look_ahead, patience)
+        else:
+            net = Stretches(self._session, self._grid, self._hop, patience)
         transform = net if channels == 1 else LinkedTransform(net, channels, self._hop / self.rate)
         synthesis = synthesis_window(self._analysis, self._hop)
         return SpectralProcessor(transform, channels, self._analysis, self._hop, synthesis)

@@ -17,6 +17,8 @@ Audio = NDArray[np.float32]
 
 CHUNK_S, LIVE_CHUNK_S = 1.0, 0.032
 FADE_S = 0.02
+STRETCH_S = 12.0
+"""What our own networks that hear past and future are given at once, with context besides: the less of it twice."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def own_grid(rate: int, context: int, ahead: int, live: bool) -> Grid:
     live : bool
         Less is computed and heard at once: an eighth of the context behind a chunk must do.
     """
-    chunk = max(2, context // 4 if live else 4 * context)
+    chunk = max(2, context // 4 if live else round(STRETCH_S * rate))
     return Grid(
         chunk, min(round(FADE_S * rate), chunk // 2), context, min(ahead, context // 8) if live else ahead, whole=True
     )

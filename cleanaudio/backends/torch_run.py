@@ -50,7 +50,7 @@ class TorchSession:
         self._network: Any = network
         self._device = next(network.parameters()).device
         states = network.state_shapes()
-        self._in_pieces = bool(states)
+        self._forward = bool(states) or isinstance(network, FrameNetwork)
         if isinstance(network, FrameNetwork):
             shape = (1, network.size // 2 + 1, None, 2)
             source, clean = Port("mix", shape), Port("enh", shape)
@@ -65,7 +65,7 @@ class TorchSession:
 
         tensors = [torch.from_numpy(np.ascontiguousarray(feeds[port.name])).to(self._device) for port in self.inputs]
         with torch.no_grad():
-            outputs = self._network(*tensors) if self._in_pieces else [self._network.enhance(*tensors)]
+            outputs = self._network(*tensors) if self._forward else [self._network.enhance(*tensors)]
         by_name = {port.name: output for port, output in zip(self.outputs, outputs, strict=True)}
         return [by_name[name].cpu().numpy() for name in (names or by_name)]
 
@@ -137,12 +137,13 @@ class Torch(Backend):
         network, spec, digest = _read(path, stamp, setup.device)
         front = wanted(spec, setup, network.rate, path)
         session = cast(Session, TorchSession(network, str(path)))
+        needs = network.rate, network.context, network.ahead
+        grids = None if network.state_shapes() else (own_grid(*needs, setup.live), own_grid(*needs, live=True))
         if isinstance(network, FrameNetwork):
-            return FrameContract(session, network.rate, network.hop, network.window_name, network.delay), front, digest
-        if not network.state_shapes():
-            needs = network.rate, network.context, network.ahead
-            grid, live = own_grid(*needs, setup.live), own_grid(*needs, live=True)
-            return WaveformContract(session, network.rate, grid, live), front, digest
+            facts = network.rate, network.hop, network.window_name, network.delay
+            return FrameContract(session, *facts, grids), front, digest
+        if grids is not None:
+            return WaveformContract(session, network.rate, *grids), front, digest
         return CausalContract(session, network.rate, network.hop, network.delay), front, digest
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cleanaudio.backends.onnx_stretches import latency
 from cleanaudio.backends.onnx_waveform import own_grid
 from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.networks.interface import Network
@@ -25,11 +26,14 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
 
     A :class:`~cleanaudio.networks.frames.FrameNetwork` becomes the contract ``stft-frames``: ``mix`` to ``enh``, the
     frame axis is free. Any other network becomes ``waveform``: ``audio_input`` to ``audio_output``, both (1, samples),
-    the sample axis free. States go in by their names and come out with ``_out`` behind them.
+    the sample axis free. States go in by their names and come out with ``_out`` behind them; the card of a network
+    without states says how much context it wants.
     """
     network.eval()
     names = list(network.state_shapes())
     model: nn.Module = network
+    live = own_grid(network.rate, network.context, network.ahead, live=True)  # where there are no states
+    whole = {} if names else {"context": network.context, "ahead": network.ahead}
     if isinstance(network, FrameNetwork):
         example: tuple[Tensor, ...] = (torch.zeros(1, network.size // 2 + 1, 4, 2), *network.start())
         inputs, outputs, free = ["mix"], ["enh"], {2: "frames"}
@@ -38,7 +42,8 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
             "window": network.window_name,
             "hop": str(network.hop),
             "delay": str(network.delay),
-            "latency": str(network.size + network.delay),
+            "latency": str(network.size + network.delay if names else latency(live, network.size, network.hop)),
+            **{name: str(value) for name, value in whole.items()},
         }
     else:
         inputs, outputs, free = ["audio_input"], ["audio_output"], {1: "samples"}
@@ -48,8 +53,7 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
         else:
             model = _Waveform(network).eval()  # else the exporter would put the network back into training
             example = (torch.zeros(1, network.rate),)
-            live = own_grid(network.rate, network.context, network.ahead, live=True)
-            needs = {"context": network.context, "ahead": network.ahead, "latency": live.latency}
+            needs = {**whole, "latency": live.latency}
         facts = {"contract": "waveform", **{name: str(value) for name, value in needs.items()}}
     axes = {inputs[0]: free, outputs[0]: free}
     inputs, outputs = [*inputs, *names], [*outputs, *(f"{name}_out" for name in names)]
@@ -145,18 +149,16 @@ def difference(network: Network, data: bytes) -> float:
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     noise = torch.randn(1, network.rate, generator=torch.Generator().manual_seed(1)) * 0.1
     names, axis = list(network.state_shapes()), 1
+    whole, step, states = noise, network.hop, network.start()
     with torch.no_grad():
-        if not names:
-            ours = network.enhance(noise).numpy()
-            return float(np.abs(ours - session.run(None, {"audio_input": noise.numpy()})[0]).max())
-        whole, step = noise, network.hop
         if isinstance(network, FrameNetwork):
             whole, step, axis = torch.view_as_real(network.spectrum(noise).transpose(1, 2)), 1, 2
-        ours = network(whole, *network.start())[0].numpy()
-    states = [state.numpy() for state in network.start()]
+        waveform = not names and not isinstance(network, FrameNetwork)
+        ours = (network.enhance(whole) if waveform else network(whole, *states)[0]).numpy()
+    held = [state.numpy() for state in states]
     pieces = []
-    for piece in whole.tensor_split([7 * step, 8 * step], dim=axis):
-        feeds = dict(zip([session.get_inputs()[0].name, *names], [piece.numpy(), *states], strict=True))
-        enhanced, *states = session.run(None, feeds)
+    for piece in whole.tensor_split([7 * step, 8 * step], dim=axis) if names else [whole]:
+        feeds = dict(zip([session.get_inputs()[0].name, *names], [piece.numpy(), *held], strict=True))
+        enhanced, *held = session.run(None, feeds)
         pieces.append(enhanced)
     return float(np.abs(ours - np.concatenate(pieces, axis=axis)).max())

@@ -94,6 +94,19 @@ def frames(
     return model(nodes, inputs, outputs, constants, card)
 
 
+def frames_together(gain: float = 0.5, bins: int = 257, mean: bool = False, card: Mapping[str, str] | None = None):
+    """Any number of frames times a gain, or minus the mean of all that are heard; no caches."""
+    shape = (1, bins, "frames", 2)
+    nodes = [helper.make_node("Mul", ["mix", "gain"], ["enh"])]
+    if mean:
+        nodes = [
+            helper.make_node("ReduceMean", ["mix"], ["mean"], axes=[2], keepdims=1),
+            helper.make_node("Sub", ["mix", "mean"], ["enh"]),
+        ]
+    constants = [] if mean else [constant("gain", np.float32(gain))]
+    return model(nodes, [tensor("mix", shape)], [tensor("enh", shape)], constants, card)
+
+
 def summing(bins: int = 257) -> bytes:
     """The mean of a frame and the one before: a cache that matters, under names that fit only by order."""
     inputs = [tensor("mix", (1, bins, 1, 2)), tensor("before", (1, bins, 1, 2))]

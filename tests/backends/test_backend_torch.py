@@ -7,8 +7,10 @@ from cleanaudio.backends.torch_run import TORCH
 from cleanaudio.errors import ModelError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 
+SMALL = {"channels": 16, "hidden": 8, "blocks": 1}
 OPTIONS = {
-    "fullband": {"channels": 16, "hidden": 8, "blocks": 1},
+    "fullband": SMALL,
+    "fullband-offline": SMALL,
     "mask-lstm": {"hidden": 16, "head": 16},
     "conv-tasnet": {
         "filters": 16, "kernel": 32, "stride": 16, "bottleneck": 8, "hidden": 8, "skip": 8, "blocks": 2, "repeats": 1,
@@ -33,7 +35,10 @@ def run(setup, folder, signal, cuts=(0, 1000, 1001, 30000)):
     return np.concatenate([*(processor.process(block) for block in blocks), processor.flush()], axis=1), resolved
 
 
-@pytest.mark.parametrize(("name", "rate", "latency"), [("fullband", 48000, 1440), ("conv-tasnet", 16000, 32)])
+@pytest.mark.parametrize(
+    ("name", "rate", "latency"),
+    [("fullband", 48000, 1440), ("fullband-offline", 48000, 18720), ("conv-tasnet", 16000, 32)],
+)
 def test_a_checkpoint_cleans_as_the_network_does(tmp_path, name, rate, latency):
     network = write_run(tmp_path / "run", name)
     noise = (0.1 * np.random.default_rng(1).standard_normal((1, 50000))).astype(np.float32)

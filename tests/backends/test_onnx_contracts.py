@@ -6,6 +6,7 @@ import numpy as np
 import onnx_tiny as tiny
 import pytest
 
+from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.onnx import ONNX
 from cleanaudio.errors import ModelError, RecipeError
@@ -30,7 +31,7 @@ def noise(channels: int = 1, frames: int = RATE, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
 
 
-@pytest.fixture(params=["waveform", "waveform-3d", "streamed", "frames", "frames-free", "dtln"])
+@pytest.fixture(params=["waveform", "waveform-3d", "streamed", "frames", "frames-free", "stretches", "dtln"])
 def halving(request, tmp_path: Path) -> str:
     """A model of each contract that halves what it hears."""
     if request.param == "dtln":
@@ -43,6 +44,7 @@ def halving(request, tmp_path: Path) -> str:
         "streamed": tiny.streamed,
         "frames": tiny.frames,
         "frames-free": lambda: tiny.frames(free=True),
+        "stretches": lambda: tiny.frames_together(card={"context": "2560", "ahead": "2560"}),
     }
     return tiny.saved(tmp_path, made[request.param]())
 
@@ -141,17 +143,38 @@ def test_live_chunks_are_32_ms_and_others_a_second(tmp_path: Path) -> None:
 
 
 def test_a_model_that_hears_any_length_hears_nothing_but_the_recording(tmp_path: Path) -> None:
-    card = {"context": "1600", "ahead": "800"}
+    card = {"rate": "1000", "context": "1600", "ahead": "800"}
     model = tiny.saved(tmp_path, tiny.normalising(card=card))
-    resolved, _ = opened(model)
+    resolved, _ = opened(model, rate=1000)
     assert resolved.latency == 400 + 200  # live: a quarter of the context, and an eighth of it behind
     short = noise(frames=5000)
-    np.testing.assert_allclose(clean(model, short), short - short.mean(), atol=1e-6)
+    np.testing.assert_allclose(clean(model, short, rate=1000), short - short.mean(), atol=1e-6)
     long = noise(frames=30000) + 0.2
-    out = clean(model, long)
-    np.testing.assert_allclose(out[:, 8000:11000], long[:, 8000:11000] - long[:, 4160:12960].mean(), atol=1e-6)
-    np.testing.assert_allclose(clean(model, long, 77), out, atol=1e-6)
-    assert np.abs(clean(model, long, live=True) - out).max() > 1e-4
+    out = clean(model, long, rate=1000)
+    # 12 s at a time, less the fade of 20 ms: the second chunk begins at 11960.
+    heard = long[:, 11960 - 1600 : 11960 + 12000 + 800]
+    np.testing.assert_allclose(out[:, 12000:23000], long[:, 12000:23000] - heard.mean(), atol=1e-6)
+    np.testing.assert_allclose(clean(model, long, 77, rate=1000), out, atol=1e-6)
+    assert np.abs(clean(model, long, live=True, rate=1000) - out).max() > 1e-4
+
+
+def test_a_network_without_caches_hears_stretches_of_frames(tmp_path: Path) -> None:
+    """As it would hear them in one piece, where a stretch with its context is the whole recording, and on a grid."""
+    card = {"rate": "1000", "hop": "10", "context": "1000", "ahead": "500"}
+    model = tiny.saved(tmp_path, tiny.frames_together(mean=True, bins=11, card=card))
+    resolved, _ = opened(model, rate=1000)
+    assert resolved.latency == 20 + 250 + 120  # in whole frames of 10
+    analysis = Stft(1, window("sqrt-hann", 20), 10)
+    short = noise(frames=11000) + 0.2
+    spectra = analysis.push(np.pad(short, ((0, 0), (0, 10))))
+    synthesis = Istft(1, synthesis_window(window("sqrt-hann", 20), 10), 10)
+    wanted = synthesis.push(spectra - spectra.mean(axis=1, keepdims=True))[:, : short.shape[1]]
+    np.testing.assert_allclose(clean(model, short, rate=1000), wanted, atol=1e-5)
+    long = noise(frames=40000) + np.linspace(0, 1, 40000, dtype=np.float32)
+    out = clean(model, long, rate=1000)
+    np.testing.assert_allclose(clean(model, long, 77, rate=1000), out, atol=1e-6)
+    heard = long[:, 12000 - 1000 : 24000 + 500]  # of the second stretch
+    np.testing.assert_allclose(out[:, 13000:23000].mean(), (long[:, 13000:23000] - heard.mean()).mean(), atol=2e-3)
 
 
 @pytest.mark.parametrize("context", [1, 80, 256, 1000, 16000])

@@ -25,8 +25,8 @@ def one_thread():
 def lively(name):
     """A network whose every weight matters, ready to run."""
     network = registry.build(name)
-    if name == "fullband":
-        torch.nn.init.normal_(network.filter.weight, std=0.1)
+    if "fullband" in name:
+        torch.nn.init.normal_(getattr(network, "inner", network).filter.weight, std=0.1)
     return network.eval()
 
 
@@ -91,6 +91,23 @@ def test_nothing_is_known_of_the_future_beyond_the_look_ahead(name):
     assert difference[: change - latency].max() == 0
     assert difference[change:].max() > 1e-4
     assert latency / network.rate <= 0.032
+
+
+def test_the_offline_network_begins_as_the_causal_one_and_hears_the_future():
+    causal, offline = lively("fullband"), registry.build("fullband-offline").eval()
+    offline.load_state_dict(offline.adopted(causal.state_dict()))
+    noisy = 0.1 * torch.randn(2, 48000)
+    with torch.no_grad():
+        assert torch.allclose(offline.enhance(noisy), causal.enhance(noisy), atol=1e-5)
+    own = offline.state_dict()
+    assert offline.adopted(own).keys() == own.keys()
+    for name, weights in own.items():
+        if "after_" in name:
+            torch.nn.init.normal_(weights, std=0.1)
+    other = noisy.clone()
+    other[:, 30000:] = 0
+    with torch.no_grad():
+        assert (offline.enhance(noisy) - offline.enhance(other))[:, 20000:28000].abs().max() > 1e-4
 
 
 def test_causal_conv_tasnet_does_not_look_ahead():

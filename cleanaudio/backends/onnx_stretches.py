@@ -1,0 +1,84 @@
+"""The contract ``stft-frames`` of a network without caches, which hears past and future: run on a fixed grid.
+
+It is given a stretch of frames with some context on both sides, as far as the recording reaches, and of what comes out
+the stretch alone is used. The overlapping windows of the synthesis fade one stretch into the next.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.backends.blocks import Sane
+from cleanaudio.backends.onnx_waveform import Grid
+from cleanaudio.backends.session import Session
+
+Complex = NDArray[np.complex64]
+
+
+def in_frames(grid: Grid, hop: int) -> tuple[int, int, int]:
+    """Return stretch, frames heard before and frames heard behind it of a grid in samples."""
+    stretch, before, behind = (max(1, samples // hop) for samples in (grid.chunk, grid.before, grid.behind))
+    return stretch, before, behind
+
+
+def latency(grid: Grid, size: int, hop: int) -> int:
+    """Return the delay in samples with windows of ``size``."""
+    stretch, _, behind = in_frames(grid, hop)
+    return size + (stretch + behind) * hop
+
+
+class Stretches:
+    """Spectra in, clean spectra out: a :class:`~cleanaudio.backends.transform.Transform` for one channel.
+
+    Parameters
+    ----------
+    session : Session
+        Takes (1, bins, any number of frames, 2) and gives the same.
+    grid : Grid
+        In samples.
+    hop : int
+        Samples from frame to frame.
+    patience : int
+        Frames without a number from the start until that is an error.
+    """
+
+    def __init__(self, session: Session, grid: Grid, hop: int, patience: int = 0) -> None:
+        self._session, self._source = session, session.inputs[0]
+        self._bins = self._source.shape[1] or 0
+        self._stretch, self._before, self._behind = in_frames(grid, hop)
+        self._sane = Sane(session.origin, max(patience, self._stretch) * self._bins)
+        self.look_ahead = self._stretch + self._behind
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._sane.reset()
+        self._held = np.zeros((1, 0, self._bins), np.complex64)
+        self._first = 0  # of the frames that are held, which is not decided yet
+
+    def __call__(self, spectra: Complex) -> Complex:
+        """Take (1, frames, bins), return the frames that are decided."""
+        self._held = np.concatenate([self._held, spectra], axis=1)
+        decided = [self._held[:, :0]]
+        while self._held.shape[1] >= self._first + self._stretch + self._behind:
+            decided.append(self._decide(self._stretch))
+        return np.concatenate(decided, axis=1)
+
+    def flush(self) -> Complex:
+        """Return the last frames: behind the end there is nothing to be heard."""
+        rest = self._held.shape[1] - self._first
+        last = self._decide(rest) if rest else self._held[:, :0]
+        self._sane.check()
+        return last
+
+    def _decide(self, count: int) -> Complex:
+        """Return the next ``count`` frames, clean, and keep what the ones after them want to hear."""
+        end = self._first + count
+        heard = self._held[0, : end + self._behind]
+        parts = np.ascontiguousarray(heard).view(np.float32).reshape(len(heard), self._bins, 2)
+        clean = self._session.run(None, {self._source.name: parts.transpose(1, 0, 2)[None]})[0][0]
+        clean = self._sane(np.ascontiguousarray(clean[:, self._first : end].transpose(1, 0, 2)))
+        self._held = self._held[:, max(0, end - self._before) :]
+        self._first = min(end, self._before)
+        return clean.view(np.complex64)[None, :, :, 0]
