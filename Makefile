@@ -15,7 +15,7 @@ THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Files of tests side by side in the order of testpaths, one process a core.
 PYTEST := $(THREADS) $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 CODE := cleanaudio tests fixtures benchmarks
-NETWORKS := fullband mask-lstm conv-tasnet autoencoder
+NETWORKS := fullband fullband-offline mask-lstm conv-tasnet autoencoder
 
 .PHONY: help setup demo test test-data test-slow test-browser lint format type bench fixtures build clean \
 	ship-models cards recordings $(NETWORKS:%=train-%) $(NETWORKS:%=ship-%)
@@ -92,8 +92,9 @@ MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
 HEARD = $(foreach what,speech noise rir,--$(what) "$(CLEANAUDIO_DATA)/train/$(what)")
 
 PAIRS = pairs-16k
-train-fullband: PAIRS = pairs-48k
-ship-fullband: PAIRS = pairs-48k
+train-fullband train-fullband-offline ship-fullband ship-fullband-offline: PAIRS = pairs-48k
+# It begins with the weights of fullband, which must have been trained before.
+train-fullband-offline: START = $(if $(findstring --resume,$(TRAIN_ARGS)),,--start-from "$(RUNS)/fullband/best.safetensors")
 # Short training leaves them unsure, and what they are unsure of too soft.
 ship-mask-lstm: EXPONENT = --exponent 0.75
 ship-conv-tasnet: EXPONENT = --exponent 0.5
@@ -101,7 +102,7 @@ ship-autoencoder: EXPONENT = --exponent 0.4
 
 $(NETWORKS:%=train-%): train-%: .venv/.test recordings
 	$(MALLOC) $(BIN)/cleanaudio train $* $(HEARD) --dev "$(CLEANAUDIO_DATA)/dev/$(PAIRS)" --cache "$(RUNS)/cache" \
-		-o "$(RUNS)/$*" $(TRAIN_ARGS)
+		-o "$(RUNS)/$*" $(START) $(TRAIN_ARGS)
 
 # The models of the wheel out of the runs.
 $(NETWORKS:%=ship-%): ship-%: .venv/.test recordings

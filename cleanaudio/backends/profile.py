@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
-from cleanaudio.errors import InputError, OutputError
+from cleanaudio.audio.textfile import write_text
+from cleanaudio.errors import InputError
 
 KIND = "cleanaudio noise print"
 VERSION = 1
@@ -140,15 +141,8 @@ class NoiseProfile:
         OutputError
             It cannot be written.
         """
-        temporary = Path(f"{os.fspath(path)}.{os.getpid()}.part")
-        try:
-            temporary.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-            os.replace(temporary, path)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputError(f"cannot be written: {reason}", path=path, remedy="choose another folder") from None
-        finally:
-            temporary.unlink(missing_ok=True)
+        text = json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+        write_text(path, text, "choose another folder")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NoiseProfile:

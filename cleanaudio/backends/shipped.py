@@ -51,6 +51,7 @@ class Shipped(Backend):
 
 
 FULLBAND = Shipped("fullband", "our network for the whole band: band gains and a complex filter, at 48 kHz")
+FULLBAND_OFFLINE = Shipped("fullband-offline", "our best network: as fullband, but it hears past and future, at 48 kHz")
 MASK_LSTM = Shipped("mask-lstm", "our recurrent masks behind omlsa, which hear both past and future, at 16 kHz")
 CONV_TASNET = Shipped("conv-tasnet", "our convolutional network from samples to samples, behind omlsa, at 16 kHz")
 AUTOENCODER = Shipped("autoencoder", "our convolutional denoising autoencoder on spectra, behind omlsa, at 16 kHz")

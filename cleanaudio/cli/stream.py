@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cleanaudio.audio.textfile import write_text
 from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.cli import options
 from cleanaudio.cli.console import say, stdout
@@ -86,7 +87,7 @@ def stream(
     else:
         report, code = _pipe(chosen, rate, channels, format_, block_ms)
     if stats is not None:
-        _write_stats(stats, json.dumps(report.as_dict()) + "\n")
+        write_text(stats, json.dumps(report.as_dict()) + "\n", _OTHER_STATS)
     if not quiet:
         _say_report(report)
     if code:
@@ -107,20 +108,6 @@ def _check_stats(path: Path) -> None:
         with open(path, "rb") as file:
             if file.read(1) not in (b"", b"{"):
                 raise OutputError("exists, and holds no figures of a stream", path=path, remedy=_OTHER_STATS)
-
-
-def _write_stats(path: Path, text: str) -> None:
-    plain = path.is_file() or not path.exists()  # else it is a pipe or a device
-    target = path.with_name(f".{path.name[:100]}.{os.getpid()}.part") if plain else path
-    try:
-        target.write_text(text)
-        if plain:
-            os.replace(target, path)
-    except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path, remedy=_OTHER_STATS) from error
-    finally:
-        if plain:
-            target.unlink(missing_ok=True)
 
 
 class _Chosen:

@@ -11,6 +11,7 @@ from pathlib import Path
 from string import Template
 
 import cleanaudio
+from cleanaudio.audio.textfile import write_text
 from cleanaudio.errors import BackendUnavailable, OutputError
 from cleanaudio.report import tables
 from cleanaudio.report.gate import NAMED, Gate
@@ -77,17 +78,7 @@ def write_report(
         It cannot be written.
     """
     check(path)
-    page = render(scores, sums, gate)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, target)
-    except OSError as error:
-        remedy = "make room, or choose another folder"
-        raise OutputError(f"cannot be written: {error.strerror}", path=target, remedy=remedy) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(path, render(scores, sums, gate), "make room, or choose another folder")
 
 
 def render(scores: Sequence[Score], sums: Sequence[Aggregate], gate: Gate | None = None) -> str:

@@ -6,7 +6,6 @@ Kept as ``about.json`` in the run folder, for the card of the model that comes o
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 
+from cleanaudio.audio.textfile import write_text
 from cleanaudio.errors import ModelError
 from cleanaudio.train.corpus import scan
 
@@ -54,10 +54,7 @@ def write(
         "revision": revision(),
         "skipped": list(skipped),
     }
-    path = run_dir / FILE
-    partial = path.with_name(f".{FILE}.partial")
-    partial.write_text(json.dumps(about, indent=1, ensure_ascii=False), encoding="utf-8")
-    os.replace(partial, path)
+    write_text(run_dir / FILE, json.dumps(about, indent=1, ensure_ascii=False), "free some space")
 
 
 def read(run_dir: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from cleanaudio.backends.onnx import ONNX
 from cleanaudio.backends.shipped import Shipped
 from cleanaudio.errors import BackendUnavailable
 
-NAMES = ["autoencoder", "conv-tasnet", "fullband", "mask-lstm"]
+NAMES = ["autoencoder", "conv-tasnet", "fullband", "fullband-offline", "mask-lstm"]
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from cleanaudio.errors import ModelError, RecipeError
 from cleanaudio.models import onnx_file
 from cleanaudio.models.cards import render
 from cleanaudio.networks import checkpoint, registry
-from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.networks.checkpoint import BEST, LAST
+from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.train import about
 from cleanaudio.train import export as exporting
 from cleanaudio.train.export import TOLERANCE, Request, export
