@@ -77,14 +77,14 @@ def clean(
     """
     import numpy as np
 
-    from cleanaudio.audio.array import as_audio
+    from cleanaudio.audio.array import as_audio, through
 
     audio = as_audio(samples)
     chain = _chain(
         backend, rate, len(audio), options, strength, limit_db, channels, dereverb, profile, threads, live=False
     )
     processor = chain.open(chain.analyse(lambda: [audio]) if chain.needs_analysis else None)
-    cleaned = np.concatenate([processor.process(audio), processor.flush()], axis=1)
+    cleaned = through(processor, audio)
     return cleaned.reshape(np.shape(samples))
 
 
@@ -205,9 +205,7 @@ def beamform(
         ``samples`` is not audio, or of an array in which fewer than two microphones can be used.
     RecipeError, BackendUnavailable, ModelError
     """
-    import numpy as np
-
-    from cleanaudio.audio.array import as_audio
+    from cleanaudio.audio.array import as_audio, through
     from cleanaudio.batch.array_path import ArrayPath
     from cleanaudio.batch.array_request import ArrayRequest
     from cleanaudio.batch.masking import decide
@@ -236,7 +234,7 @@ def beamform(
     )
     path = ArrayPath(request, rate, len(audio), audio.shape[1], lambda: [audio], geometry=geometry, threads=threads)
     processor = path.open()
-    out = np.concatenate([processor.process(audio), processor.flush()], axis=1)
+    out = through(processor, audio)
     return out if keep_channels else out[0]
 
 

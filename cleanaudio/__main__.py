@@ -34,7 +34,7 @@ def _terminated(number: int, _frame: object) -> None:
 def _again(lost) -> None:  # sys.UnraisableHookArgs, which only type checkers can import
     """Let a signal come again that broke into a callback, as imports have them, out of which Python lets nothing."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        number = signal.SIGINT
+        number = int(signal.SIGINT)
     elif issubclass(lost.exc_type, SystemExit) and isinstance(lost.exc_value.code, int):
         number = lost.exc_value.code - 128
     else:

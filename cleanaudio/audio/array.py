@@ -1,8 +1,8 @@
-"""The one check of arrays that come from outside."""
+"""Audio in arrays: the one check of those that come from outside, and the way of a whole signal through a passage."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,3 +38,20 @@ def as_audio(samples: Any) -> NDArray[np.float32]:
     if not np.isfinite(audio).all():
         raise InputError("audio holds NaN or infinite samples", remedy="np.nan_to_num replaces them")
     return audio
+
+
+class Passage(Protocol):
+    """What samples go through piece by piece: a backend's processor, a resampler."""
+
+    def process(self, block: NDArray[np.float32], /) -> NDArray[np.float32]:
+        """Take (channels, n), return (channels, m)."""
+        ...
+
+    def flush(self) -> NDArray[np.float32]:
+        """Return the frames that are still owed."""
+        ...
+
+
+def through(passage: Passage, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what becomes of a whole signal, (channels, frames)."""
+    return np.concatenate([passage.process(audio), passage.flush()], axis=1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends.band import BandAbove
 from cleanaudio.backends.blocks import Queue, finite
@@ -72,11 +73,11 @@ class AtRate:
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
         low = self._down.flush()
-        clean = np.concatenate([self._processor.process(low), self._processor.flush()], axis=1)
+        clean = through(self._processor, low)
         parts = [self._give(np.zeros((self._channels, 0), np.float32), low, clean)]
         # Two roundings may leave the way back short of the input by a frame of the lower rate: silence behind the end.
         tail = np.zeros((self._channels, 2), np.float32)
-        self._low.push(np.concatenate([self._up.process(tail), self._up.flush()], axis=1))
+        self._low.push(through(self._up, tail))
         self._high.push(self._above.flush())
         parts.append(self._sum())
         return np.concatenate(parts, axis=1)
@@ -124,7 +125,7 @@ class _Above:
     def flush(self) -> Audio:
         """Return the rest; a window more than was owed."""
         tail = np.zeros((self._channels, 2), np.float32)
-        known = np.concatenate([self._up.process(tail), self._up.flush()], axis=1)
+        known = through(self._up, tail)
         silence = np.zeros((self._channels, self._native_window), np.float32)
         rest = np.pad(self._difference(known), ((0, 0), (0, 2 * self.band.window)))
         return self.band.push(rest, silence, silence)

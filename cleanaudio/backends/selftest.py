@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
@@ -60,7 +61,7 @@ def _run(model: Model) -> list[Check]:
     voice, noise = clip(model.rate)
     settings = chain.Settings(parse(model.spec))
     processor = chain.resolve(settings, Setup(model.rate, 1)).open()
-    out = np.concatenate([processor.process((voice + noise)[None]), processor.flush()], axis=1)[0]
+    out = through(processor, (voice + noise)[None])[0]
     same = out.shape == voice.shape and bool(np.isfinite(out).all())
     checks = [
         Check("length", same, f"{out.size} of {voice.size} samples, all finite" if same else f"{out.size} samples")

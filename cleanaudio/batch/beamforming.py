@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 import cleanaudio
+from cleanaudio.audio.array import through
 from cleanaudio.batch.array_path import ArrayPath, Audio, Open
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.array_request import ArrayRequest
@@ -112,7 +111,7 @@ class _Beamforming:
 
         def beam(start: int, frames: int) -> Audio:
             processor = open_beam()
-            return np.concatenate([processor.process(self.take.read(start, frames)), processor.flush()], axis=1)
+            return through(processor, self.take.read(start, frames))
 
         dnsmos.use_threads(self.threads)
         decision = guard.decide(beam, self.take.frames, self.array.reader.info.rate, open_postfilter)

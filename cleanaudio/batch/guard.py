@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.interface import Processor
 from cleanaudio.metrics import registry
@@ -110,7 +111,7 @@ def _pairs(
         if np.max(np.abs(noisy), initial=0.0) < _SILENT:
             continue
         processor = open_processor()
-        yield noisy, np.concatenate([processor.process(noisy), processor.flush()], axis=1)
+        yield noisy, through(processor, noisy)
 
 
 def _allowed_loss(pairs: list[tuple[Audio, Audio]], rate: int) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
@@ -94,4 +95,4 @@ def _at_rate(what: str, path: Path, rate: int, notes: list[str]) -> Audio:
         return audio
     notes.append(f"{what} resampled from {own} to {rate} Hz")
     resampler = Resampler(own, rate, len(audio))
-    return np.concatenate([resampler.process(audio), resampler.flush()], axis=1)
+    return through(resampler, audio)

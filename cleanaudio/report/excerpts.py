@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.errors import CleanAudioError, InputError
@@ -121,7 +122,7 @@ def _read(path: str, start_s: float, rate: int, seconds: float = EXCERPT_S) -> A
     if own == rate:
         return audio
     resampler = Resampler(own, rate, len(audio))
-    return np.concatenate([resampler.process(audio), resampler.flush()], axis=1)
+    return through(resampler, audio)
 
 
 def _liveliest(path: str, total_s: float) -> float:

@@ -7,6 +7,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.audio.lossy import compression
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.report.excerpts import mono
@@ -37,7 +38,7 @@ def encode(signal: NDArray[np.float32], rate: int, gain: float = 1.0) -> bytes:
     wanted = next((known for known in _RATES if known >= rate), _RATES[-1])
     if wanted != rate:
         resampler = Resampler(rate, wanted, len(signal))
-        signal = np.concatenate([resampler.process(signal), resampler.flush()], axis=1)
+        signal = through(resampler, signal)
     bit_rate = next(bits for lowest, bits in sorted(BIT_RATES.items())[::-1] if wanted >= lowest)
     bit_rate += (len(signal) - 1) * bit_rate // 2
     setting = compression("MPEG_LAYER_III", wanted, len(signal), bit_rate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
 
@@ -26,4 +27,4 @@ def heard(spec: str, rate: int, noisy: Signals) -> Signals:
     if not spec or not len(noisy):
         return noisy
     processor = front.resolve(spec, Setup(rate, len(noisy), linked=False)).open()
-    return np.concatenate([processor.process(noisy), processor.flush()], axis=1)
+    return through(processor, noisy)

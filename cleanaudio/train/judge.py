@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import Term
@@ -61,7 +62,7 @@ def judge(model: Path, pairs: Sequence[Pair], rate: int) -> Judged:
     for noisy, _ in pairs:
         processor = path.open()
         began = time.perf_counter()
-        outputs.append(np.concatenate([processor.process(noisy[None]), processor.flush()], axis=1)[0])
+        outputs.append(through(processor, noisy[None])[0])
         seconds += time.perf_counter() - began
     clean = [reference for _, reference in pairs]
     heard = sum(map(len, clean)) / rate
