@@ -92,7 +92,10 @@ MALLOC := MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=17179869184
 HEARD = $(foreach what,speech noise rir,--$(what) "$(CLEANAUDIO_DATA)/train/$(what)")
 
 PAIRS = pairs-16k
-train-fullband train-fullband-offline ship-fullband ship-fullband-offline: PAIRS = pairs-48k
+train-fullband: PAIRS = pairs-48k
+train-fullband-offline: PAIRS = pairs-48k
+ship-fullband: PAIRS = pairs-48k
+ship-fullband-offline: PAIRS = pairs-48k
 # It begins with the weights of fullband, which must have been trained before.
 train-fullband-offline: START = $(if $(findstring --resume,$(TRAIN_ARGS)),,--start-from "$(RUNS)/fullband/best.safetensors")
 # Short training leaves them unsure, and what they are unsure of too soft.

@@ -54,31 +54,38 @@ class Stretches:
     def reset(self) -> None:
         """Forget the signal."""
         self._sane.reset()
-        self._held = np.zeros((1, 0, self._bins), np.complex64)
-        self._first = 0  # of the frames that are held, which is not decided yet
+        self._window = np.zeros((1, self._before + self._stretch + self._behind, self._bins), np.complex64)
+        self._filled = 0
+        self._first = 0  # of the frames in the window, which is not decided yet
 
     def __call__(self, spectra: Complex) -> Complex:
         """Take (1, frames, bins), return the frames that are decided."""
-        self._held = np.concatenate([self._held, spectra], axis=1)
-        decided = [self._held[:, :0]]
-        while self._held.shape[1] >= self._first + self._stretch + self._behind:
-            decided.append(self._decide(self._stretch))
+        decided = [spectra[:, :0]]
+        while spectra.shape[1]:
+            wanted = self._first + self._stretch + self._behind - self._filled
+            more, spectra = spectra[:, :wanted], spectra[:, wanted:]
+            self._window[:, self._filled : self._filled + more.shape[1]] = more
+            self._filled += more.shape[1]
+            if more.shape[1] == wanted:
+                decided.append(self._decide(self._stretch))
         return np.concatenate(decided, axis=1)
 
     def flush(self) -> Complex:
         """Return the last frames: behind the end there is nothing to be heard."""
-        rest = self._held.shape[1] - self._first
-        last = self._decide(rest) if rest else self._held[:, :0]
+        rest = self._filled - self._first
+        last = self._decide(rest) if rest else self._window[:, :0]
         self._sane.check()
         return last
 
     def _decide(self, count: int) -> Complex:
         """Return the next ``count`` frames, clean, and keep what the ones after them want to hear."""
         end = self._first + count
-        heard = self._held[0, : end + self._behind]
+        heard = self._window[0, : self._filled]
         parts = np.ascontiguousarray(heard).view(np.float32).reshape(len(heard), self._bins, 2)
         clean = self._session.run(None, {self._source.name: parts.transpose(1, 0, 2)[None]})[0][0]
         clean = self._sane(np.ascontiguousarray(clean[:, self._first : end].transpose(1, 0, 2)))
-        self._held = self._held[:, max(0, end - self._before) :]
-        self._first = min(end, self._before)
+        gone = max(0, end - self._before)
+        self._window[:, : self._filled - gone] = self._window[:, gone : self._filled].copy()
+        self._filled -= gone
+        self._first = end - gone
         return clean.view(np.complex64)[None, :, :, 0]

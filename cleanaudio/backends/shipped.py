@@ -22,12 +22,13 @@ class Shipped(Backend):
     name : str
         Of the backend, and of the file without its suffix.
     summary : str
+    live : bool
     """
 
     kind = "neural"
 
-    def __init__(self, name: str, summary: str) -> None:
-        self.name, self.summary = name, summary
+    def __init__(self, name: str, summary: str, live: bool = True) -> None:
+        self.name, self.summary, self.live = name, summary, live
         self.path = FOLDER / f"{name}.onnx"
 
     def require(self) -> None:
@@ -51,7 +52,9 @@ class Shipped(Backend):
 
 
 FULLBAND = Shipped("fullband", "our network for the whole band: band gains and a complex filter, at 48 kHz")
-FULLBAND_OFFLINE = Shipped("fullband-offline", "our best network: as fullband, but it hears past and future, at 48 kHz")
+FULLBAND_OFFLINE = Shipped(
+    "fullband-offline", "our best network: as fullband, but it hears past and future, at 48 kHz", live=False
+)
 MASK_LSTM = Shipped("mask-lstm", "our recurrent masks behind omlsa, which hear both past and future, at 16 kHz")
 CONV_TASNET = Shipped("conv-tasnet", "our convolutional network from samples to samples, behind omlsa, at 16 kHz")
 AUTOENCODER = Shipped("autoencoder", "our convolutional denoising autoencoder on spectra, behind omlsa, at 16 kHz")

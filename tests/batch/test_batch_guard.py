@@ -36,6 +36,7 @@ def test_cleaning_that_keeps_the_speech_passes(talk):
     assert decision(talk, 0.9).reason is None and decision(talk, 0.9).share == 1
 
 
+@pytest.mark.slow
 def test_cleaning_that_eats_the_speech_is_taken_back_step_by_step(talk):
     found = decision(talk, 0.05)
     assert 0 < found.share < 1 and "speech lost" in found.reason
@@ -62,6 +63,7 @@ def test_where_no_voice_can_be_made_out_little_more_than_12_db_goes(noise_like):
     assert found.share == 0.75 and "no voice" in found.reason
 
 
+@pytest.mark.slow
 def test_what_stands_out_counts_as_speech_where_none_is_heard(noise_like):
     puffs = 0.1 * noise_like(4, RATE, "white") * (np.arange(4 * RATE) % RATE < RATE // 2)
     found = decision((puffs + 0.001 * noise_like(4, RATE)).astype(np.float32)[None], 0.01)

@@ -506,6 +506,7 @@ class TestLazy:
         next(steps)
         assert len(taken) == 1
 
+    @pytest.mark.slow
     def test_a_long_plan_stays_small(self, here, monkeypatch):
         monkeypatch.setattr(plan_module, "_LABELS_KEPT", 100)
         steps = self.steps()

@@ -143,6 +143,7 @@ class TestQuality:
         np.testing.assert_allclose(untouched, before, atol=2 / 32768)
         assert rows(tmp_path / "two")[0]["postfilter"] == "noisereduce"
 
+    @pytest.mark.slow
     def test_a_post_filter_that_takes_the_voice_is_held_back(self, beamform, tmp_path, fixtures_dir, monkeypatch):
         room, given = fixtures_dir / "rooms/office.flac", ("--mask", "vad", "--postfilter", "noisereduce", "--guard")
         monkeypatch.setattr("cleanaudio.batch.guard._harm", lambda found, allowed: "it hurts")

@@ -114,6 +114,7 @@ def test_short_and_empty_clips(cli, tmp_path, hall):
         assert shape(tmp_path / f"out/{frames}.wav")[2] == frames
 
 
+@pytest.mark.slow
 def test_the_guard_and_the_gate_hear_the_result(denoise, tmp_path, recording, hall):
     """The guard leaves dereverberation in; scores and gate are of what comes out."""
     pytest.importorskip("speechmos")

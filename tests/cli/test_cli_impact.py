@@ -40,6 +40,7 @@ def rows(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_study_from_manifest_to_table_csv_and_picture(cli, desk):
     outputs = ("-o", "impact.csv", "--table", "table.csv", "--plot", "impact.png")
     ran = cli(*SOME, "-b", "spectral-subtraction", *outputs)
