@@ -294,6 +294,6 @@ def _chain(
     from cleanaudio.backends.interface import Setup
     from cleanaudio.backends.spec import parse
 
-    terms = registry.decide(parse(backend))[0]
+    terms = registry.decide(parse(backend), live)[0]
     settings = chain.Settings(terms, options or {}, strength, limit_db, mode, dereverb)
     return chain.resolve(settings, Setup(rate, channels, live=live, threads=threads, profile=profile))

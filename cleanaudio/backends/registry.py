@@ -8,20 +8,21 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from cleanaudio.backends.interface import Backend
-from cleanaudio.backends.spec import Term, in_series, parse, render, stages
+from cleanaudio.backends.spec import Term, in_series, parse, stages
 from cleanaudio.errors import BackendUnavailable, RecipeError
 
 GROUP = "cleanaudio.backends"
 
 AUTO_ORDER = (
+    "0.85*deepfilternet+0.15*fullband-offline",
     "deepfilternet",
-    "0.8*omlsa+0.2*none,0.7*fullband+0.3*mask-lstm",
+    "fullband-offline",
     "0.6*fullband+0.4*omlsa",
     "rnnoise",
     "omlsa",
 )
-"""Specs, best first, by quality measured on the development pairs (the README's table). The third is for live, where
-a row's delays add up and ``fullband`` has no front."""
+"""Specs, best first, by quality measured on the development pairs (the README's table). Live, where nothing can hear
+ahead, they are ``deepfilternet``, and ``fullband``, which has no front there, with ``omlsa``."""
 
 
 @cache
@@ -67,11 +68,24 @@ def available(name: str) -> bool:
     return True
 
 
-def auto(series: bool = True) -> tuple[str, str]:
-    """Return the spec that ``auto`` means here, and why; without ``series`` the best that can be part of a sum."""
+def auto(series: bool = True, live: bool = False) -> tuple[str, str]:
+    """Return the spec that ``auto`` means here, and why.
+
+    Parameters
+    ----------
+    series : bool
+        Whether it may be one; else it is the best that can be part of a sum.
+    live : bool
+        Whether it must run live.
+
+    Raises
+    ------
+    BackendUnavailable
+        Nothing is installed.
+    """
     missing: list[str] = []
     for spec in AUTO_ORDER:
-        if len(stages(parse(spec))) > 1 and not series:
+        if (_is_series(spec) and not series) or (live and _usable(spec) and not _runs_live(spec)):
             continue
         if _usable(spec):
             why = "the best by measured quality"
@@ -83,8 +97,8 @@ def auto(series: bool = True) -> tuple[str, str]:
     raise BackendUnavailable("auto", "all", "no backend is installed")
 
 
-def decide(terms: tuple[Term, ...]) -> tuple[tuple[Term, ...], str | None]:
-    """Put the best backend in the place of ``auto``, and check that the others exist.
+def decide(terms: tuple[Term, ...], live: bool = False) -> tuple[tuple[Term, ...], str | None]:
+    """Put the best backend in the place of ``auto``, the best that runs live if it must, and check that others exist.
 
     Returns
     -------
@@ -97,7 +111,7 @@ def decide(terms: tuple[Term, ...]) -> tuple[tuple[Term, ...], str | None]:
         if all(term.name != "auto" for term in sum_):
             decided.append(sum_)
             continue
-        best, why = auto(series=len(sum_) == 1)
+        best, why = auto(series=len(sum_) == 1, live=live)
         if len(sum_) == 1:
             decided += stages(parse(best))
         else:
@@ -122,9 +136,17 @@ def after(spec: str) -> tuple[str, ...]:
 
 
 def alive() -> tuple[str, ...]:
-    """Return what of ``auto``'s choices can be had here and runs live, best first: no series, whose delays add up."""
-    usable = [parse(spec) for spec in AUTO_ORDER if _usable(spec) and len(stages(parse(spec))) == 1]
-    return tuple(render(terms) for terms in usable if all(get(term.name).live for term in terms))
+    """Return what of ``auto``'s choices can be had here and runs live, best first."""
+    return tuple(spec for spec in AUTO_ORDER if _usable(spec) and _runs_live(spec))
+
+
+def _is_series(spec: str) -> bool:
+    return len(stages(parse(spec))) > 1
+
+
+def _runs_live(spec: str) -> bool:
+    """Whether it does: no series, whose delays add up."""
+    return not _is_series(spec) and all(get(term.name).live for term in parse(spec))
 
 
 def _usable(spec: str) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends import chain, registry
 from cleanaudio.backends.interface import Setup
-from cleanaudio.backends.spec import parse, render
+from cleanaudio.backends.spec import parse, render, stages
 from cleanaudio.spatial.masks import ActivityMask, EnhancerMask, MaskEstimator
 from cleanaudio.spatial.salience import SalienceMask
 
@@ -47,6 +47,8 @@ def decide(text: str) -> tuple[str | None, str | None]:
     terms, why = registry.decide(parse(text))
     if why is not None and all(registry.get(term.name).kind == "classical" for term in terms):
         return "salience", "no neural backend is installed that could tell voice from noise better than their levels do"
+    if why is not None:  # a small share of another makes samples better, masks only slower
+        terms = (replace(max(stages(terms)[-1], key=lambda term: term.weight), weight=1.0, stage=0),)
     return render(terms), why
 
 

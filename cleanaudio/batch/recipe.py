@@ -180,7 +180,7 @@ def digest(recipe: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def decided(spec: str, argument: str | None = None) -> tuple[str, str | None]:
+def decided(spec: str, argument: str | None = None, live: bool = False) -> tuple[str, str | None]:
     """Decide what ``auto`` means and give a lone term its argument.
 
     Parameters
@@ -189,6 +189,8 @@ def decided(spec: str, argument: str | None = None) -> tuple[str, str | None]:
         As given with ``--backend``.
     argument : str, optional
         A model file given beside it.
+    live : bool
+        Whether it is to run live.
 
     Returns
     -------
@@ -202,7 +204,7 @@ def decided(spec: str, argument: str | None = None) -> tuple[str, str | None]:
         if len(terms) != 1 or terms[0].argument is not None:
             raise RecipeError("a model goes with one backend", remedy="write name:FILE for each term of the sum")
         terms = (Term(terms[0].name, argument),)
-    terms, why = registry.decide(terms)
+    terms, why = registry.decide(terms, live)
     return render(terms), why
 
 

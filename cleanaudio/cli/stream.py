@@ -76,7 +76,7 @@ def stream(
         _check_stats(stats)
     from cleanaudio.batch.recipe import decided
 
-    spec, why = decided(backend, None if model is None else str(model))
+    spec, why = decided(backend, None if model is None else str(model), live=True)
     if why is not None and not quiet:
         say(f"cleanaudio: auto is {spec}: {why}")
     chosen = _Chosen(spec, options.settings_of(settings, contract, model_rate), strength, limit_db, dereverb, profile)

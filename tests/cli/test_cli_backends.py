@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+import soundfile
 from cli_helpers import rows, write
 
+import cleanaudio
 from cleanaudio.backends import registry
 from cleanaudio.backends.spec import parse, render
 
@@ -51,6 +53,16 @@ def test_auto_may_be_a_series_but_not_in_a_sum_or_live(monkeypatch):
     assert render(registry.decide(parse("none,auto,none"))[0]) == "none,omlsa,wiener,none"
     assert render(registry.decide(parse("0.5*auto+0.5*none"))[0]) == "0.5*log-mmse+0.5*none"
     assert registry.alive() == ("log-mmse", "omlsa")
+    assert render(registry.decide(parse("auto"), live=True)[0]) == "log-mmse"
+
+
+def test_what_auto_is_live_runs_live(monkeypatch, cli, tmp_path, noisy_speech):
+    monkeypatch.setattr(registry, "AUTO_ORDER", ("nowhere", "0.5*omlsa+0.5*noisereduce", "wiener", "omlsa"))
+    assert registry.auto()[0] == "0.5*omlsa+0.5*noisereduce" and registry.auto(live=True)[0] == "wiener"
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.5), 16000)
+    ran = cli("stream", "--simulate", tmp_path / "a.wav")
+    assert ran.code == 0 and "auto is wiener" in ran.stderr
+    assert cleanaudio.open_chain(rate=16000).latency < 16000
 
 
 def test_what_is_missing_names_its_extra(cli, monkeypatch):
