@@ -17,7 +17,7 @@ Audio = NDArray[np.float32]
 
 CHUNK_S, LIVE_CHUNK_S = 1.0, 0.032
 FADE_S = 0.02
-STRETCH_S = 12.0
+STRETCH_S = 8.0
 """What our own networks that hear past and future are given at once, with context besides: the less of it twice."""
 
 
