@@ -31,6 +31,7 @@ def write(
     device: torch.device | str = "cpu",
     skipped: Iterable[str] = (),
     before: Mapping[str, float] | None = None,
+    data: Iterable[str] = (),
 ) -> None:
     """Write what a run is made of; machines that worked on it before stay on the list.
 
@@ -44,11 +45,14 @@ def write(
         Recordings that could not be read, with the reason.
     before : mapping, optional
         The :func:`total` of the run whose weights it began with.
+    data : iterable of str
+        What that run was trained on, as :func:`licences` says it.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     known = read(run_dir)
+    own = [line for role, paths in sources.items() for line in licences(role, paths)]
     about = {
-        "data": [line for role, paths in sources.items() for line in licences(role, paths)],
+        "data": list(dict.fromkeys([*own, *(known.get("data", []) if known else data)])),
         "machines": list(dict.fromkeys([*known.get("machines", []), machine(device)])),
         "before": known.get("before") or dict(before or {}),
         "revision": revision(),

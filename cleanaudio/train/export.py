@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -187,7 +188,8 @@ def _card(request: Request, network: Network, facts: Mapping[str, Any]) -> dict[
         data = [line for line in data if not line.startswith(f"{role}:")] + about.licences(role, paths)
     module = inspect.getmodule(type(network))
     machines = " and ".join(made_of.get("machines", [])) or "a machine that was not recorded"
-    minutes, hours, steps = about.total(facts, request.run_dir).values()
+    total = about.total(facts, request.run_dir)
+    minutes, hours, steps = total.values()
     best = request.weights == "best" and (request.run_dir / BEST).exists()
     mean = "running mean at the best evaluation while training" if best else "running mean at the end"
     card = {
@@ -200,6 +202,7 @@ def _card(request: Request, network: Network, facts: Mapping[str, Any]) -> dict[
         "parameters": str(sum(parameter.numel() for parameter in network.parameters())),
         "data": "\n".join(data),
         "date": datetime.now(UTC).date().isoformat(),
+        "run": json.dumps({name: facts.get(name) for name in ("network", "options")} | total),
         "revision": about.revision() or made_of.get("revision", ""),
         "version": cleanaudio.__version__,
     }

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +15,15 @@ from torch import Tensor, nn
 
 from cleanaudio.backends.onnx_stretches import latency
 from cleanaudio.backends.onnx_waveform import own_grid
+from cleanaudio.errors import ModelError
+from cleanaudio.models import onnx_file
 from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.networks.interface import Network
 
 OPSET = 17
 SMALLEST_HALVED = 1024
 """Numbers in a tensor that is worth storing in 16 bits."""
+_HALF = ".half"
 
 
 def graph(network: Network) -> tuple[bytes, dict[str, str]]:
@@ -60,17 +65,43 @@ def graph(network: Network) -> tuple[bytes, dict[str, str]]:
     buffer: Any = io.BytesIO()
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
+        # Nothing is folded: runtimes do that when they load a model, and so every weight keeps its name; see weights().
         torch.onnx.export(
             model, example, buffer, input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=OPSET,
-            dynamo=False,
+            dynamo=False, do_constant_folding=False, training=torch.onnx.TrainingMode.PRESERVE,
         )  # fmt: skip
     data = buffer.getvalue()
     data = _with_shapes(data, {f"{name}_out": shape for name, shape in network.state_shapes().items()})
     return data, {"rate": str(network.rate), **facts}
 
 
+def weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the weights of a model of ours by the network's names, and the facts of the checkpoint that it came from.
+
+    Raises
+    ------
+    ModelError
+        It cannot be read, or does not say of which run it is.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    card = onnx_file.read(path).metadata
+    try:
+        facts = json.loads(card["run"]) | {"data": card.get("data", "").splitlines()}
+    except (KeyError, ValueError):
+        raise ModelError("training cannot go on from this model", path=path, remedy="name a checkpoint") from None
+    tensors = {}
+    for tensor in onnx.load(path).graph.initializer:
+        name = tensor.name.removesuffix(_HALF).removeprefix(_Waveform.PREFIX)
+        tensors[name] = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
+    return tensors, facts
+
+
 class _Waveform(nn.Module):
     """Makes ``enhance`` the forward of a network."""
+
+    PREFIX = "network."
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -115,8 +146,8 @@ def halved(data: bytes) -> bytes:
         if tensor.data_type == TensorProto.FLOAT and large and "spectrum" not in tensor.name:
             name = tensor.name
             half = numpy_helper.to_array(tensor).astype(np.float16)
-            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}.half"))
-            casts.append(helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT))
+            tensor.CopyFrom(numpy_helper.from_array(half, f"{name}{_HALF}"))
+            casts.append(helper.make_node("Cast", [f"{name}{_HALF}"], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]  # which runtimes do once, when they load it
     del model.graph.node[:]
     model.graph.node.extend(nodes)

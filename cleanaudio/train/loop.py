@@ -20,6 +20,7 @@ from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
+from cleanaudio.train import graph
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
@@ -126,9 +127,17 @@ class Trainer:
         self.worse, self.slowed = facts["worse"], facts["slowed"]
 
     def start_from(self, path: Path) -> dict[str, Any]:
-        """Begin with the weights of another run's checkpoint, and nothing else of it; returns its facts."""
-        tensors, facts = checkpoint.load(path)
-        weights = self.network.adopted(checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network."))
+        """Begin with the weights of another run's checkpoint, or of what was exported, and nothing else of it.
+
+        Returns its facts.
+        """
+        if path.suffix == ".onnx":
+            weights, facts = graph.weights(path)
+        else:
+            tensors, facts = checkpoint.load(path)
+            weights = checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network.")
+        counts = {name: count for name, count in self.network.state_dict().items() if "num_batches" in name}
+        weights = counts | self.network.adopted(weights)  # a model has no use for the counts
         checkpoint.fill(self.network, weights, path)
         checkpoint.fill(self.mean, weights, path)
         return facts

@@ -128,12 +128,14 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
         pairs = evaluate.load_pairs(request.dev, c.mix.rate, request.dev_pairs)
     mixer = Mixer(speech, noise, bank, c.mix, c.seed, request.device)
     trainer = Trainer(c, mixer, request.run_dir, pairs, request.device, log)
-    before = None
+    before, data = None, []
     if request.resume:
         trainer.resume()
     elif request.start is not None:
-        before = about.total(trainer.start_from(request.start), request.start.parent)
+        facts = trainer.start_from(request.start)
+        before = about.total(facts, request.start.parent)
+        data = facts.get("data") or about.read(request.start.parent).get("data", [])
     if not follower:
         sources = {"speech": request.speech, "noise": request.noise, "rir": request.rir}
-        about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped], before)
+        about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped], before, data)
     return trainer

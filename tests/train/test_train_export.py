@@ -20,10 +20,10 @@ from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.train import about
 from cleanaudio.train import export as exporting
 from cleanaudio.train.export import TOLERANCE, Request, export
-from cleanaudio.train.graph import difference, graph, halved, with_card
+from cleanaudio.train.graph import difference, graph, halved, weights, with_card
 from cleanaudio.train.hearing import heard
 from cleanaudio.train.judge import Judged, gain
-from cleanaudio.train.loop import train
+from cleanaudio.train.loop import Trainer, train
 
 
 @pytest.fixture(autouse=True)
@@ -234,3 +234,40 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(ModelError, match="no checkpoint"):
         export(Request(tmp_path, tmp_path / "model.onnx"))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_training_can_begin_with_what_was_exported(tmp_path, name):
+    torch.manual_seed(3)
+    network = registry.build(name)
+    for tensor in [*network.parameters(), *network.buffers()]:
+        if tensor.is_floating_point():  # as after training: no two are alike, which the exporter would keep once
+            tensor.data += 0.01 * torch.rand_like(tensor)
+    data, facts = graph(network.eval())
+    path = tmp_path / "model.onnx"
+    path.write_bytes(with_card(halved(data), {**facts, "data": "speech: CC0", "run": '{"step": 7}'}))
+    found, known = weights(path)
+    assert known == {"step": 7, "data": ["speech: CC0"]}
+    for key, tensor in network.state_dict().items():
+        if "num_batches" not in key:
+            assert torch.allclose(found[key], tensor, atol=2e-3, rtol=1e-3), key
+
+
+def test_a_run_goes_on_from_an_export_and_says_what_both_heard(tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    trainer = Trainer(tiny_config(steps=2), make_mixer(tmp_path), first)
+    trainer.run()
+    about.write(first, {}, data=["speech: CC0"])
+    export(Request(first, tmp_path / "model.onnx", weights="mean"))
+    follower = Trainer(tiny_config(steps=2), make_mixer(tmp_path), second)
+    facts = follower.start_from(tmp_path / "model.onnx")
+    assert facts["step"] == 2 and facts["network"] == "fullband" and facts["data"] == ["speech: CC0"]
+    for key, tensor in trainer.mean.named_parameters():
+        assert torch.allclose(follower.network.state_dict()[key], tensor, atol=1e-6), key
+
+
+def test_models_of_others_are_no_beginning(tmp_path):
+    data, facts = graph(registry.build("mask-lstm", {"hidden": 8, "head": 8}).eval())
+    (tmp_path / "model.onnx").write_bytes(with_card(data, facts))
+    with pytest.raises(ModelError, match="cannot go on from this model"):
+        weights(tmp_path / "model.onnx")
