@@ -96,8 +96,8 @@ train-fullband: PAIRS = pairs-48k
 train-fullband-offline: PAIRS = pairs-48k
 ship-fullband: PAIRS = pairs-48k
 ship-fullband-offline: PAIRS = pairs-48k
-# It begins with the weights of fullband, which must have been trained before.
-train-fullband-offline: START = $(if $(findstring --resume,$(TRAIN_ARGS)),,--start-from "$(RUNS)/fullband/best.safetensors")
+# It begins with the weights of fullband.
+train-fullband-offline: START = $(if $(findstring --resume,$(TRAIN_ARGS)),,--start-from cleanaudio/models/fullband.onnx)
 # Short training leaves them unsure, and what they are unsure of too soft.
 ship-mask-lstm: EXPONENT = --exponent 0.75
 ship-conv-tasnet: EXPONENT = --exponent 0.5
