@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from cleanaudio.backends.onnx_stretches import latency
 from cleanaudio.backends.onnx_waveform import own_grid
-from cleanaudio.errors import ModelError
+from cleanaudio.errors import ModelError, RecipeError
 from cleanaudio.models import onnx_file
+from cleanaudio.networks import registry
 from cleanaudio.networks.frames import FrameNetwork
 from cleanaudio.networks.interface import Network
 
@@ -24,6 +25,7 @@ OPSET = 17
 SMALLEST_HALVED = 1024
 """Numbers in a tensor that is worth storing in 16 bits."""
 _HALF = ".half"
+_COUNT = "num_batches_tracked"
 
 
 def graph(network: Network) -> tuple[bytes, dict[str, str]]:
@@ -89,13 +91,17 @@ def weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     card = onnx_file.read(path).metadata
     try:
         facts = json.loads(card["run"]) | {"data": card.get("data", "").splitlines()}
-    except (KeyError, ValueError):
-        raise ModelError("training cannot go on from this model", path=path, remedy="name a checkpoint") from None
-    tensors = {}
-    for tensor in onnx.load(path).graph.initializer:
-        name = tensor.name.removesuffix(_HALF).removeprefix(_Waveform.PREFIX)
-        tensors[name] = torch.from_numpy(numpy_helper.to_array(tensor).astype(np.float32))
-    return tensors, facts
+        own = registry.build(facts["network"], facts["options"]).state_dict()
+        held = {
+            tensor.name.removesuffix(_HALF).removeprefix(_Waveform.PREFIX): numpy_helper.to_array(tensor)
+            for tensor in onnx.load(path).graph.initializer
+        }
+        # How many batches a norm has seen is of no use to a model.
+        kept = {name: torch.from_numpy(held[name].astype(np.float32)) for name in own if _COUNT not in name}
+    except (KeyError, ValueError, TypeError, RecipeError) as error:
+        reason = f"training cannot go on from this model ({type(error).__name__}: {error})"
+        raise ModelError(reason, path=path, remedy="name a checkpoint, or what cleanaudio export made") from None
+    return own | kept, facts
 
 
 class _Waveform(nn.Module):

@@ -136,8 +136,7 @@ class Trainer:
         else:
             tensors, facts = checkpoint.load(path)
             weights = checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network.")
-        counts = {name: count for name, count in self.network.state_dict().items() if "num_batches" in name}
-        weights = counts | self.network.adopted(weights)  # a model has no use for the counts
+        weights = self.network.adopted(weights)
         checkpoint.fill(self.network, weights, path)
         checkpoint.fill(self.mean, weights, path)
         return facts
