@@ -35,12 +35,14 @@ def _again(lost) -> None:  # sys.UnraisableHookArgs, which only type checkers ca
     """Let a signal come again that broke into a callback, as imports have them, out of which Python lets nothing."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
         number = int(signal.SIGINT)
-    elif issubclass(lost.exc_type, SystemExit) and isinstance(lost.exc_value.code, int):
+    elif getattr(lost.exc_value, "code", None) in (128 + signal.SIGTERM, 128 + signal.SIGHUP):  # of _terminated
         number = lost.exc_value.code - 128
     else:
         sys.__unraisablehook__(lost)
         return
-    threading.Timer(0.02, os.kill, (os.getpid(), number)).start()  # when the callback is over
+    timer = threading.Timer(0.02, os.kill, (os.getpid(), number))  # when the callback is over
+    timer.daemon = True
+    timer.start()
 
 
 def _open_standard_streams() -> None:

@@ -21,7 +21,7 @@ from cleanaudio.errors import RecipeError
 
 RATES = (8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000)
 NAMES = [n for n in registry.names() if registry.available(n) and not registry.get(n).takes_argument]
-BLENDS = ["0.7*log-mmse+0.3*omlsa", *["deepfilternet+fullband"] * ({"deepfilternet", "fullband"} <= set(NAMES))]
+BLENDS = ["0.7*log-mmse+0.3*omlsa", *[registry.AUTO_ORDER[0]] * (registry.auto()[0] == registry.AUTO_ORDER[0])]
 SPECS = [*NAMES, *BLENDS]
 CLEANING = [spec for spec in SPECS if spec != "none"]
 VARIANTS = [
@@ -243,7 +243,10 @@ def test_the_input_is_not_written_to(spec: str, noisy_speech) -> None:
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_memory_is_flat(spec: str, noisy_speech) -> None:
-    """What is held does not grow: keeping the signal would be 128 kB each time that we look, or a stretch at once."""
+    """What is held after six more seconds is not more: keeping the signal would be 384 kB.
+
+    Where much is waited for, the least of four looks does not grow: it would by 128 kB at least.
+    """
     signal = noisy_speech(2.0, 16000)[None]
     processor = opened(built(spec, 16000, 1), signal)
     blocks = cut(signal, [1600] * 20)
@@ -258,7 +261,8 @@ def test_memory_is_flat(spec: str, noisy_speech) -> None:
             held.append(tracemalloc.get_traced_memory()[0])
     finally:
         tracemalloc.stop()
-    assert min(held[before // 2 :]) - held[before // 2 - 1] < 64_000
+    after = held[-1] if before == 4 else min(held[before // 2 :])
+    assert after - held[before // 2 - 1] < 64_000
 
 
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])

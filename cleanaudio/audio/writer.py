@@ -7,8 +7,6 @@ import os
 import shutil
 import stat
 import tempfile
-from collections import defaultdict
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -18,29 +16,10 @@ from cleanaudio.audio import wave
 from cleanaudio.audio.encoder import ClipMode, Encoder
 from cleanaudio.audio.formats import OutputFormat, output_format
 from cleanaudio.audio.tags import Tags
+from cleanaudio.audio.temporary import new_temporary
 from cleanaudio.errors import OutputError
 
-__all__ = ["AtomicWriter", "ClipMode", "OutputFormat", "StreamWriter", "new_temporary", "output_format", "temporaries"]
-
-_LONGEST_NAME = 255
-_ENDING = len(".12345678.part")
-
-
-def new_temporary(target: Path) -> Path:
-    """Return a name beside a target for its unfinished form, which only a killed process leaves behind."""
-    return target.with_name(f"{_beginning(target.name)}.{os.urandom(4).hex()}.part")
-
-
-def temporaries(folder: Path) -> Callable[[str], list[Path]]:
-    """Return what finds the unfinished forms of a target of this name among those that are in a folder now."""
-    found: dict[str, list[Path]] = defaultdict(list)
-    for path in folder.glob(".*.part"):
-        found[path.name.rsplit(".", 2)[0]].append(path)
-    return lambda name: found[_beginning(name)]
-
-
-def _beginning(name: str) -> str:
-    return "." + os.fsencode(name)[: _LONGEST_NAME - _ENDING - 1].decode(errors="ignore")
+__all__ = ["AtomicWriter", "ClipMode", "OutputFormat", "StreamWriter", "output_format"]
 
 
 class AtomicWriter(Encoder):

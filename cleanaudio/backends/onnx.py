@@ -6,7 +6,7 @@ What a model takes and gives is one of four contracts, told apart by its inputs,
     Samples in, samples out: :mod:`cleanaudio.backends.onnx_waveform`, with caches
     :mod:`cleanaudio.backends.onnx_causal`.
 ``stft-frames``
-    One STFT frame and caches: :mod:`cleanaudio.backends.onnx_frames`.
+    STFT frames and caches: :mod:`cleanaudio.backends.onnx_frames`.
 ``dtln``
     Two files, separated by a comma: :mod:`cleanaudio.backends.onnx_dtln`.
 ``deepfilternet``
@@ -107,7 +107,7 @@ class Onnx(Backend):
         ),
         Option("chunk", 0, "waveform: heard at once; 0: what the model wants, else 1 s, live 32 ms", "samples", low=0),
         Option("overlap", -1, "waveform: cross-faded from chunk to chunk; -1: half a chunk", "samples", low=-1),
-        Option("context", 0, "waveform: heard besides on each side of a chunk; 0: as the card says", "samples", low=0),
+        Option("context", 0, "heard besides on each side of a chunk; 0: as the card says", "samples", low=0),
         Option("hop", 0, "step; 0: as the card says, else 1/2 (dtln: 1/4) of the window, or 1", "samples", low=0),
         Option("window", "auto", "stft-frames; auto: as the card says, else sqrt-hann", choices=("auto", *_WINDOWS)),
     )
@@ -155,11 +155,10 @@ class Onnx(Backend):
         hashes |= front.hashes
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
-            context, ahead = card.number("context"), card.number("ahead")
-            grids = (own_grid(rate, context, ahead, setup.live), own_grid(rate, context, ahead, live=True))
-            return _Loaded(
-                FrameContract(sessions[0], rate, hop, name, delay, grids if context else None), hashes, front
-            )
+            context = int(options["context"]) or card.number("context")
+            needs = rate, context, card.number("ahead") or context
+            grids = own_grid(*needs, setup.live), own_grid(*needs, live=True)
+            return _Loaded(FrameContract(sessions[0], rate, hop, name, delay, grids), hashes, front)
         if contract == "waveform" and len(sessions) == 1:
             if stream_port(sessions[0].inputs) is not None:
                 return _Loaded(CausalContract(sessions[0], rate, hop, delay), hashes, front)

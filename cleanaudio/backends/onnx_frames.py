@@ -2,7 +2,7 @@
 
 The form in which GTCRN and UL-UNAS are published: an input (1, bins, 1, 2) of real and imaginary parts, any number of
 further inputs that start from zeros, an output of the first one's shape, and one output for each cache. A network that
-hears past and future has no caches, and any number of frames: :mod:`cleanaudio.backends.onnx_stretches`.
+hears past and future has no caches, and any number of frames: :mod:`cleanaudio.backends.onnx_frame_chunks`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cleanaudio.audio.stft import WindowName, synthesis_window, window
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import Independent, LinkedTransform
-from cleanaudio.backends.onnx_stretches import Stretches, latency
+from cleanaudio.backends.onnx_frame_chunks import FrameChunks, latency
 from cleanaudio.backends.onnx_waveform import Grid
 from cleanaudio.backends.session import Cached, Port, Session, listed
 from cleanaudio.backends.transform import SpectralProcessor
@@ -65,7 +65,7 @@ class FrameNet:
         self._step = Cached(session, mix, clean)
         self.bins = mix.shape[1] or 0
         self._at_once = mix.shape[2] is None  # the network takes any number of frames
-        self._sane = Sane(session.origin, patience * self.bins)
+        self._sane = Sane(session.origin, 2 * patience * self.bins)
         self.look_ahead = look_ahead
         self.reset()
 
@@ -118,8 +118,13 @@ class FrameContract:
     window_name : {"hann", "sqrt-hann", "vorbis"}
     delay : int
         Samples that the output lags, a multiple of the hop.
-    grids : tuple of Grid, optional
-        For a network that hears past and future: how it is run here, and how live, whose latency counts.
+    grids : tuple of Grid
+        How a network without caches is run here, and how live, whose latency counts.
+
+    Raises
+    ------
+    ModelError
+        Figures that do not go together.
     """
 
     def __init__(
@@ -129,7 +134,7 @@ class FrameContract:
         hop: int,
         window_name: WindowName,
         delay: int,
-        grids: tuple[Grid, Grid] | None = None,
+        grids: tuple[Grid, Grid],
     ) -> None:
         size = 2 * (FrameNet(session).bins - 1)
         self._session, self.rate = session, rate
@@ -141,8 +146,11 @@ class FrameContract:
                 f"its delay of {delay} samples is no multiple of its hop of {self._hop}", path=session.origin
             )
         self._analysis, self._look_ahead = window(window_name, size), delay // self._hop
-        self._grid = None if grids is None else grids[0]
-        self.latency = size + delay if grids is None else latency(grids[1], size, self._hop)
+        in_chunks = len(session.inputs) == 1 and session.inputs[0].shape[2] is None
+        if in_chunks and delay:
+            raise ModelError("a network without caches has no delay", path=session.origin)
+        self._grid = grids[0] if in_chunks else None
+        self.latency = latency(grids[1], size, self._hop) if in_chunks else size + delay
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
@@ -155,11 +163,11 @@ class FrameContract:
 
     def _make(self, channels: int) -> Processor:
         patience = self.rate // self._hop
-        net: FrameNet | Stretches
+        net: FrameNet | FrameChunks
         if self._grid is None:
             net = FrameNet(self._session, self._look_ahead, patience)
         else:
-            net = Stretches(self._session, self._grid, self._hop, patience)
+            net = FrameChunks(self._session, self._grid, self._hop, patience)
         transform = net if channels == 1 else LinkedTransform(net, channels, self._hop / self.rate)
         synthesis = synthesis_window(self._analysis, self._hop)
         return SpectralProcessor(transform, channels, self._analysis, self._hop, synthesis)

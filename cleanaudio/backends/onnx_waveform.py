@@ -17,7 +17,7 @@ Audio = NDArray[np.float32]
 
 CHUNK_S, LIVE_CHUNK_S = 1.0, 0.032
 FADE_S = 0.02
-STRETCH_S = 8.0
+OWN_CHUNK_S = 8.0
 """What our own networks that hear past and future are given at once, with context besides: the less of it twice."""
 
 
@@ -59,7 +59,7 @@ def own_grid(rate: int, context: int, ahead: int, live: bool) -> Grid:
     live : bool
         Less is computed and heard at once: an eighth of the context behind a chunk must do.
     """
-    chunk = max(2, context // 4 if live else round(STRETCH_S * rate))
+    chunk = max(2, context // 4 if live else round(OWN_CHUNK_S * rate))
     return Grid(
         chunk, min(round(FADE_S * rate), chunk // 2), context, min(ahead, context // 8) if live else ahead, whole=True
     )

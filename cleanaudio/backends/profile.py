@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
-from cleanaudio.audio.textfile import write_text
+from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import InputError
 
 KIND = "cleanaudio noise print"

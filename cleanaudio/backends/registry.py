@@ -22,7 +22,7 @@ AUTO_ORDER = (
     "omlsa",
 )
 """Specs, best first, by quality measured on the development pairs (the README's table). Live, where nothing can hear
-ahead, they are ``deepfilternet``, and ``fullband``, which has no front there, with ``omlsa``."""
+seconds ahead, they are ``deepfilternet``, and ``fullband``, which has no front there, with ``omlsa``."""
 
 
 @cache
@@ -85,7 +85,7 @@ def auto(series: bool = True, live: bool = False) -> tuple[str, str]:
     """
     missing: list[str] = []
     for spec in AUTO_ORDER:
-        if (_is_series(spec) and not series) or (live and _usable(spec) and not _runs_live(spec)):
+        if (_is_series(spec) and not series) or (live and not _runs_live(spec)):
             continue
         if _usable(spec):
             why = "the best by measured quality"
@@ -145,8 +145,8 @@ def _is_series(spec: str) -> bool:
 
 
 def _runs_live(spec: str) -> bool:
-    """Whether it does: no series, whose delays add up."""
-    return not _is_series(spec) and all(get(term.name).live for term in parse(spec))
+    """Whether it does, where it is installed: no series, whose delays add up."""
+    return not _is_series(spec) and all(get(term.name).live for term in parse(spec) if available(term.name))
 
 
 def _usable(spec: str) -> bool:

@@ -138,11 +138,11 @@ class Torch(Backend):
         front = wanted(spec, setup, network.rate, path)
         session = cast(Session, TorchSession(network, str(path)))
         needs = network.rate, network.context, network.ahead
-        grids = None if network.state_shapes() else (own_grid(*needs, setup.live), own_grid(*needs, live=True))
+        grids = own_grid(*needs, setup.live), own_grid(*needs, live=True)
         if isinstance(network, FrameNetwork):
             facts = network.rate, network.hop, network.window_name, network.delay
             return FrameContract(session, *facts, grids), front, digest
-        if grids is not None:
+        if not network.state_shapes():
             return WaveformContract(session, network.rate, *grids), front, digest
         return CausalContract(session, network.rate, network.hop, network.delay), front, digest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from cleanaudio.audio.writer import temporaries
+from cleanaudio.audio.temporary import temporaries
 from cleanaudio.batch.outcome import Job
 
 

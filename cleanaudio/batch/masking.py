@@ -47,7 +47,7 @@ def decide(text: str) -> tuple[str | None, str | None]:
     terms, why = registry.decide(parse(text))
     if why is not None and all(registry.get(term.name).kind == "classical" for term in terms):
         return "salience", "no neural backend is installed that could tell voice from noise better than their levels do"
-    if why is not None:  # a small share of another makes samples better, masks only slower
+    if text.strip() == "auto":  # a small share of another makes samples better, masks only slower
         terms = (replace(max(stages(terms)[-1], key=lambda term: term.weight), weight=1.0, stage=0),)
     return render(terms), why
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from cleanaudio.audio.writer import new_temporary
+from cleanaudio.audio.temporary import new_temporary
 from cleanaudio.errors import OutputError
 
 

@@ -35,6 +35,7 @@ class Stop:
         self.signal: int | None = None
         self._signals = _usual() if signals is None else signals
         self._breaking = False
+        self._again = threading.Timer(0, lambda: None)
 
     def _note(self, number: int, _frame: object) -> None:
         self.signal = self.signal or number
@@ -48,7 +49,9 @@ class Stop:
             self._hook(lost)
             return
         self._breaking = True
-        threading.Timer(0.02, os.kill, (os.getpid(), self.signal)).start()  # when the callback is over
+        self._again = threading.Timer(0.02, os.kill, (os.getpid(), self.signal))  # when the callback is over
+        self._again.daemon = True
+        self._again.start()
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -59,6 +62,7 @@ class Stop:
         try:
             yield self
         finally:
+            self._again.cancel()  # a block that has ended meanwhile needs no breaking
             Stop._listening, sys.unraisablehook = outer, self._hook
             for number, handler in before.items():
                 signal.signal(number, handler)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cleanaudio.audio.textfile import write_text
+from cleanaudio.audio.temporary import write_text
 from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.cli import options
 from cleanaudio.cli.console import say, stdout

@@ -15,7 +15,10 @@ from cleanaudio.networks.spectrum import Spectrum, band_mask
 
 
 class FrameNetwork(Network):
-    """A causal network on spectra, which runs over a whole recording or frame by frame with the same result.
+    """A network on spectra.
+
+    With states it is causal, and runs frame by frame with the same result as over a whole recording; without, it is
+    given as much as it wants to hear.
 
     ``forward(spectra, *states)`` takes spectra of shape (batch, bins, frames, 2) and returns the clean spectra of
     frames that are ``look_ahead`` earlier, then the new states.

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 import cleanaudio
-from cleanaudio.audio.textfile import write_text
+from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import BackendUnavailable, OutputError
 from cleanaudio.report import tables
 from cleanaudio.report.gate import NAMED, Gate

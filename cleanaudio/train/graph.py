@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cleanaudio.backends.onnx_stretches import latency
+from cleanaudio.backends.onnx_frame_chunks import latency
 from cleanaudio.backends.onnx_waveform import own_grid
 from cleanaudio.errors import ModelError, RecipeError
 from cleanaudio.models import onnx_file

@@ -133,7 +133,7 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
         trainer.resume()
     elif request.start is not None:
         facts = trainer.start_from(request.start)
-        before = about.total(facts, request.start.parent)
+        before = about.total(facts, None if request.start.suffix == ".onnx" else request.start.parent)
         data = facts.get("data") or about.read(request.start.parent).get("data", [])
     if not follower:
         sources = {"speech": request.speech, "noise": request.noise, "rir": request.rir}

@@ -7,6 +7,7 @@ import onnx_tiny as tiny
 import pytest
 
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
+from cleanaudio.backends import onnx_waveform
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.onnx import ONNX
 from cleanaudio.errors import ModelError, RecipeError
@@ -31,9 +32,13 @@ def noise(channels: int = 1, frames: int = RATE, seed: int = 0) -> np.ndarray:
     return (0.1 * np.random.default_rng(seed).standard_normal((channels, frames))).astype(np.float32)
 
 
-@pytest.fixture(params=["waveform", "waveform-3d", "streamed", "frames", "frames-free", "stretches", "dtln"])
-def halving(request, tmp_path: Path) -> str:
+@pytest.fixture(
+    params=["waveform", "waveform-3d", "streamed", "frames", "frames-free", "frames-together", "frame-chunks", "dtln"]
+)
+def halving(request, tmp_path: Path, monkeypatch) -> str:
     """A model of each contract that halves what it hears."""
+    if request.param == "frame-chunks":
+        monkeypatch.setattr(onnx_waveform, "OWN_CHUNK_S", 0.1)
     if request.param == "dtln":
         first = tiny.saved(tmp_path, tiny.dtln_stage(257, 0.5, mask=True), "1.onnx")
         # Four blocks cover each sample, and blocks are added up.
@@ -44,7 +49,8 @@ def halving(request, tmp_path: Path) -> str:
         "streamed": tiny.streamed,
         "frames": tiny.frames,
         "frames-free": lambda: tiny.frames(free=True),
-        "stretches": lambda: tiny.frames_together(card={"context": "2560", "ahead": "2560"}),
+        "frames-together": tiny.frames_together,
+        "frame-chunks": lambda: tiny.frames_together(card={"context": "2560", "ahead": "2560"}),
     }
     return tiny.saved(tmp_path, made[request.param]())
 
@@ -158,8 +164,8 @@ def test_a_model_that_hears_any_length_hears_nothing_but_the_recording(tmp_path:
     assert np.abs(clean(model, long, live=True, rate=1000) - out).max() > 1e-4
 
 
-def test_a_network_without_caches_hears_stretches_of_frames(tmp_path: Path) -> None:
-    """As it would hear them in one piece, where a stretch with its context is the whole recording, and on a grid."""
+def test_a_network_without_caches_hears_chunks_of_frames(tmp_path: Path) -> None:
+    """As it would hear them in one piece, where a chunk with its context is the whole recording, and on a grid."""
     card = {"rate": "1000", "hop": "10", "context": "1000", "ahead": "500"}
     model = tiny.saved(tmp_path, tiny.frames_together(mean=True, bins=11, card=card))
     resolved, _ = opened(model, rate=1000)
@@ -173,7 +179,7 @@ def test_a_network_without_caches_hears_stretches_of_frames(tmp_path: Path) -> N
     long = noise(frames=40000) + np.linspace(0, 1, 40000, dtype=np.float32)
     out = clean(model, long, rate=1000)
     np.testing.assert_allclose(clean(model, long, 77, rate=1000), out, atol=1e-6)
-    heard = long[:, 8000 - 1000 : 16000 + 500]  # of the second stretch
+    heard = long[:, 8000 - 1000 : 16000 + 500]  # of the second chunk
     np.testing.assert_allclose(out[:, 9000:15000].mean(), (long[:, 9000:15000] - heard.mean()).mean(), atol=2e-3)
 
 
@@ -183,6 +189,20 @@ def test_any_context_will_do(tmp_path: Path, context: int, live: bool) -> None:
     model = tiny.saved(tmp_path, tiny.waveform(1.0, card={"context": str(context), "ahead": "1"}))
     signal = noise(frames=3000)
     np.testing.assert_allclose(clean(model, signal, live=live), signal, atol=1e-6)
+
+
+def test_context_may_be_said_beside_the_model_and_a_delay_is_none_of_it(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.frames_together(mean=True, bins=11))
+    signal = noise(frames=20000) + np.linspace(0, 1, 20000, dtype=np.float32)
+    short, long = (clean(model, signal, rate=1000, model_rate=1000, context=context) for context in (10, 3000))
+    assert np.abs(short - long).max() > 1e-2
+    with pytest.raises(ModelError, match="without caches has no delay"):
+        opened(model, delay=10, hop=10, model_rate=1000)
+
+
+def test_caches_are_used_whatever_the_card_says_of_context(tmp_path: Path) -> None:
+    model = tiny.saved(tmp_path, tiny.frames(free=True, card={"context": "1600", "ahead": "800"}))
+    np.testing.assert_allclose(clean(model, noise()), 0.5 * noise(), atol=1e-6)
 
 
 def test_a_model_of_fixed_size_decides_on_the_chunk(tmp_path: Path) -> None:

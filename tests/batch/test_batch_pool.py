@@ -154,6 +154,14 @@ def test_a_signal_that_breaks_into_a_callback_is_heard_after_it():
     assert stop.signal == signal.SIGTERM
 
 
+def test_a_signal_that_nothing_is_left_to_break_off_for_does_not_come_again():
+    stop, words = Stop(), LastWords()
+    with stop.listening(), stop.breaking():
+        del words
+    time.sleep(0.1)
+    assert stop.signal == signal.SIGTERM
+
+
 def test_other_exceptions_in_callbacks_are_told_as_ever():
     class Fails:
         def __del__(self):

@@ -134,6 +134,20 @@ def test_a_signal_in_a_callback_while_modules_are_loaded(tmp_path, number):
         assert process.wait(60) == CODES[number] and process.stderr.read() == b""
 
 
+def test_an_exit_in_a_callback_is_no_signal(tmp_path, program):
+    (tmp_path / "typer.py").write_text(
+        "import sys, time, weakref\n"
+        "class Lock: pass\n"
+        "lock = Lock()\n"
+        "reference = weakref.ref(lock, lambda _: sys.exit(137))\n"
+        "del lock\n"
+        "time.sleep(0.2)\n"
+        "sys.exit(7)\n"
+    )
+    ran = program("denoise", "a.wav", "-o", "out", env={"PYTHONPATH": str(tmp_path)})
+    assert ran.returncode == 7 and b"SystemExit: 137" in ran.stderr
+
+
 def test_a_run_that_is_killed_keeps_its_rows_and_no_lock(tmp_path, short, program):
     folder, out = many(tmp_path / "in", short, 12), tmp_path / "out"
     common = ("denoise", folder, "-o", out, "-b", "omlsa", "-j", "1", "--skip-existing")

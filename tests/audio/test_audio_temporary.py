@@ -3,12 +3,12 @@ import threading
 
 import pytest
 
-from cleanaudio.audio.textfile import write_text
+from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import OutputError
 
 
 def test_a_text_takes_the_place_of_an_older_one_and_leaves_nothing_else(tmp_path):
-    path = tmp_path / ("é" * 120 + ".json")
+    path = tmp_path / ("録" * 83 + ".json")  # 254 bytes
     for text in ("old", "nëw"):
         write_text(path, text, "")
     assert path.read_text(encoding="utf-8") == "nëw"
@@ -27,6 +27,13 @@ def test_what_cannot_be_written_is_said_and_the_older_one_is_intact(tmp_path, mo
         write_text(path, "new", "free some space")
     assert caught.value.remedy == "free some space"
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_none_is_said(tmp_path):
+    (tmp_path / "notes.txt").write_text("kept")
+    with pytest.raises(OutputError, match="cannot be written: Not a directory") as caught:
+        write_text(tmp_path / "notes.txt" / "room.json", "{}", "choose another folder")
+    assert str(caught.value.path).endswith("notes.txt/room.json")
 
 
 def test_pipes_are_written_into(tmp_path):

@@ -1,7 +1,7 @@
 """The contract ``stft-frames`` of a network without caches, which hears past and future: run on a fixed grid.
 
-It is given a stretch of frames with some context on both sides, as far as the recording reaches, and of what comes out
-the stretch alone is used. The overlapping windows of the synthesis fade one stretch into the next.
+It is given a chunk of frames with some context on both sides, as far as the recording reaches, and of what comes out
+the chunk alone is used. The overlapping windows of the synthesis fade one chunk into the next.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ Complex = NDArray[np.complex64]
 
 
 def in_frames(grid: Grid, hop: int) -> tuple[int, int, int]:
-    """Return stretch, frames heard before and frames heard behind it of a grid in samples."""
-    stretch, before, behind = (max(1, samples // hop) for samples in (grid.chunk, grid.before, grid.behind))
-    return stretch, before, behind
+    """Return the chunk, the frames heard before and those heard behind it of a grid in samples."""
+    chunk, before, behind = (max(1, samples // hop) for samples in (grid.chunk, grid.before, grid.behind))
+    return chunk, before, behind
 
 
 def latency(grid: Grid, size: int, hop: int) -> int:
     """Return the delay in samples with windows of ``size``."""
-    stretch, _, behind = in_frames(grid, hop)
-    return size + (stretch + behind) * hop
+    chunk, _, behind = in_frames(grid, hop)
+    return size + (chunk + behind) * hop
 
 
-class Stretches:
+class FrameChunks:
     """Spectra in, clean spectra out: a :class:`~cleanaudio.backends.transform.Transform` for one channel.
 
     Parameters
@@ -46,15 +46,15 @@ class Stretches:
     def __init__(self, session: Session, grid: Grid, hop: int, patience: int = 0) -> None:
         self._session, self._source = session, session.inputs[0]
         self._bins = self._source.shape[1] or 0
-        self._stretch, self._before, self._behind = in_frames(grid, hop)
-        self._sane = Sane(session.origin, max(patience, self._stretch) * self._bins)
-        self.look_ahead = self._stretch + self._behind
+        self._chunk, self._before, self._behind = in_frames(grid, hop)
+        self._sane = Sane(session.origin, 2 * max(patience, self._chunk) * self._bins)
+        self.look_ahead = self._chunk + self._behind
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         self._sane.reset()
-        self._window = np.zeros((1, self._before + self._stretch + self._behind, self._bins), np.complex64)
+        self._window = np.zeros((1, self._before + self._chunk + self._behind, self._bins), np.complex64)
         self._filled = 0
         self._first = 0  # of the frames in the window, which is not decided yet
 
@@ -62,12 +62,12 @@ class Stretches:
         """Take (1, frames, bins), return the frames that are decided."""
         decided = [spectra[:, :0]]
         while spectra.shape[1]:
-            wanted = self._first + self._stretch + self._behind - self._filled
+            wanted = self._first + self._chunk + self._behind - self._filled
             more, spectra = spectra[:, :wanted], spectra[:, wanted:]
             self._window[:, self._filled : self._filled + more.shape[1]] = more
             self._filled += more.shape[1]
             if more.shape[1] == wanted:
-                decided.append(self._decide(self._stretch))
+                decided.append(self._decide(self._chunk))
         return np.concatenate(decided, axis=1)
 
     def flush(self) -> Complex:

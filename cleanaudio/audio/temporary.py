@@ -1,0 +1,61 @@
+"""Files that are there as a whole or not at all: the names of their unfinished forms, and texts written so."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from cleanaudio.errors import OutputError
+
+_LONGEST_NAME = 255
+_ENDING = len(".12345678.part")
+
+
+def new_temporary(target: Path) -> Path:
+    """Return a name beside a target for its unfinished form, which only a killed process leaves behind."""
+    return target.with_name(f"{_beginning(target.name)}.{os.urandom(4).hex()}.part")
+
+
+def temporaries(folder: Path) -> Callable[[str], list[Path]]:
+    """Return what finds the unfinished forms of a target of this name among those that are in a folder now."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    for path in folder.glob(".*.part"):
+        found[path.name.rsplit(".", 2)[0]].append(path)
+    return lambda name: found[_beginning(name)]
+
+
+def _beginning(name: str) -> str:
+    return "." + os.fsencode(name)[: _LONGEST_NAME - _ENDING - 1].decode(errors="ignore")
+
+
+def write_text(path: str | os.PathLike[str], text: str, remedy: str) -> None:
+    """Write a text beside its name, then move it in place; into pipes and devices as it is.
+
+    Parameters
+    ----------
+    path : path-like
+    text : str
+    remedy : str
+        What to do where it cannot be written.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written; an older file of this name is intact.
+    """
+    target = Path(path)
+    unfinished = new_temporary(target)
+    try:
+        if target.exists() and not target.is_file():
+            target.write_text(text, encoding="utf-8")
+        else:
+            unfinished.write_text(text, encoding="utf-8")
+            os.replace(unfinished, target)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror or error}", path=path, remedy=remedy) from error
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
