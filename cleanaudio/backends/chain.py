@@ -205,7 +205,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
         if setup.live and not backend.live:
             usable = registry.alive()
             raise RecipeError(
-                f"backend {term.name} must hear the recording far ahead and cannot run live",
+                f"backend {term.name} must hear the whole recording first and cannot run live",
                 remedy=f"use --backend {usable[0]}" if usable else "",
             )
         limit_db = settings.limit_db

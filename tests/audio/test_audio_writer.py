@@ -19,6 +19,7 @@ from scipy.io import wavfile
 from cleanaudio.audio import writer as writer_module
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.files import AudioInfo, open_reader, probe
+from cleanaudio.audio.temporary import temporaries
 from cleanaudio.audio.wave import WaveSink
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, StreamWriter, output_format
 from cleanaudio.errors import FormatError, OutputError
@@ -297,7 +298,7 @@ def test_the_result_appears_only_when_it_is_whole(tmp_path):
         writer.write(noise(10))
         assert not path.exists()
         (temporary,) = path.parent.iterdir()
-        assert writer_module.temporaries(path.parent)(path.name) == [temporary]
+        assert temporaries(path.parent)(path.name) == [temporary]
     assert [path] == list(path.parent.iterdir())
 
 
