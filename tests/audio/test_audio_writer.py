@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
-from cleanaudio.audio import writer as writer_module
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.files import AudioInfo, open_reader, probe
 from cleanaudio.audio.temporary import temporaries
