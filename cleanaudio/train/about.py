@@ -81,17 +81,17 @@ def read(run_dir: Path) -> dict[str, Any]:
     return about
 
 
-def total(facts: Mapping[str, Any], run_dir: Path | None) -> dict[str, float]:
+def total(facts: Mapping[str, Any], run_dir: Path) -> dict[str, float]:
     """Return minutes, hours heard and steps of a checkpoint, with those of the runs that it began with.
 
     Parameters
     ----------
     facts : mapping
         Of the checkpoint.
-    run_dir : Path or None
-        Where it lies; None: the facts count those already, as those of an export do.
+    run_dir : Path
+        Where it lies.
     """
-    before = {} if run_dir is None else read(run_dir).get("before", {})
+    before = read(run_dir).get("before", {})
     return {name: facts.get(name, 0) + before.get(name, 0) for name in COUNTED}
 
 

@@ -20,7 +20,7 @@ from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
-from cleanaudio.train import graph
+from cleanaudio.train import about, graph
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
@@ -129,13 +129,14 @@ class Trainer:
     def start_from(self, path: Path) -> dict[str, Any]:
         """Begin with the weights of another run's checkpoint, or of what was exported, and nothing else of it.
 
-        Returns its facts.
+        Returns its facts: what is counted, with the runs before it, and the data of all of them.
         """
         if path.suffix == ".onnx":
             weights, facts = graph.weights(path)
         else:
             tensors, facts = checkpoint.load(path)
             weights = checkpoint.part(tensors, "mean.") or checkpoint.part(tensors, "network.")
+            facts |= about.total(facts, path.parent) | {"data": about.read(path.parent).get("data", [])}
         weights = self.network.adopted(weights)
         checkpoint.fill(self.network, weights, path)
         checkpoint.fill(self.mean, weights, path)

@@ -133,8 +133,7 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
         trainer.resume()
     elif request.start is not None:
         facts = trainer.start_from(request.start)
-        before = about.total(facts, None if request.start.suffix == ".onnx" else request.start.parent)
-        data = facts.get("data") or about.read(request.start.parent).get("data", [])
+        before, data = {name: facts[name] for name in about.COUNTED}, facts["data"]
     if not follower:
         sources = {"speech": request.speech, "noise": request.noise, "rir": request.rir}
         about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped], before, data)
