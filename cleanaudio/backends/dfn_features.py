@@ -54,20 +54,24 @@ class RunningMean:
 
     Parameters
     ----------
+    start : ndarray, shape (k,)
+        m before the first step.
     decay : float
         α.
     steps : int
         Longest piece that is given at once.
     """
 
-    def __init__(self, decay: float, steps: int) -> None:
+    def __init__(self, start: Real, decay: float, steps: int) -> None:
+        self._start = start
         lag = np.arange(steps)[:, None] - np.arange(steps)
         self._spread = np.where(lag >= 0, (1 - decay) * decay ** np.maximum(lag, 0), 0).astype(np.float32)
         self._fade = (decay ** np.arange(1, steps + 1)).astype(np.float32)[:, None]
+        self.reset()
 
-    def start(self, mean: Real) -> None:
-        """Forget the past; (k,) is m before the first step."""
-        self._mean = mean
+    def reset(self) -> None:
+        """Forget the past."""
+        self._mean = self._start
 
     def __call__(self, values: Real) -> Real:
         """Take (n, k), return the means (n, k)."""
@@ -91,41 +95,25 @@ class Features:
         widths = erb_widths(config.rate, config.window, config.erb_bands, config.least_bins)
         self.band_of_bin = np.repeat(np.arange(config.erb_bands), widths)
         self._scale = np.float32(2 * config.hop / config.window**2)  # the network was trained on spectra scaled so
-        # Both halves of the spectrum; the squared window has a mean of one half.
-        self._full_scale = 4 / config.window**2
         self._bands = np.zeros((config.window // 2 + 1, config.erb_bands), np.float32)
         self._bands[np.arange(len(self.band_of_bin)), self.band_of_bin] = self._scale**2 / widths[self.band_of_bin]
         self._bins = config.filtered_bins
-        self._levels = np.linspace(*_LEVEL_AT_START_DB, config.erb_bands, dtype=np.float32)
-        self._magnitudes = np.linspace(*_MAGNITUDE_AT_START, config.filtered_bins, dtype=np.float32)
-        self._level = RunningMean(config.decay, frames)
-        self._magnitude = RunningMean(config.decay, frames)
-        self.reset()
+        levels = np.linspace(*_LEVEL_AT_START_DB, config.erb_bands, dtype=np.float32)
+        magnitudes = np.linspace(*_MAGNITUDE_AT_START, config.filtered_bins, dtype=np.float32)
+        self._level = RunningMean(levels, config.decay, frames)
+        self._magnitude = RunningMean(magnitudes, config.decay, frames)
 
-    def reset(self, lift_db: float = 0.0) -> None:
-        """Forget the signal; the running means begin so much lower than those that the network was trained with."""
-        self._level.start(self._levels - np.float32(lift_db))
-        self._magnitude.start(self._magnitudes / np.float32(10 ** (lift_db / 20)))
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._level.reset()
+        self._magnitude.reset()
 
-    def frame_levels(self, spectra: Complex) -> NDArray[np.float64]:
-        """Return the levels (frames,) in dBFS of spectra (frames, bins)."""
-        power = np.sum(spectra.real**2 + spectra.imag**2, axis=1, dtype=np.float64)
-        return 10 * np.log10(power * self._full_scale + 1e-20)
-
-    def __call__(self, spectra: Complex, lift_db: Real) -> tuple[Real, Complex]:
-        """Return band levels (frames, bands) and normalised bins (frames, filtered bins).
-
-        Parameters
-        ----------
-        spectra : ndarray, shape (frames, bins)
-        lift_db : ndarray, shape (frames,)
-            By how much louder each frame is heard than it is; running means are those of the frames as they are.
-        """
-        lift = np.float32(10) ** (lift_db[:, None] / np.float32(20))
+    def __call__(self, spectra: Complex) -> tuple[Real, Complex]:
+        """Take (frames, bins), return band levels (frames, bands) and normalised bins (frames, filtered bins)."""
         power = spectra.real**2 + spectra.imag**2
-        levels: Real = np.float32(10) * np.log10(power @ self._bands + np.float32(_LEAST_POWER) / lift**2)
+        levels: Real = np.float32(10) * np.log10(power @ self._bands + np.float32(_LEAST_POWER))
         low: Complex = spectra[:, : self._bins] * self._scale
         mean = self._magnitude(np.abs(low))
         levels = (levels - self._level(levels)) / np.float32(_LEVEL_UNIT_DB)
-        low *= np.sqrt(lift / np.maximum(mean, np.float32(_LEAST_MAGNITUDE)))
+        low /= np.sqrt(np.maximum(mean, np.float32(_LEAST_MAGNITUDE)))
         return levels, low

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.stft import WindowName, synthesis_window, window
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.lift import Lifted
 from cleanaudio.backends.linking import Independent, LinkedTransform
 from cleanaudio.backends.onnx_frame_chunks import FrameChunks, latency
 from cleanaudio.backends.onnx_waveform import Grid
@@ -156,12 +157,12 @@ class FrameContract:
         """Return a fresh processor for all channels of ``setup``."""
         together = setup.channels if setup.linked else 1
         return (
-            self._make(together)
+            self._make(together, setup.live)
             if together == setup.channels
-            else Independent([self._make(1) for _ in range(setup.channels)])
+            else Independent([self._make(1, setup.live) for _ in range(setup.channels)])
         )
 
-    def _make(self, channels: int) -> Processor:
+    def _make(self, channels: int, live: bool) -> Processor:
         patience = self.rate // self._hop
         net: FrameNet | FrameChunks
         if self._grid is None:
@@ -169,5 +170,6 @@ class FrameContract:
         else:
             net = FrameChunks(self._session, self._grid, self._hop, patience)
         transform = net if channels == 1 else LinkedTransform(net, channels, self._hop / self.rate)
+        lifted = Lifted(transform, len(self._analysis), self._hop, self.rate, live)
         synthesis = synthesis_window(self._analysis, self._hop)
-        return SpectralProcessor(transform, channels, self._analysis, self._hop, synthesis)
+        return SpectralProcessor(lifted, channels, self._analysis, self._hop, synthesis)
