@@ -100,17 +100,14 @@ class Lifted:
         self._transform, self._lift = transform, Lift(hop / rate, live)
         self._full_scale = 4 / size**2  # both halves of the spectrum; the squared window has a mean of one half
         self.look_ahead = transform.look_ahead + self._lift.ahead
-        self._clear()
-
-    def _clear(self) -> None:
-        self._waiting = FrameQueue()
-        self._gains = np.zeros((0, 1), np.float32)
+        self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         self._transform.reset()
         self._lift.reset()
-        self._clear()
+        self._waiting = FrameQueue()
+        self._gains = np.zeros((0, 1), np.float32)
 
     def __call__(self, spectra: Spectra) -> Spectra:
         """Take (channels, frames, bins), return the frames that are decided."""

@@ -24,8 +24,10 @@ def passed(folder, backend, step):
     return np.mean(results)
 
 
-def test_networks_pass_and_noisereduce_fails(data_dir):
-    folder = data_dir / "dev" / "pairs-48k"
+@pytest.mark.parametrize("pairs", ["pairs-16k", "pairs-48k"])
+def test_networks_pass_and_noisereduce_fails(data_dir, pairs):
+    folder = data_dir / "dev" / pairs
+    step = 8 if pairs == "pairs-16k" else 5
     for backend in ("deepfilternet", "rnnoise"):
-        assert passed(folder, backend, 5) >= 0.6, backend
-    assert passed(folder, "noisereduce", 5) <= 0.25
+        assert passed(folder, backend, step) >= 0.6, backend
+    assert passed(folder, "noisereduce", step) <= 0.25
