@@ -8,9 +8,9 @@ in any case, so that what there is loses 12 dB at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.interface import Processor
+from cleanaudio.batch.recorded import Known
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.dnsmos import CLEAN_BAK
 from cleanaudio.metrics.interface import Measured, Signals
@@ -50,10 +51,13 @@ class Decision:
         Of the cleaned signal in the output, 1 … 0.
     reason : str or None
         Why it is below 1.
+    cleaned : Processor or None
+        Gives the cleaned signal once more, where the whole recording was cleaned to be heard.
     """
 
     share: float
     reason: str | None = None
+    cleaned: Processor | None = None
 
     def __str__(self) -> str:
         what = f"{self.share:.0%} of the cleaning" if self.share else "the original"
@@ -87,31 +91,45 @@ def decide(
     open_processor : callable
         Makes a fresh processor.
     """
-    pairs = list(_pairs(read, frames, rate, open_processor))
-    if not pairs:
-        return Decision(1.0)
+    cleaned = None
+    if frames > EXCERPTS * round(EXCERPT_S * rate):
+        parts = (read(start, length) for start, length in excerpts(frames, rate))
+        pairs = [(noisy, through(open_processor(), noisy)) for noisy in parts if not _is_silent(noisy)]
+    else:
+        noisy, processor = read(0, frames), open_processor()
+        out = through(processor, noisy)
+        cleaned = Known(out, processor.latency)
+        bounds = [slice(start, start + length) for start, length in excerpts(frames, rate)]
+        pairs = [(noisy[:, part], out[:, part]) for part in bounds if not _is_silent(noisy[:, part])]
+    share, reason = _bearable(pairs, rate) if pairs else (1.0, None)
+    return Decision(share, reason, cleaned)
+
+
+def _is_silent(audio: Audio) -> bool:
+    return float(np.max(np.abs(audio), initial=0.0)) < _SILENT
+
+
+def _bearable(pairs: list[tuple[Audio, Audio]], rate: int) -> tuple[float, str | None]:
+    """Return the share of the cleaned signal that does no harm, and why it is below 1."""
     allowed = _allowed_loss(pairs, rate)
+    inputs = [Signals(noisy, rate, noisy=noisy) for noisy, _ in pairs]
+    # music between the talk is no speech; but where none is heard at all it may be whispered
+    spoken = [is_heard(one) for one in inputs]
+    spoken = spoken if any(spoken) else [True] * len(inputs)
     reason = None
     for share in STEPS:
-        found = _measure(pairs, share, rate)
-        why = _harm(found, allowed) or (_UNHEARD if share == STEPS[0] and found.change is None else None)
+        mixed = [
+            one.of_another(noisy + np.float32(share) * (out - noisy))
+            for one, (noisy, out) in zip(inputs, pairs, strict=True)
+        ]
+        change = _mean(list(compress(mixed, spoken)), "speech_level_change", "speech_level_change")
+        why = _harm(mixed, change, allowed) or (_UNHEARD if share == STEPS[0] and change is None else None)
         if why is None:
-            return Decision(share, reason)
+            return share, reason
         if why == _CLEAN:
-            return Decision(0.0, why)
+            return 0.0, why
         reason = reason or why
-    return Decision(0.0, reason)
-
-
-def _pairs(
-    read: Callable[[int, int], Audio], frames: int, rate: int, open_processor: Callable[[], Processor]
-) -> Iterator[tuple[Audio, Audio]]:
-    for start, length in excerpts(frames, rate):
-        noisy = read(start, length)
-        if np.max(np.abs(noisy), initial=0.0) < _SILENT:
-            continue
-        processor = open_processor()
-        yield noisy, through(processor, noisy)
+    return 0.0, reason
 
 
 def _allowed_loss(pairs: list[tuple[Audio, Audio]], rate: int) -> float:
@@ -126,45 +144,26 @@ def _allowed_loss(pairs: list[tuple[Audio, Audio]], rate: int) -> float:
 _CLEAN, _UNHEARD = "the input is clean already", "no voice can be made out in the noise"
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What cleaning did, mean over the excerpts where it can be measured; None where it can in none.
+def _harm(mixed: list[Signals], change: float | None, allowed_db: float) -> str | None:
+    """Return how cleaning harms, or None.
 
     Parameters
     ----------
+    mixed : list of Signals
+        The excerpts.
     change : float or None
-        Of the speech's level, dB.
-    sig, ovrl : float or None
-        Changes of DNSMOS.
-    bak : float or None
-        DNSMOS of the input.
+        Of the level of the speech in them, dB.
+    allowed_db : float
+        How many dB it may lose.
     """
-
-    change: float | None
-    sig: float | None
-    ovrl: float | None
-    bak: float | None
-
-
-def _measure(pairs: list[tuple[Audio, Audio]], share: float, rate: int) -> _Found:
-    signals = [Signals(noisy + np.float32(share) * (out - noisy), rate, noisy=noisy) for noisy, out in pairs]
-    # music between the talk is no speech; but where none is heard at all it may be whispered
-    spoken = [one for one in signals if is_heard(one)] or signals
-    return _Found(
-        _mean(spoken, "speech_level_change", "speech_level_change"),
-        _mean(signals, "dnsmos_delta", "dnsmos_sig_delta"),
-        _mean(signals, "dnsmos_delta", "dnsmos_ovrl_delta"),
-        _mean([one.of_noisy() for one in signals], "dnsmos", "dnsmos_bak"),
-    )
-
-
-def _harm(found: _Found, allowed_db: float) -> str | None:
-    """Return how cleaning harms, or None."""
-    if found.change is not None and found.change < -allowed_db:
-        return f"the speech lost {-found.change:.1f} dB"
-    if found.sig is not None and found.sig < -SIG_LOSS:
-        return f"DNSMOS SIG fell by {-found.sig:.2f}"
-    if found.bak is not None and found.ovrl is not None and found.bak >= CLEAN_BAK and found.ovrl < CLEAN_GAIN:
+    if change is not None and change < -allowed_db:
+        return f"the speech lost {-change:.1f} dB"
+    sig = _mean(mixed, "dnsmos_delta", "dnsmos_sig_delta")
+    if sig is not None and sig < -SIG_LOSS:
+        return f"DNSMOS SIG fell by {-sig:.2f}"
+    gain = _mean(mixed, "dnsmos_delta", "dnsmos_ovrl_delta")
+    bak = _mean([one.of_noisy() for one in mixed], "dnsmos", "dnsmos_bak")
+    if bak is not None and gain is not None and bak >= CLEAN_BAK and gain < CLEAN_GAIN:
         return _CLEAN
     return None
 

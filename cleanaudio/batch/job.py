@@ -101,7 +101,7 @@ class _Cleaning:
             self.result.notes.append(str(decision))
         if decision.share == 0:
             return Untouched(info.channels)
-        processor = path.open(analyses)
+        processor = decision.cleaned or path.open(analyses)
         return processor if decision.share == 1 else chain.DryMix(processor, 1 - decision.share, info.channels)
 
 

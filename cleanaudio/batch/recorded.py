@@ -1,4 +1,4 @@
-"""What a processor gave, kept on disk: where the level is set by a first pass, nothing is cleaned twice."""
+"""What a processor gave, kept: what a guard has heard, or a first pass for the level, is not cleaned once more."""
 
 from __future__ import annotations
 
@@ -14,8 +14,37 @@ from cleanaudio.errors import OutputError
 Audio = NDArray[np.float32]
 
 
+class Known:
+    """A processor that gives, for the same blocks, what came out before; in memory.
+
+    Parameters
+    ----------
+    output : ndarray, shape (channels, frames)
+        What came out.
+    latency : int
+        Of what made it, in frames.
+    """
+
+    def __init__(self, output: Audio, latency: int) -> None:
+        self._output, self.latency = output, latency
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew; the same blocks have to come again."""
+        self._at = 0
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (channels, n)."""
+        begin, self._at = self._at, self._at + block.shape[1]
+        return self._output[:, begin : self._at]
+
+    def flush(self) -> Audio:
+        """Return nothing: nothing is owed."""
+        return self._output[:, :0]
+
+
 class Recorded:
-    """A processor that works once, and after a reset gives again what it gave; a context manager.
+    """A processor that works once, and after a reset gives again what it gave; on disk; a context manager.
 
     Parameters
     ----------

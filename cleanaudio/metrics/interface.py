@@ -140,6 +140,13 @@ class Signals:
             raise KeyError("noisy")
         return self.derived("of noisy", lambda: Signals(noisy, self.rate, self.reference, None))
 
+    def of_another(self, enhanced: Audio) -> Signals:
+        """Return the comparison of another output of the same input, of which everything stays known."""
+        other = Signals(enhanced, self.rate, self.reference, self.noisy)
+        if self.noisy is not None:
+            other.derived("of noisy", self.of_noisy)
+        return other
+
 
 def polarity(audio: Audio) -> NDArray[np.float32]:
     """Return −1 for channels that are upside down against the first, else 1: shape (channels, 1)."""

@@ -56,7 +56,7 @@ def _active(signals: Signals) -> tuple[NDArray[np.bool_], bool]:
         heard = bool(spoken.sum() >= max(FEWEST_FRAMES, HEARD_SHARE * active.sum()))
         return (spoken if heard else active), heard
 
-    return signals.derived("active frames", make)
+    return signals.of_noisy().derived("active frames", make)
 
 
 def _spoken(signals: Signals, frames: int) -> NDArray[np.bool_]:

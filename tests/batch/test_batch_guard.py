@@ -78,9 +78,47 @@ def test_other_sounds_between_the_talk_are_no_speech(talk, noise_like):
         """Takes away what is louder than the voice, as a network does with what it does not know."""
 
         def process(self, block):
-            return block * (self.factor if np.sqrt(np.mean(block**2)) > 0.15 else np.float32(1))
+            level = np.sqrt(np.mean(block.reshape(-1, 10 * RATE) ** 2, axis=1, keepdims=True))
+            return (block.reshape(-1, 10 * RATE) * np.where(level > 0.15, self.factor, np.float32(1))).reshape(1, -1)
 
     found = decide(
         lambda start, frames: audio[:, start : start + frames], audio.shape[1], RATE, lambda: ForSpeechOnly(0.01)
     )
     assert found.share == 1
+
+
+@pytest.mark.parametrize(("seconds", "cleanings"), [(20, 1), (70, EXCERPTS)])
+def test_a_short_recording_is_cleaned_once(talk, seconds, cleanings):
+    audio = np.resize(talk, (1, seconds * RATE))
+    opened = []
+
+    def open_processor():
+        opened.append(Scaling(0.9))
+        return opened[-1]
+
+    found = decide(lambda start, frames: audio[:, start : start + frames], audio.shape[1], RATE, open_processor)
+    assert len(opened) == cleanings and (found.cleaned is not None) == (cleanings == 1)
+    for _ in range(2 if found.cleaned else 0):
+        found.cleaned.reset()
+        pieces = [found.cleaned.process(audio[:, at : at + 7001]) for at in range(0, audio.shape[1], 7001)]
+        assert np.array_equal(np.concatenate([*pieces, found.cleaned.flush()], axis=1), np.float32(0.9) * audio)
+
+
+def test_the_input_is_heard_once_however_many_steps_are_tried(talk, monkeypatch):
+    from cleanaudio.metrics import dnsmos, speech_level
+
+    asked = {"mos": 0, "speech": 0}
+    mos, speech = dnsmos.mos, speech_level.speech_probabilities
+
+    def counted(what, function):
+        def counting(*given):
+            asked[what] += 1
+            return function(*given)
+
+        return counting
+
+    monkeypatch.setattr(dnsmos, "mos", counted("mos", mos))
+    monkeypatch.setattr(speech_level, "speech_probabilities", counted("speech", speech))
+    found = decision(talk, 0.2)
+    assert 0 < found.share < 1 and "speech lost" in found.reason
+    assert asked == {"mos": 2, "speech": 1}  # DNSMOS of the input and of the step that is taken
