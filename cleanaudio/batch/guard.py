@@ -8,9 +8,10 @@ in any case, so that what there is loses 12 dB at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import astuple, dataclass
 from itertools import compress, pairwise
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,10 @@ from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.recorded import Known
-from cleanaudio.metrics import registry
-from cleanaudio.metrics.dnsmos import CLEAN_BAK
-from cleanaudio.metrics.interface import Measured, Signals
-from cleanaudio.metrics.speech_level import is_heard
+from cleanaudio.metrics import dnsmos
+from cleanaudio.metrics.dnsmos import CLEAN_BAK, P835
+from cleanaudio.metrics.interface import Signals
+from cleanaudio.metrics.speech_level import SPEECH_LEVEL_CHANGE, is_heard
 
 Audio = NDArray[np.float32]
 
@@ -35,7 +36,8 @@ there ESTOI begins to fall on noisy development recordings. Between the two SNRs
 SIG_LOSS = 0.3
 """DNSMOS SIG may fall so far."""
 CLEAN_GAIN = 0.1
-"""A recording with a DNSMOS BAK of ``CLEAN_BAK``, whose OVRL cleaning would not raise by so much, is clean already."""
+"""A recording with a DNSMOS BAK of ``CLEAN_BAK`` that cleaning harms, or whose OVRL it would not raise by so much, is
+clean already."""
 
 EXCERPTS, EXCERPT_S = 6, 10.0
 _SILENT = 1e-4
@@ -113,6 +115,7 @@ def _bearable(pairs: list[tuple[Audio, Audio]], rate: int) -> tuple[float, str |
     """Return the share of the cleaned signal that does no harm, and why it is below 1."""
     allowed = _allowed_loss(pairs, rate)
     inputs = [Signals(noisy, rate, noisy=noisy) for noisy, _ in pairs]
+    before = _opinion(inputs) if dnsmos.DNSMOS.installed else None
     # music between the talk is no speech; but where none is heard at all it may be whispered
     spoken = [is_heard(one) for one in inputs]
     spoken = spoken if any(spoken) else [True] * len(inputs)
@@ -122,12 +125,18 @@ def _bearable(pairs: list[tuple[Audio, Audio]], rate: int) -> tuple[float, str |
             one.of_another(noisy + np.float32(share) * (out - noisy))
             for one, (noisy, out) in zip(inputs, pairs, strict=True)
         ]
-        change = _mean(list(compress(mixed, spoken)), "speech_level_change", "speech_level_change")
-        why = _harm(mixed, change, allowed) or (_UNHEARD if share == STEPS[0] and change is None else None)
+        change = _level_change(compress(mixed, spoken))
+        why = None
+        if change is not None and change < -allowed:
+            why = f"the speech lost {-change:.1f} dB"
+        elif before is not None:
+            why = _harm(before, _opinion(mixed))
+        if why is None and change is None and share == STEPS[0]:
+            why = "no voice can be made out in the noise"
         if why is None:
             return share, reason
-        if why == _CLEAN:
-            return 0.0, why
+        if before is not None and before.bak >= CLEAN_BAK:
+            return 0.0, _CLEAN
         reason = reason or why
     return 0.0, reason
 
@@ -141,35 +150,26 @@ def _allowed_loss(pairs: list[tuple[Audio, Audio]], rate: int) -> float:
     return LEVEL_LOSS_DB[0] if snr_db is None else float(np.interp(snr_db, AT_SNR_DB, LEVEL_LOSS_DB))
 
 
-_CLEAN, _UNHEARD = "the input is clean already", "no voice can be made out in the noise"
-
-
-def _harm(mixed: list[Signals], change: float | None, allowed_db: float) -> str | None:
-    """Return how cleaning harms, or None.
-
-    Parameters
-    ----------
-    mixed : list of Signals
-        The excerpts.
-    change : float or None
-        Of the level of the speech in them, dB.
-    allowed_db : float
-        How many dB it may lose.
-    """
-    if change is not None and change < -allowed_db:
-        return f"the speech lost {-change:.1f} dB"
-    sig = _mean(mixed, "dnsmos_delta", "dnsmos_sig_delta")
-    if sig is not None and sig < -SIG_LOSS:
-        return f"DNSMOS SIG fell by {-sig:.2f}"
-    gain = _mean(mixed, "dnsmos_delta", "dnsmos_ovrl_delta")
-    bak = _mean([one.of_noisy() for one in mixed], "dnsmos", "dnsmos_bak")
-    if bak is not None and gain is not None and bak >= CLEAN_BAK and gain < CLEAN_GAIN:
-        return _CLEAN
-    return None
-
-
-def _mean(signals: list[Signals], metric: str, key: str) -> float | None:
-    """Return the mean of a number over the excerpts where it can be measured."""
-    values: list[Measured] = [registry.get(metric)(one)[key] for one in signals]
+def _level_change(signals: Iterable[Signals]) -> float | None:
+    """Return by how many dB the level of the speech changes: the mean over the excerpts where it can be measured."""
+    values = [SPEECH_LEVEL_CHANGE(one)["speech_level_change"] for one in signals]
     numbers = [value for value in values if isinstance(value, float) and np.isfinite(value)]
     return float(np.mean(numbers)) if numbers else None
+
+
+def _opinion(signals: list[Signals]) -> P835:
+    """Return what DNSMOS says, mean over the excerpts."""
+    glances = [astuple(dnsmos.glance(one.mono("enhanced", dnsmos.RATE))) for one in signals]
+    return P835(*map(fmean, zip(*glances, strict=True)))
+
+
+_CLEAN = "the input is clean already"
+
+
+def _harm(before: P835, after: P835) -> str | None:
+    """Return how cleaning harms, or None."""
+    if after.sig < before.sig - SIG_LOSS:
+        return f"DNSMOS SIG fell by {before.sig - after.sig:.2f}"
+    if before.bak >= CLEAN_BAK and after.ovrl < before.ovrl + CLEAN_GAIN:
+        return _CLEAN
+    return None

@@ -69,4 +69,4 @@ def check_types(config: Any, where: str = "") -> None:
             raise RecipeError(f"{where}{field.name} = {value!r} is not {_IN_WORDS[kind]}")
 
 
-_IN_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list"}
+_IN_WORDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false", tuple: "a list, as [1, 2]"}

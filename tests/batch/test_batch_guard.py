@@ -87,6 +87,15 @@ def test_other_sounds_between_the_talk_are_no_speech(talk, noise_like):
     assert found.share == 1
 
 
+def test_what_is_clean_and_would_be_harmed_is_left_alone(talk, monkeypatch):
+    from cleanaudio.metrics import dnsmos
+
+    assert 0 < decision(talk, 0.05).share < 1
+    monkeypatch.setattr(dnsmos, "glance", lambda signal: dnsmos.P835(sig=3.5, bak=4.0, ovrl=3.2))
+    found = decision(talk, 0.05)
+    assert found.share == 0 and "clean already" in found.reason
+
+
 @pytest.mark.parametrize(("seconds", "cleanings"), [(20, 1), (70, EXCERPTS)])
 def test_a_short_recording_is_cleaned_once(talk, seconds, cleanings):
     audio = np.resize(talk, (1, seconds * RATE))
@@ -107,8 +116,8 @@ def test_a_short_recording_is_cleaned_once(talk, seconds, cleanings):
 def test_the_input_is_heard_once_however_many_steps_are_tried(talk, monkeypatch):
     from cleanaudio.metrics import dnsmos, speech_level
 
-    asked = {"mos": 0, "speech": 0}
-    mos, speech = dnsmos.mos, speech_level.speech_probabilities
+    asked = {"glances": 0, "speech": 0}
+    glance, speech = dnsmos.glance, speech_level.speech_probabilities
 
     def counted(what, function):
         def counting(*given):
@@ -117,8 +126,8 @@ def test_the_input_is_heard_once_however_many_steps_are_tried(talk, monkeypatch)
 
         return counting
 
-    monkeypatch.setattr(dnsmos, "mos", counted("mos", mos))
+    monkeypatch.setattr(dnsmos, "glance", counted("glances", glance))
     monkeypatch.setattr(speech_level, "speech_probabilities", counted("speech", speech))
     found = decision(talk, 0.2)
     assert 0 < found.share < 1 and "speech lost" in found.reason
-    assert asked == {"mos": 2, "speech": 1}  # DNSMOS of the input and of the step that is taken
+    assert asked == {"glances": 2, "speech": 1}  # DNSMOS of the input and of the step that is taken

@@ -27,6 +27,15 @@ def test_scores_equal_the_package(theirs, noisy_speech, seconds):
         assert getattr(found, ours) == pytest.approx(float(expected[name]), abs=1e-4), ours
 
 
+@pytest.mark.parametrize("seconds", [0.7, 5, 9.01, 12])
+def test_a_glance_is_the_package_on_one_window_or_more(theirs, noisy_speech, seconds):
+    signal = np.resize(noisy_speech(4.0, 16000, 8.0), int(16000 * seconds))
+    expected = theirs(np.resize(signal, max(len(signal), dnsmos.WINDOW)))
+    found = dnsmos.glance(signal)
+    for ours in ("sig", "bak", "ovrl"):
+        assert getattr(found, ours) == pytest.approx(float(expected[SCALES[ours]]), abs=1e-4), ours
+
+
 def test_sections_change_nothing(noisy_speech, monkeypatch):
     signal = np.resize(noisy_speech(4.0), 16000 * 12)
     whole = dnsmos.mos(signal)
