@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cleanaudio.errors import InputError
 
 MAX_CHANNELS = 64
+_PIECE = 1 << 16  # spectra take many times the memory of what they are of
 
 
 def as_audio(samples: Any) -> NDArray[np.float32]:
@@ -53,5 +54,6 @@ class Passage(Protocol):
 
 
 def through(passage: Passage, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what becomes of a whole signal, (channels, frames)."""
-    return np.concatenate([passage.process(audio), passage.flush()], axis=1)
+    """Return what becomes of a whole signal, (channels, frames), which goes through piece by piece."""
+    pieces = (audio[:, at : at + _PIECE] for at in range(0, audio.shape[1], _PIECE))
+    return np.concatenate([*map(passage.process, pieces), passage.flush()], axis=1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
+from cleanaudio.backends.ahead import Ahead
 from cleanaudio.backends.blocks import Finite, Queue
 from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Processor, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
@@ -100,6 +101,11 @@ class Chain:
         return tuple(link for stage in self.stages for link in stage)
 
     @property
+    def threads(self) -> int:
+        """How many threads a processor may use."""
+        return self.links[0].setup.threads
+
+    @property
     def leaves_untouched(self) -> bool:
         """Whether what comes out is what goes in."""
         return not self.dereverb and all(link.term.name == "none" for link in self.links)
@@ -164,7 +170,7 @@ class Chain:
         return [self._stage([(link, next(known)) for link in stage]) for stage in self.stages[:count]]
 
     def _stage(self, links: Sequence[tuple[Link, Analysis | None]]) -> Processor:
-        processors = []
+        processors: list[Processor] = []
         for link, analysis in links:
             processor = link.backend.open(link.setup, link.resolved, analysis)
             if link.resolved.rate != self.rate:
@@ -173,6 +179,8 @@ class Chain:
             if link.dry > 0:
                 processor = DryMix(processor, link.dry, self.channels)
             processors.append(processor)
+        if self.threads > 1 and not self.live and sum(link.term.name != "none" for link, _ in links) > 1:
+            processors = [Ahead(processor, self.rate, self.channels) for processor in processors]
         weights = [link.term.weight for link, _ in links]
         return processors[0] if len(processors) == 1 else Blend(processors, weights, self.channels)
 

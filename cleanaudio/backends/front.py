@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cleanaudio.backends import chain, registry
+from cleanaudio.backends.ahead import Ahead
 from cleanaudio.backends.interface import ChannelMode, Processor, Setup
 from cleanaudio.backends.spec import parse
 from cleanaudio.errors import ModelError, RecipeError
@@ -37,7 +38,11 @@ class Front:
 
     def before(self, processor: Processor) -> Processor:
         """Return the front and a network's processor in one."""
-        return processor if self.chain is None else Series([self.chain.open(), processor])
+        chain = self.chain
+        if chain is None:
+            return processor
+        opened = chain.open()
+        return Series([Ahead(opened, chain.rate, chain.channels) if chain.threads > 1 else opened, processor])
 
 
 NO_FRONT = Front()

@@ -94,16 +94,17 @@ def decide(
         Makes a fresh processor.
     """
     cleaned = None
+    bounds = excerpts(frames, rate)
     if frames > EXCERPTS * round(EXCERPT_S * rate):
-        parts = (read(start, length) for start, length in excerpts(frames, rate))
-        pairs = [(noisy, through(open_processor(), noisy)) for noisy in parts if not _is_silent(noisy)]
+        parts = (read(start, length) for start, length in bounds)
+        pairs = ((noisy, through(open_processor(), noisy)) for noisy in parts if not _is_silent(noisy))
     else:
-        noisy, processor = read(0, frames), open_processor()
-        out = through(processor, noisy)
+        whole, processor = read(0, frames), open_processor()
+        out = through(processor, whole)
         cleaned = Known(out, processor.latency)
-        bounds = [slice(start, start + length) for start, length in excerpts(frames, rate)]
-        pairs = [(noisy[:, part], out[:, part]) for part in bounds if not _is_silent(noisy[:, part])]
-    share, reason = _bearable(pairs, rate) if pairs else (1.0, None)
+        cuts = (np.s_[:, start : start + length] for start, length in bounds)
+        pairs = ((whole[cut], out[cut]) for cut in cuts if not _is_silent(whole[cut]))
+    share, reason = _bearable(pairs, rate)
     return Decision(share, reason, cleaned)
 
 
@@ -111,10 +112,27 @@ def _is_silent(audio: Audio) -> bool:
     return float(np.max(np.abs(audio), initial=0.0)) < _SILENT
 
 
-def _bearable(pairs: list[tuple[Audio, Audio]], rate: int) -> tuple[float, str | None]:
-    """Return the share of the cleaned signal that does no harm, and why it is below 1."""
-    allowed = _allowed_loss(pairs, rate)
-    inputs = [Signals(noisy, rate, noisy=noisy) for noisy, _ in pairs]
+def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> tuple[float, str | None]:
+    """Return the share of the cleaned signal that does no harm, and why it is below 1.
+
+    Parameters
+    ----------
+    pairs : iterable of (noisy, cleaned)
+        The excerpts, of which only what is listened to is kept: the mean of the channels at a low rate.
+    rate : int
+    """
+    meter = None
+    inputs, outputs = [], []
+    for noisy, cleaned in pairs:
+        meter = meter or LevelMeter(rate, len(noisy))
+        meter.add(noisy)
+        both = Signals(cleaned, rate, noisy=noisy)
+        heard, out = both.mono("noisy", dnsmos.RATE)[None], both.mono("enhanced", dnsmos.RATE)[None]
+        inputs.append(Signals(heard, dnsmos.RATE, noisy=heard))
+        outputs.append(out)
+    if meter is None:
+        return 1.0, None
+    allowed = _allowed_loss(meter.result().snr_db)
     before = _opinion(inputs) if dnsmos.DNSMOS.installed else None
     # music between the talk is no speech; but where none is heard at all it may be whispered
     spoken = [is_heard(one) for one in inputs]
@@ -122,8 +140,8 @@ def _bearable(pairs: list[tuple[Audio, Audio]], rate: int) -> tuple[float, str |
     reason = None
     for share in STEPS:
         mixed = [
-            one.of_another(noisy + np.float32(share) * (out - noisy))
-            for one, (noisy, out) in zip(inputs, pairs, strict=True)
+            one.of_another(one.enhanced + np.float32(share) * (out - one.enhanced))
+            for one, out in zip(inputs, outputs, strict=True)
         ]
         change = _level_change(compress(mixed, spoken))
         why = None
@@ -141,12 +159,8 @@ def _bearable(pairs: list[tuple[Audio, Audio]], rate: int) -> tuple[float, str |
     return 0.0, reason
 
 
-def _allowed_loss(pairs: list[tuple[Audio, Audio]], rate: int) -> float:
-    """Return how many dB of level the speech may lose."""
-    meter = LevelMeter(rate, len(pairs[0][0]))
-    for noisy, _ in pairs:
-        meter.add(noisy)
-    snr_db = meter.result().snr_db
+def _allowed_loss(snr_db: float | None) -> float:
+    """Return how many dB of level the speech may lose in noise of an SNR; None where it is not known."""
     return LEVEL_LOSS_DB[0] if snr_db is None else float(np.interp(snr_db, AT_SNR_DB, LEVEL_LOSS_DB))
 
 

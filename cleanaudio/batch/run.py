@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 
@@ -116,6 +118,8 @@ def run(
         todo = jobs(stop)
         first = list(islice(todo, 2))
         if len(first) < 2:
+            if workers > 1:
+                _share_heap()
             outcomes = run_here(first, work(workers), stop)
         else:
             outcomes = run_jobs(chain(first, todo), work(1), workers, stop)
@@ -124,3 +128,12 @@ def run(
         summary.signal = stop.signal
     summary.elapsed_s = time.monotonic() - started
     return summary
+
+
+_M_ARENA_MAX = -8
+
+
+def _share_heap() -> None:
+    """Have the threads of this process share one heap, with glibc: each would keep what it freed in one of its own."""
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

@@ -43,7 +43,7 @@ POOL = 4
 EDGE = 2
 """Pooled frames at each end of a window that the zero padding of the convolutions reaches: four layers reach 4 frames,
 which is 2 after the first pooling; the fifth layer makes it 3, which is 2 after the second."""
-CHUNK = 452
+CHUNK = 224
 """Frames that the front sees at once, with 2 * EDGE * POOL more as context; a multiple of POOL."""
 SECTION = 60
 """Windows worked on together; the memory for long recordings ends here."""

@@ -77,9 +77,16 @@ def test_other_sounds_between_the_talk_are_no_speech(talk, noise_like):
     class ForSpeechOnly(Scaling):
         """Takes away what is louder than the voice, as a network does with what it does not know."""
 
+        heard = np.zeros((1, 0), np.float32)
+
         def process(self, block):
-            level = np.sqrt(np.mean(block.reshape(-1, 10 * RATE) ** 2, axis=1, keepdims=True))
-            return (block.reshape(-1, 10 * RATE) * np.where(level > 0.15, self.factor, np.float32(1))).reshape(1, -1)
+            self.heard = np.concatenate([self.heard, block], axis=1)
+            return block[:, :0]
+
+        def flush(self):
+            parts = self.heard.reshape(-1, 10 * RATE)
+            level = np.sqrt(np.mean(parts**2, axis=1, keepdims=True))
+            return (parts * np.where(level > 0.15, self.factor, np.float32(1))).reshape(1, -1)
 
     found = decide(
         lambda start, frames: audio[:, start : start + frames], audio.shape[1], RATE, lambda: ForSpeechOnly(0.01)
@@ -98,7 +105,7 @@ def test_what_is_clean_and_would_be_harmed_is_left_alone(talk, monkeypatch):
 
 @pytest.mark.parametrize(("seconds", "cleanings"), [(20, 1), (70, EXCERPTS)])
 def test_a_short_recording_is_cleaned_once(talk, monkeypatch, seconds, cleanings):
-    monkeypatch.setattr("cleanaudio.batch.guard._bearable", lambda pairs, rate: (1.0, None))
+    monkeypatch.setattr("cleanaudio.batch.guard._bearable", lambda pairs, rate: (float(len(list(pairs)) > 0), None))
     audio = np.resize(talk, (1, seconds * RATE))
     opened = []
 
