@@ -38,11 +38,11 @@ class Front:
 
     def before(self, processor: Processor) -> Processor:
         """Return the front and a network's processor in one."""
-        chain = self.chain
-        if chain is None:
+        own = self.chain
+        if own is None:
             return processor
-        opened = chain.open()
-        return Series([Ahead(opened, chain.rate, chain.channels) if chain.threads > 1 else opened, processor])
+        first = own.open()
+        return Series([Ahead(first, own.rate, own.channels) if own.threads > 1 else first, processor])
 
 
 NO_FRONT = Front()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cleanaudio.errors import InputError
-from cleanaudio.metrics.interface import Audio
+
+Audio = NDArray[np.float32]
 
 DEAD_DBFS = -80.0
 DEAD_BELOW_DB = 50.0
