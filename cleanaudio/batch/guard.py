@@ -124,10 +124,12 @@ def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> tuple[float, s
     meter = None
     inputs, outputs = [], []
     for noisy, cleaned in pairs:
-        meter = meter or LevelMeter(rate, len(noisy))
-        meter.add(noisy)
         both = Signals(cleaned, rate, noisy=noisy)
         heard, out = both.mono("noisy", dnsmos.RATE)[None], both.mono("enhanced", dnsmos.RATE)[None]
+        if not heard.size:  # too short for the low rate
+            continue
+        meter = meter or LevelMeter(rate, len(noisy))
+        meter.add(noisy)
         inputs.append(Signals(heard, dnsmos.RATE, noisy=heard))
         outputs.append(out)
     if meter is None:

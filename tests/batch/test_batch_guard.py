@@ -21,8 +21,8 @@ class Scaling:
         return np.zeros((1, 0), np.float32)
 
 
-def decision(audio, factor):
-    return decide(lambda start, frames: audio[:, start : start + frames], audio.shape[1], RATE, lambda: Scaling(factor))
+def decision(audio, factor, rate=RATE):
+    return decide(lambda start, frames: audio[:, start : start + frames], audio.shape[1], rate, lambda: Scaling(factor))
 
 
 @pytest.fixture
@@ -46,6 +46,13 @@ def test_cleaning_that_eats_the_speech_is_taken_back_step_by_step(talk):
 def test_silence_and_nothing_need_no_guard():
     assert decision(np.zeros((1, RATE), np.float32), 0.1).share == 1
     assert decision(np.zeros((1, 0), np.float32), 0.1).share == 1
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 48000, 192000])
+@pytest.mark.parametrize("frames", [1, 2, 3, 100])
+def test_a_few_frames_are_no_error(rate, frames):
+    found = decision(np.full((1, frames), 0.3, np.float32), 0.9, rate)
+    assert 0 <= found.share <= 1 and np.array_equal(found.cleaned.flush(), np.zeros((1, 0), np.float32))
 
 
 @pytest.mark.parametrize("seconds", [0.5, 10, 10.1, 14, 59, 60.1, 61, 3600])
