@@ -101,11 +101,6 @@ class Chain:
         return tuple(link for stage in self.stages for link in stage)
 
     @property
-    def threads(self) -> int:
-        """How many threads a processor may use."""
-        return self.links[0].setup.threads
-
-    @property
     def leaves_untouched(self) -> bool:
         """Whether what comes out is what goes in."""
         return not self.dereverb and all(link.term.name == "none" for link in self.links)
@@ -164,6 +159,11 @@ class Chain:
             chain = MidSide(chain)
         return Series([self._dereverberation(), chain]) if self.dereverb else chain
 
+    def ahead(self, processor: Processor) -> Processor:
+        """Return a processor of this chain's rate and channels, in a thread of its own where there are several."""
+        several = self.links[0].setup.threads > 1 and not self.live
+        return Ahead(processor, self.rate, self.channels) if several else processor
+
     def _opened(self, count: int, analyses: Sequence[Analysis | None]) -> list[Processor]:
         """Return fresh processors for the first stages, each given its analyses in turn."""
         known = iter(analyses)
@@ -179,8 +179,8 @@ class Chain:
             if link.dry > 0:
                 processor = DryMix(processor, link.dry, self.channels)
             processors.append(processor)
-        if self.threads > 1 and not self.live and sum(link.term.name != "none" for link, _ in links) > 1:
-            processors = [Ahead(processor, self.rate, self.channels) for processor in processors]
+        if sum(link.term.name != "none" for link, _ in links) > 1:
+            processors = [self.ahead(processor) for processor in processors]
         weights = [link.term.weight for link, _ in links]
         return processors[0] if len(processors) == 1 else Blend(processors, weights, self.channels)
 

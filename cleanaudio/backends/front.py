@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cleanaudio.backends import chain, registry
-from cleanaudio.backends.ahead import Ahead
 from cleanaudio.backends.interface import ChannelMode, Processor, Setup
 from cleanaudio.backends.spec import parse
 from cleanaudio.errors import ModelError, RecipeError
@@ -39,10 +38,7 @@ class Front:
     def before(self, processor: Processor) -> Processor:
         """Return the front and a network's processor in one."""
         own = self.chain
-        if own is None:
-            return processor
-        first = own.open()
-        return Series([Ahead(first, own.rate, own.channels) if own.threads > 1 else first, processor])
+        return processor if own is None else Series([own.ahead(own.open()), processor])
 
 
 NO_FRONT = Front()

@@ -146,12 +146,13 @@ class TestQuality:
     @pytest.mark.slow
     def test_a_post_filter_that_takes_the_voice_is_held_back(self, beamform, tmp_path, fixtures_dir, monkeypatch):
         room, given = fixtures_dir / "rooms/office.flac", ("--mask", "vad", "--postfilter", "noisereduce", "--guard")
-        monkeypatch.setattr("cleanaudio.batch.guard._bearable", lambda pairs, rate: (0.0, "it hurts"))
+        monkeypatch.setattr("cleanaudio.batch.guard._level_change", lambda signals: 0.0)
+        monkeypatch.setattr("cleanaudio.batch.guard._harm", lambda before, after: "it hurts")
         ran = beamform(room, "-o", tmp_path / "held", *given)
         assert "guarded: no postfilter: it hurts" in ran.stderr
         beamform(room, "-o", tmp_path / "bare", "--mask", "vad")
         np.testing.assert_array_equal(read(tmp_path / "held/office.flac"), read(tmp_path / "bare/office.flac"))
-        monkeypatch.setattr("cleanaudio.batch.guard._bearable", lambda pairs, rate: (1.0, None))
+        monkeypatch.setattr("cleanaudio.batch.guard._harm", lambda before, after: None)
         beamform(room, "-o", tmp_path / "free", *given)
         beamform(room, "-o", tmp_path / "plain", *given[:-1])
         np.testing.assert_array_equal(read(tmp_path / "free/office.flac"), read(tmp_path / "plain/office.flac"))
