@@ -18,8 +18,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +26,7 @@ from numpy.typing import NDArray
 from cleanaudio.metrics import mel
 from cleanaudio.metrics.interface import Computed, Metric, NotMeasurable, Signals, Vector
 from cleanaudio.metrics.onnx_cut import cut, nodes
+from cleanaudio.metrics.packages import package_folder
 
 RATE = 16000
 WINDOW_S = 9.01
@@ -96,10 +95,7 @@ def use_threads(count: int) -> None:
 def _networks(threads: int) -> _Networks:
     import onnxruntime
 
-    spec = find_spec("speechmos")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError("No module named 'speechmos'")
-    folder = Path(spec.submodule_search_locations[0]) / "dnsmos_models"
+    folder = package_folder("speechmos") / "dnsmos_models"
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3

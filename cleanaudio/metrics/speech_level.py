@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
+from cleanaudio.metrics.silero import CHUNK, THRESHOLD, speech_probabilities
 from cleanaudio.metrics.spectrogram import HOP, RATE, SIZE, Powers, levels, loud, powers
-from cleanaudio.metrics.speech_ratio import CHUNK, THRESHOLD, speech_probabilities
 
 BELOW_LOUD_DB, ABOVE_NOISE_DB = 15.0, 6.0
 NOISE_PERCENTILE = 10

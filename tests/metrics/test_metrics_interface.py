@@ -69,12 +69,13 @@ def test_a_missing_partner_is_said():
     ],
 )
 def test_a_missing_package_names_the_extra(monkeypatch, noisy_speech, name, package, extra):
-    from cleanaudio.metrics import dnsmos
+    from cleanaudio.metrics import dnsmos, packages, silero
 
     dnsmos._networks.cache_clear()
+    silero._weights.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)
-    real = dnsmos.find_spec
-    monkeypatch.setattr(dnsmos, "find_spec", lambda asked: None if asked == package else real(asked))
+    real = packages.find_spec
+    monkeypatch.setattr(packages, "find_spec", lambda asked: None if asked == package else real(asked))
     noisy = noisy_speech(1.0)
     for value in registry.get(name)(Signals(noisy, 16000, noisy)).values():
         assert isinstance(value, NotMeasurable)
