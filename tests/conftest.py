@@ -121,6 +121,14 @@ def tone() -> Callable[..., np.ndarray]:
     return make
 
 
+@pytest.fixture
+def quick_dnsmos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNSMOS says 3 of everything, at once: for tests of what becomes of files, whose gates ask it for their score."""
+    from cleanaudio.metrics import dnsmos
+
+    monkeypatch.setattr(dnsmos, "mos", lambda signal: dnsmos.Mos(sig=3.0, bak=3.0, ovrl=3.0, p808=3.0))
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command left: exit code, data and messages."""

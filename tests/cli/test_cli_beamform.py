@@ -157,6 +157,7 @@ class TestQuality:
         beamform(room, "-o", tmp_path / "plain", *given[:-1])
         np.testing.assert_array_equal(read(tmp_path / "free/office.flac"), read(tmp_path / "plain/office.flac"))
 
+    @pytest.mark.usefixtures("quick_dnsmos")
     def test_an_original_in_place_of_a_failure_is_no_beam(self, beamform, tmp_path, wave):
         source = write(tmp_path / "a.wav", wave)
         gated = ("--gate", "noise_floor<-200", "--if-fails", "original")
@@ -358,6 +359,7 @@ class TestTheRun:
         ran = cli("beamform", tmp_path / "in", "-o", tmp_path / "out", "-j", "2", *FIXED)
         assert ran.code == 0 and len(rows(tmp_path / "out")) == 3
 
+    @pytest.mark.usefixtures("quick_dnsmos")
     def test_a_failed_gate_gives_the_reference_microphone(self, beamform, tmp_path, wave):
         source = write(tmp_path / "in/a.wav", wave)
         gate = ("--gate", "noise_floor<=-200", "--if-fails", "original")

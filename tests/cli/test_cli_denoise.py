@@ -603,6 +603,7 @@ def test_gate_and_what_becomes_of_what_fails(cli, tmp_path, noisy_speech):
     assert row["gate"] == "pass" and float(row["noise_floor"]) < 0
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_what_is_in_quarantine_stays_there_until_something_changes(cli, tmp_path, noisy_speech):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
     arguments = ("denoise", tmp_path / "a.wav", "-b", "wiener", "-o", tmp_path / "out", "--skip-existing")
@@ -620,6 +621,7 @@ def test_what_is_in_quarantine_stays_there_until_something_changes(cli, tmp_path
     assert cli(*gated).code == 3
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_an_original_in_place_of_a_failure_was_cleaned_by_nothing(cli, tmp_path, noisy_speech):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
     gated = ("--gate", "noise_floor<-200", "--if-fails", "original")
@@ -629,6 +631,7 @@ def test_an_original_in_place_of_a_failure_was_cleaned_by_nothing(cli, tmp_path,
     assert (row["backend"], row["latency_ms"]) == ("none", "0")
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_an_output_that_cannot_get_its_name_leaves_no_residual(cli, tmp_path, noisy_speech):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
     gated = ("--gate", "noise_floor<-200", "--if-fails", "quarantine")
@@ -669,6 +672,7 @@ def test_an_edit_that_keeps_the_size_is_not_lost(cli, tmp_path, noisy_speech):
     np.testing.assert_array_equal(soundfile.read(out, dtype="int16")[0], edited)
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_other_options_go_on_in_the_same_log(cli, tmp_path, noisy_speech):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
     arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", "--skip-existing")
@@ -688,6 +692,7 @@ def test_a_noise_print_that_is_of_no_use_is_said(cli, tmp_path, noisy_speech):
         assert ran.code == 0 and ("the noise print was of no use" in ran.stderr) == useless, ran.stderr
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 @pytest.mark.parametrize(("if_fails", "folder"), [("keep", "."), ("original", "."), ("quarantine", "quarantine")])
 def test_what_was_removed_goes_where_the_output_goes(cli, tmp_path, noisy_speech, if_fails, folder):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
@@ -710,6 +715,7 @@ def test_gates_that_make_no_sense_here(cli, tmp_path, speech_like):
     assert "no quarantine" in cli(*piped).stderr
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 @pytest.mark.parametrize(("suffix", "subtype"), [("mp3", None), ("ogg", None), ("wav", "PCM_16")])
 def test_an_original_is_kept_byte_for_byte(cli, tmp_path, noisy_speech, suffix, subtype):
     recording = tmp_path / f"a.{suffix}"

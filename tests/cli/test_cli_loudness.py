@@ -113,6 +113,7 @@ def test_what_was_removed_has_the_same_gain(denoise, tmp_path, clip):
     assert np.allclose(both, read(source) * 10 ** (float(row["gain_db"]) / 20), atol=1e-3)
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_an_original_in_place_of_a_failure_is_as_loud(denoise, tmp_path, clip):
     source = write(tmp_path / "in.wav", clip)
     gate = ("--gate", "noise_floor<=-200", "--if-fails", "original")
@@ -188,6 +189,7 @@ def test_a_full_disk_is_an_error_of_the_output(tmp_path, clip, monkeypatch):
     assert "No space left on device" in failed.value.describe() and "out.wav" in failed.value.describe()
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_a_gate_hears_the_cleaning_and_not_the_gain(denoise, tmp_path, clip):
     source = write(tmp_path / "in.wav", 0.5 * clip)
     changes = []

@@ -72,6 +72,7 @@ def test_everything_is_measured_and_agrees_with_other_programs(recorded, noisy_s
     assert all(1 <= found.value(f"dnsmos_{what}") <= 5 for what in ("sig", "bak", "ovrl", "p808"))
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_an_inverted_channel_is_named_and_does_not_silence_what_is_judged(recorded, noisy_speech):
     voice = noisy_speech(4.0)
     upright, inverted = recorded(np.stack([voice, voice * 0.99])), recorded(np.stack([voice, -voice]))
@@ -81,6 +82,7 @@ def test_an_inverted_channel_is_named_and_does_not_silence_what_is_judged(record
     assert "inverted" not in kinds(upright)
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_a_dead_channel_and_a_copy(recorded, noisy_speech):
     voice = noisy_speech(2.0)
     assert said(recorded(np.stack([voice, np.full_like(voice, 0.01)])), "dead").startswith("right is dead")
@@ -89,6 +91,7 @@ def test_a_dead_channel_and_a_copy(recorded, noisy_speech):
     assert [one.finding for one in advise(eight) if one.kind == "dead"] == ["channel 8 is dead"]
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_hum(recorded, noisy_speech, tone):
     voice = noisy_speech(4.0, 16000, 30.0)
     hum = sum(0.02 / k * tone(60.0 * k, 4.0, 16000, 1.0) for k in (1, 2, 3))
@@ -101,6 +104,7 @@ def test_hum(recorded, noisy_speech, tone):
     assert quiet.measured["hum"] == -math.inf and quiet.hum is None and "hum" not in kinds(quiet)
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_low_bandwidth(recorded, noisy_speech):
     phone = soxr.resample(noisy_speech(4.0, 8000, 20.0), 8000, 48000)
     found = recorded(phone, 48000)
@@ -109,6 +113,7 @@ def test_low_bandwidth(recorded, noisy_speech):
     assert "bandwidth" not in kinds(recorded(noisy_speech(4.0, 8000), 8000))
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_clipping_offset_and_level(recorded, noisy_speech):
     voice = noisy_speech(4.0)
     clipped = recorded(np.clip(6 * voice, -1, 1))
@@ -134,6 +139,7 @@ def test_silence_one_frame_and_nothing(recorded, tmp_path):
         inspect_recording(tmp_path / "none.wav")
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_samples_that_are_not_numbers_are_counted(recorded, noisy_speech):
     voice = noisy_speech(2.0)
     voice[[100, 200, 300]] = np.nan, np.inf, -np.inf
@@ -142,6 +148,7 @@ def test_samples_that_are_not_numbers_are_counted(recorded, noisy_speech):
     assert all(value is None or math.isfinite(value) for value in found.as_dict()["metrics"].values())
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_a_long_recording_is_judged_by_excerpts_without_clicks(recorded, noise_like, monkeypatch):
     monkeypatch.setattr(inspection, "EXCERPT_S", 0.5)
     sine = 0.5 * np.sin(2 * np.pi * 440.3 * np.arange(20 * 16000) / 16000)

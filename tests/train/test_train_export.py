@@ -117,6 +117,7 @@ def test_measures_stand_on_the_card_and_8_bits_are_kept_where_they_cost_little(t
     assert all(piece in text for piece in ("# mask-lstm", "16000 Hz", "- pesq_wb", "750 ms"))
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
 def test_a_model_is_measured_behind_its_front(tmp_path, pairs, monkeypatch):
     figures, scales, levels = {}, [], []
     monkeypatch.setattr(exporting, "quantised", lambda data, network, signals: scales.extend(signals) or data)
