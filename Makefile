@@ -12,6 +12,8 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q $(PIP_ARGS) -c constraints.txt
 # Threads of BLAS and of torch: small matrices, and several test processes on a small machine.
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# Programs that the tests start find their modules compiled.
+unexport PYTHONDONTWRITEBYTECODE
 # Files of tests side by side in the order of testpaths, one process a core.
 PYTEST := $(THREADS) $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 CODE := cleanaudio tests fixtures benchmarks

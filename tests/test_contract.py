@@ -249,7 +249,7 @@ def test_memory_is_flat(spec: str, noisy_speech) -> None:
     """
     signal = noisy_speech(2.0, 16000)[None]
     processor = opened(built(spec, 16000, 1), signal)
-    blocks = cut(signal, [8000] * 4)
+    blocks = cut(signal, [1600] * 20)
     before, more = (4, 6) if processor.latency < 4 * 16000 else (16, 8)
     held = []
     tracemalloc.start()
