@@ -105,6 +105,8 @@ def decide(
         cuts = (np.s_[:, start : start + length] for start, length in bounds)
         pairs = ((whole[cut], out[cut]) for cut in cuts if not _is_silent(whole[cut]))
     share, reason = _bearable(pairs, rate)
+    if cleaned is None:
+        dnsmos.release()  # what takes long has to do with little memory
     return Decision(share, reason, cleaned)
 
 

@@ -71,7 +71,7 @@ def test_a_missing_partner_is_said():
 def test_a_missing_package_names_the_extra(monkeypatch, noisy_speech, name, package, extra):
     from cleanaudio.metrics import dnsmos, packages, silero
 
-    dnsmos._networks.cache_clear()
+    dnsmos.release()
     silero._weights.cache_clear()
     monkeypatch.setitem(sys.modules, package, None)
     real = packages.find_spec
