@@ -99,8 +99,14 @@ class Request:
 _NOMINAL_RATE, _NOMINAL_CHANNELS = 48000, 2
 
 
-def resolved(request: Request) -> dict[str, Any]:
+def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
     """Return everything that decides the samples, JSON-serialisable.
+
+    Parameters
+    ----------
+    request : Request
+    threads : int
+        Those of a recording alone, which then finds its models open; they decide no sample.
 
     Raises
     ------
@@ -114,7 +120,7 @@ def resolved(request: Request) -> dict[str, Any]:
     from cleanaudio.spatial.dereverb import REVISION
 
     check_names(request.format, request.subtype)
-    setup = Setup(_NOMINAL_RATE, _NOMINAL_CHANNELS, device=request.device, profile=request.profile)
+    setup = Setup(_NOMINAL_RATE, _NOMINAL_CHANNELS, threads=threads, device=request.device, profile=request.profile)
     recipe: dict[str, Any] = {
         "cleanaudio": cleanaudio.__version__,
         "backend": [],

@@ -69,7 +69,7 @@ def denoise(
     """
     from cleanaudio.batch.recipe import Request, decided, digest, guards, resolved
     from cleanaudio.cli.batch import Batch
-    from cleanaudio.cli.batching import execute
+    from cleanaudio.cli.batching import execute, workers
 
     if profile is not None and noise_from is not None:
         raise RecipeError("--profile and --noise-from both name the noise: give one of them")
@@ -99,7 +99,8 @@ def denoise(
         guard=guards(spec, why) if guard is None else guard,
         judging=shared.judging,
     )
-    execute(batch, digest(resolved(request)), partial(_work, request, batch.replaces), backend=spec, why=why)
+    recipe = resolved(request, workers(batch.jobs))
+    execute(batch, digest(recipe), partial(_work, request, batch.replaces), backend=spec, why=why)
 
 
 def _work(request, overwrite: bool, threads: int):
