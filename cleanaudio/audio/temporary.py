@@ -38,6 +38,7 @@ def write_text(path: str | os.PathLike[str], text: str, remedy: str) -> None:
     ----------
     path : path-like
     text : str
+        Names in it that are no UTF-8 are written as the system has them.
     remedy : str
         What to do where it cannot be written.
 
@@ -50,9 +51,9 @@ def write_text(path: str | os.PathLike[str], text: str, remedy: str) -> None:
     unfinished = new_temporary(target)
     try:
         if target.exists() and not target.is_file():
-            target.write_text(text, encoding="utf-8")
+            target.write_text(text, encoding="utf-8", errors="surrogateescape")
         else:
-            unfinished.write_text(text, encoding="utf-8")
+            unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
             os.replace(unfinished, target)
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}", path=path, remedy=remedy) from error

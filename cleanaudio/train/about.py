@@ -71,7 +71,7 @@ def read(run_dir: Path) -> dict[str, Any]:
     """
     path = run_dir / FILE
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cleanaudio.errors import RecipeError
-from cleanaudio.networks.registry import check_types
+from cleanaudio.networks.registry import check_types, names
 from cleanaudio.train.mix import MixConfig
 
 
@@ -86,6 +88,8 @@ class TrainConfig:
     mixed_precision: bool = True
 
     def __post_init__(self) -> None:
+        if not isinstance(self.network, str):
+            raise RecipeError(f"network = {self.network!r} is not text", remedy=f"there are: {', '.join(names())}")
         check_types(self)
         check_types(self.mix, "mix.")
         _choice("optimizer", self.optimizer, ("adamw", "adam"))
@@ -99,6 +103,8 @@ class TrainConfig:
             _positive(f"mix.{name}", getattr(self.mix, name))
         for name in ("speech_dbfs", "snr_db", "speed", "formants"):
             _range(f"mix.{name}", getattr(self.mix, name))
+        for name in ("speed", "formants"):  # ratios, drawn by their logarithm
+            _positive(f"mix.{name}[0]", getattr(self.mix, name)[0])
         if not self.loss_sizes or not all(isinstance(size, int) and size >= 16 for size in self.loss_sizes):
             raise RecipeError(
                 f"loss_sizes = {list(self.loss_sizes)} are no windows", remedy="name sizes from 16 samples"
@@ -108,8 +114,9 @@ class TrainConfig:
                 f"mix.seconds = {self.mix.seconds:g} is too short",
                 remedy=f"an excerpt holds the largest of loss_sizes, {max(self.loss_sizes)} samples, at least",
             )
-        if not 0 <= self.front_share <= 1:
-            raise RecipeError(f"front_share = {self.front_share:g} is no share", remedy="it lies between 0 and 1")
+        for name in ("front_share", "average"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise RecipeError(f"{name} = {share:g} is no share", remedy="it lies between 0 and 1")
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -118,12 +125,14 @@ def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def _positive(name: str, value: float) -> None:
-    if value <= 0:
-        raise RecipeError(f"{name} = {value:g} is too small", remedy="it must be above zero")
+    if not 0 < value < math.inf:
+        problem = "too small" if value <= 0 else "not finite"
+        raise RecipeError(f"{name} = {value:g} is {problem}", remedy="it must be above zero and finite")
 
 
 def _range(name: str, value: tuple[float, ...]) -> None:
-    if len(value) != 2 or not all(isinstance(end, int | float) for end in value) or value[0] > value[1]:
+    numbers = len(value) == 2 and all(isinstance(end, int | float) for end in value)
+    if not numbers or not -math.inf < value[0] <= value[1] < math.inf:
         raise RecipeError(f"{name} = {list(value)} is no range", remedy="give the lowest and the highest value")
 
 
@@ -133,13 +142,14 @@ def from_mapping(values: Mapping[str, Any]) -> TrainConfig:
     Raises
     ------
     RecipeError
-        An unknown key, or none for the network.
+        An unknown key, none for the network, or a value that does not fit.
     """
     known = {item.name for item in fields(TrainConfig)}
     _known(values, known, "")
     if "network" not in values:
         raise RecipeError("the config does not say which network", remedy='add: network = "fullband"')
-    mix = values.get("mix", {})
+    mix = _table("mix", values.get("mix", {}))
+    _table("options", values.get("options", {}))
     _known(mix, {item.name for item in fields(MixConfig)}, "mix.")
     tidy = {key: _tuples(value) for key, value in values.items() if key != "mix"}
     return TrainConfig(**tidy, mix=MixConfig(**{key: _tuples(value) for key, value in mix.items()}))
@@ -158,8 +168,14 @@ def changed(config: TrainConfig, changes: Mapping[str, Any]) -> TrainConfig:
         table, dot, name = key.rpartition(".")
         if dot and table not in ("mix", "options"):
             raise RecipeError(f"the config has no table {table}", remedy="there are mix and options")
-        (values[table] if dot else values)[name] = value
+        (_table(table, values[table]) if dot else values)[name] = value
     return from_mapping(values)
+
+
+def _table(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RecipeError(f"{name} = {value!r} is not a table", remedy=f"set its keys: {name}.KEY = VALUE")
+    return value
 
 
 def _known(values: Mapping[str, Any], known: set[str], prefix: str) -> None:
@@ -207,7 +223,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # which JSON does not escape
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     return repr(value)

@@ -98,7 +98,8 @@ def scan(source: Path, group: Literal["speaker", "type"]) -> list[Clip]:
     ----------
     source : Path
         A ``manifest.csv`` with the column ``file``, a JSONL manifest in NeMo's form (``audio_filepath``), or a folder:
-        the manifests in and below it where there are any, else all audio files, grouped by the folder they lie in.
+        the ``manifest.csv`` in and below it where there are any, else ``*.jsonl`` and ``*manifest*.json`` in it, else
+        all audio files, grouped by the folder they lie in.
     group : {"speaker", "type"}
         The column to group by.
 
@@ -108,7 +109,8 @@ def scan(source: Path, group: Literal["speaker", "type"]) -> list[Clip]:
         Nothing there, or a manifest that cannot be read.
     """
     below = () if source.is_file() else source.rglob("manifest.csv")
-    manifests = [source] if source.is_file() else sorted(below) or sorted(source.glob("*.json*"))
+    lines = [*source.glob("*.jsonl"), *source.glob("*manifest*.json")]  # other JSON tells about its neighbour
+    manifests = [source] if source.is_file() else sorted(below) or sorted(lines)
     if manifests:
         clips = [clip for manifest in manifests for clip in _listed(manifest, group)]
     else:
@@ -137,7 +139,11 @@ def _listed(manifest: Path, group: str) -> list[Clip]:
             for row in rows
         ]
     except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
-        raise InputError(f"not a manifest of recordings ({type(error).__name__}: {error})", path=manifest) from error
+        raise InputError(
+            f"not a manifest of recordings ({type(error).__name__}: {error})",
+            path=manifest,
+            remedy="it needs a column file, or audio_filepath on every line of JSON",
+        ) from error
 
 
 def load(
@@ -174,7 +180,7 @@ def load(
     for clip in clips:
         state = clip.path.stat() if clip.path.exists() else None
         known = state and (state.st_size, state.st_mtime_ns)
-        key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {known}\n".encode())
+        key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {known}\n".encode(errors="surrogateescape"))
     stem = cache / f"{group}-{key.hexdigest()[:16]}"
     index, data = stem.with_suffix(".json"), stem.with_suffix(".i16")
     if not index.exists():
@@ -183,7 +189,9 @@ def load(
     if known["skipped"]:
         log(f"{len(known['skipped'])} of {len(clips)} recordings cannot be read, the first: {known['skipped'][0]}")
     if not known["tracks"]:
-        raise InputError("none of the recordings can be read", path=clips[0].path)
+        raise InputError(
+            "none of the recordings can be read", path=clips[0].path, remedy="name audio files that are not silent"
+        )
     tracks = tuple(Track(**track) for track in known["tracks"])
     return Corpus(np.memmap(data, np.int16, mode="c"), tracks, tuple(known["skipped"]))
 
@@ -235,8 +243,10 @@ def _read(clip: Clip, most_rate: int) -> tuple[NDArray[np.int16], int, str]:
 
     nothing = np.zeros(0, np.int16)
     try:
-        samples, rate = soundfile.read(clip.path, dtype="int16", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
+        samples, rate = soundfile.read(os.fsencode(clip.path), dtype="int16", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        return nothing, 0, error.error_string  # the whole would name the file once more, as bytes
+    except OSError as error:
         return nothing, 0, str(error)
     mono = np.ascontiguousarray(samples[:, 0])
     if not mono.any():

@@ -45,7 +45,11 @@ def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[
     for name in names:
         (noisy, own), (clean, other) = (read_whole(folder / side / name) for side in ("noisy", "clean"))
         if (own, noisy.shape[1]) != (other, clean.shape[1]):
-            raise InputError("differs in rate or length from its clean partner", path=folder / "noisy" / name)
+            raise InputError(
+                "differs in rate or length from its clean partner",
+                path=folder / "noisy" / name,
+                remedy="bring both to one rate and length, or take the pair out",
+            )
         pairs.append((soxr.resample(noisy[0], own, rate), soxr.resample(clean[0], own, rate)))
     return pairs
 

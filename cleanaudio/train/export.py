@@ -133,7 +133,9 @@ def export(
                 warn(f"it fails the self-test of models: {check.what}: {check.found}")
         os.replace(partial, request.target)
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=request.target) from error
+        raise OutputError(
+            f"cannot be written: {error.strerror or error}", path=request.target, remedy="check the folder and its disk"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     return card

@@ -133,7 +133,8 @@ def with_card(data: bytes, card: Mapping[str, Any]) -> bytes:
     import onnx
 
     model = onnx.load_from_string(data)
-    onnx.helper.set_model_props(model, {name: str(value) for name, value in card.items()})
+    told = {name: str(value).encode(errors="replace").decode() for name, value in card.items()}  # nothing but UTF-8
+    onnx.helper.set_model_props(model, told)
     return model.SerializeToString()
 
 

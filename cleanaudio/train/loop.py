@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
+from cleanaudio.audio.temporary import write_text
 from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
@@ -116,6 +117,8 @@ class Trainer:
         ------
         ModelError
             None there, broken, or of another network.
+        OutputError
+            The log cannot be written.
         """
         path = self.run_dir / LAST
         tensors, facts = checkpoint.load(path)
@@ -125,6 +128,7 @@ class Trainer:
         self.step, self.minutes, self.hours = facts["step"], facts["minutes"], facts["hours_heard"]
         self.best = facts["best"]
         self.worse, self.slowed = facts["worse"], facts["slowed"]
+        self._drop_later_rows()
 
     def start_from(self, path: Path) -> dict[str, Any]:
         """Begin with the weights of another run's checkpoint, or of what was exported, and nothing else of it.
@@ -327,6 +331,17 @@ class Trainer:
                 writer.writeheader()
             writer.writerow(row)
         self.log(row)
+
+    def _drop_later_rows(self) -> None:
+        """Take out of log.csv what came after the checkpoint, since those steps come again, and a row broken off."""
+        path = self.run_dir / "log.csv"
+        if self.rank or not path.exists():
+            return
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = file.readlines() or [""]
+        kept = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) <= self.step]
+        if kept != rows:
+            write_text(path, "".join([header, *kept]), "free some space")
 
     def plot(self) -> None:
         """Draw loss.png from log.csv; needs matplotlib, does without it."""

@@ -15,6 +15,11 @@ def test_a_text_takes_the_place_of_an_older_one_and_leaves_nothing_else(tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_names_that_are_no_utf_8_are_written_as_they_are(tmp_path):
+    write_text(tmp_path / "a.json", "from v\udcff", "")
+    assert (tmp_path / "a.json").read_bytes() == b"from v\xff"
+
+
 def test_what_cannot_be_written_is_said_and_the_older_one_is_intact(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     path.write_text("old")

@@ -9,7 +9,7 @@ from scipy.signal import welch
 from train_material import make_mixer, write_corpus
 
 from cleanaudio.errors import InputError
-from cleanaudio.train import augment, corpus, rooms, synthetic
+from cleanaudio.train import about, augment, corpus, rooms, synthetic
 from cleanaudio.train.corpus import load, scan, swapped
 
 PLAIN = {
@@ -33,6 +33,29 @@ def test_manifests_of_both_forms_and_plain_folders_are_read(tmp_path):
     assert [clip.group for clip in scan(speech, "speaker")] == ["speech"] * 4
 
 
+def test_json_beside_recordings_is_no_manifest(tmp_path):
+    speech, _ = write_corpus(tmp_path)
+    (speech / "manifest.csv").unlink()
+    (speech / "speech00.wav.json").write_text('{\n "angle": 30\n}\n')
+    assert len(scan(speech, "speaker")) == 4
+    for name in ("train_manifest.json", "nemo.jsonl"):
+        (speech / name).write_text(json.dumps({"audio_filepath": "speech00.wav"}) + "\n")
+        assert [clip.path.name for clip in scan(speech, "speaker")] == ["speech00.wav"]
+        (speech / name).unlink()
+
+
+def test_names_that_are_no_utf_8_are_read_and_told(tmp_path):
+    speech, _ = write_corpus(tmp_path)
+    (speech / "manifest.csv").unlink()
+    try:
+        voices = speech.rename(tmp_path / "v\udcff")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    assert load([voices], tmp_path / "cache", "speaker", True).tracks[0].group == "v\udcff"
+    about.write(tmp_path / "run", {"speech": [voices]})
+    assert about.read(tmp_path / "run")["data"] == ["speech: not stated: recordings: 4, from v\udcff"]
+
+
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="no recordings"):
         scan(tmp_path, "speaker")
@@ -40,8 +63,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 def test_a_manifest_of_something_else_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("name,size\na,1\n")
-    with pytest.raises(InputError, match="not a manifest"):
+    with pytest.raises(InputError, match="not a manifest") as caught:
         scan(tmp_path, "speaker")
+    assert "audio_filepath" in caught.value.remedy
 
 
 def test_one_broken_file_is_skipped_counted_and_named(tmp_path):
@@ -50,14 +74,15 @@ def test_one_broken_file_is_skipped_counted_and_named(tmp_path):
     said = []
     corpus = load([speech], tmp_path / "cache", "speaker", True, log=said.append)
     assert len(corpus.skipped) == 1 and "speech00.wav" in corpus.skipped[0]
-    assert "1 of 4" in said[0]
+    assert "1 of 4" in said[0] and "b'" not in said[0]
     assert corpus.seconds == pytest.approx(3.0)
 
 
 def test_nothing_but_broken_files_is_an_error(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"no")
-    with pytest.raises(InputError, match="none of the recordings"):
+    with pytest.raises(InputError, match="none of the recordings") as caught:
         load([tmp_path], tmp_path / "cache", "speaker", True)
+    assert "not silent" in caught.value.remedy
 
 
 def test_the_cache_holds_the_samples_and_is_used_again(tmp_path):

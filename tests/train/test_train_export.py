@@ -12,7 +12,7 @@ from train_material import make_mixer, tiny_config
 import cleanaudio
 from cleanaudio.backends import registry as backends
 from cleanaudio.backends.interface import Setup
-from cleanaudio.errors import ModelError, RecipeError
+from cleanaudio.errors import ModelError, OutputError, RecipeError
 from cleanaudio.models import onnx_file
 from cleanaudio.models.cards import render
 from cleanaudio.networks import checkpoint, registry
@@ -230,6 +230,25 @@ def test_the_backend_for_foreign_models_runs_our_exports(tmp_path, name):
     assert resolved.latency == int(facts["latency"])
     if name != "mask-lstm":  # whose transform hears a frame more at the end
         assert np.abs(out - ours).max() < TOLERANCE
+
+
+def test_names_that_are_no_utf_8_are_made_readable_on_the_card(tmp_path):
+    small_run(tmp_path, step=5, minutes=1, hours_heard=1)
+    data, _ = graph(checkpoint.load_network(tmp_path)[0])
+    (tmp_path / "model.onnx").write_bytes(with_card(data, {"data": "from v\udcff"}))
+    assert onnx_file.read(tmp_path / "model.onnx").metadata["data"] == "from v?"
+
+
+def test_a_model_that_cannot_be_put_in_place_is_said(tmp_path, monkeypatch):
+    small_run(tmp_path, step=5, minutes=1, hours_heard=1)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(exporting.os, "replace", full)
+    with pytest.raises(OutputError, match="No space left") as caught:
+        export(Request(tmp_path, tmp_path / "model.onnx"))
+    assert caught.value.remedy == "check the folder and its disk"
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path):

@@ -12,7 +12,7 @@ from train_material import make_mixer, tiny_config, write_corpus
 from cleanaudio.errors import InputError, ModelError, OutputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST, load_network
-from cleanaudio.train.config import TrainConfig, from_mapping, read, render, shipped
+from cleanaudio.train.config import TrainConfig, changed, from_mapping, read, render, shipped
 from cleanaudio.train.evaluate import evaluate, load_pairs
 from cleanaudio.train.hearing import heard
 from cleanaudio.train.loop import Diverged, Trainer, train
@@ -50,6 +50,17 @@ def test_a_resumed_run_ends_with_the_same_weights(tmp_path, changes):
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert whole.keys() == parts.keys() and any(name.startswith("optimizer.") for name in whole)
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_resumed_run_takes_out_of_the_log_what_comes_again(tmp_path):
+    mixer, log = make_mixer(tmp_path), tmp_path / "run" / "log.csv"
+    train(tiny_config(steps=2), mixer, tmp_path / "run")
+    kept = log.read_bytes()
+    log.write_bytes(kept + b"3,0.1,0.1,1,,,,,,,\r\n4,0.")  # of a run that was killed before it saved
+    train(tiny_config(steps=4), mixer, tmp_path / "run", resume=True)
+    assert log.read_bytes().startswith(kept)
+    with log.open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
 
 
 def test_a_run_counts_what_it_heard_whatever_its_batches(tmp_path):
@@ -184,11 +195,28 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
         ({"mix": {"speed": ["a", "b"]}}, "mix.speed = .* is no range"),
         ({"mix": {"seconds": 0.001}}, "mix.seconds = 0.001 is too short"),
         ({"loss_sizes": []}, "are no windows"),
+        ({"network": ["a"]}, "network = .* is not text"),
+        ({"mix": 3}, "mix = 3 is not a table"),
+        ({"options": 3}, "options = 3 is not a table"),
+        ({"learning_rate": "fast"}, "learning_rate = 'fast' is not a number"),
+        ({"learning_rate": float("inf")}, "learning_rate = inf is not finite"),
+        ({"mix": {"seconds": float("nan")}}, "mix.seconds = nan is not finite"),
+        ({"mix": {"speed": [0, 1]}}, "mix.speed\\[0\\] = 0 is too small"),
+        ({"mix": {"formants": [-1, 1]}}, "mix.formants\\[0\\] = -1 is too small"),
+        ({"mix": {"snr_db": [float("nan"), 1]}}, "mix.snr_db = .* is no range"),
+        ({"average": 2}, "average = 2 is no share"),
     ],
 )
 def test_mistakes_in_a_config_are_named(change, message):
     with pytest.raises(RecipeError, match=message):
         from_mapping({"network": "fullband", **change})
+
+
+@pytest.mark.parametrize("table", ["mix", "options"])
+def test_a_value_in_the_place_of_a_table_is_refused(table):
+    with pytest.raises(RecipeError, match=f"{table} = 3 is not a table") as caught:
+        changed(TrainConfig("fullband"), {table: 3, f"{table}.rate": 16000})
+    assert caught.value.remedy == f"set its keys: {table}.KEY = VALUE"
 
 
 def test_a_network_is_trained_on_what_its_front_leaves(tmp_path, monkeypatch):
@@ -223,7 +251,8 @@ def test_every_network_has_a_config():
 
 
 def test_a_config_survives_its_toml(tmp_path):
-    config = TrainConfig("conv-tasnet", {"causal": True, "filters": 12}, batch=3, loss_sizes=(256,))
+    front = "".join(map(chr, range(128))) + "é"
+    config = TrainConfig("conv-tasnet", {"causal": True, "filters": 12}, batch=3, loss_sizes=(256,), front=front)
     (tmp_path / "a.toml").write_text(render(config))
     assert read(tmp_path / "a.toml") == config
     (tmp_path / "b.toml").write_text("network = ")
@@ -240,6 +269,10 @@ def test_pairs_are_read_at_the_network_rate(tmp_path):
     assert [len(noisy) for noisy, _ in some] == [48000, 48000]
     with pytest.raises(InputError, match="no noisy/clean pairs"):
         load_pairs(tmp_path / "noisy", 48000)
+    soundfile.write(tmp_path / "clean" / "2.wav", np.zeros(8000), 16000)
+    with pytest.raises(InputError, match="differs in rate or length") as caught:
+        load_pairs(tmp_path, 48000)
+    assert "one rate and length" in caught.value.remedy
 
 
 def test_evaluation_measures_what_comes_out():
