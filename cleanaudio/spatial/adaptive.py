@@ -45,7 +45,10 @@ class NoiseStretch:
                 f"the noise stretch {start_s:g} … {end_s:g} s is empty", remedy="give START-END in seconds"
             )
         if end_s > seconds + 1e-6:
-            raise InputError(f"the noise stretch {start_s:g} … {end_s:g} s ends after the recording of {seconds:.3f} s")
+            raise InputError(
+                f"the noise stretch {start_s:g} … {end_s:g} s ends after the recording of {seconds:.3f} s",
+                remedy="give START-END within the recording",
+            )
         size, hop = beamforming_stft(rate)
         self.first, self.last = round(start_s * rate), round(end_s * rate)
         if self.last - self.first < size:
@@ -153,6 +156,8 @@ class MaskBeamformer(SpectralStream):
         core = Blocks(channels, size // 2 + 1, rule, pace, noise, clustering, log)
         super().__init__(core, channels, channels if every else 1, size, hop)
         self._blocks, self._masks = core, masks
+        if masks is not None:
+            self.latency += masks.latency - size  # the window counts in both
 
     @property
     def reference(self) -> int | None:

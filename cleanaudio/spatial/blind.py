@@ -106,7 +106,7 @@ class BlindDelayAndSum:
         self._track = DelayTrack(channels, 4, rate, _LOOK_AHEAD)
         self._weigh = BandWeights(channels, reference, self._size, rate, _MEMORY_S * rate / self._hop, spectral)
         self._fall_back, self._log = fall_back, log
-        self.latency = (2 * _LOOK_AHEAD + 3) * self._hop + self._farthest + salience.latency
+        self.latency = (2 * _LOOK_AHEAD + 3) * self._hop + self._farthest + self._masks.latency
         self.reset()
 
     def reset(self) -> None:

@@ -259,6 +259,9 @@ def _csv_rows(content: str) -> list[list[float]]:
     if "x" not in names:
         return [_row(row) for row in rows if not row[0].startswith("#")]
     columns = [names.index(axis) for axis in "xyz" if axis in names]
+    for row in rows[1:]:
+        if len(row) <= max(columns):
+            raise ValueError(f"the row {','.join(row)!r} has {len(row)} of {len(names)} columns")
     return [_row([row[column] for column in columns]) for row in rows[1:]]
 
 

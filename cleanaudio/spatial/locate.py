@@ -168,17 +168,19 @@ class Locator:
             return found
         last = self._sum(*self._next(rest))
         if self._before is None:
-            return self._judge(last, 0)
-        return self._judge(self._before + last, self._half)
+            return self._judge(last)
+        return self._judge(self._before + last)
 
     def _sum(self, spectra: NDArray[np.complex64], mask: Mask | None) -> _Sums:
         """Sum the covariances of some frames; those of the noise go into its own, over the last seconds."""
+        frames = spectra.shape[1]
         if mask is None:
-            return _Sums(weighted_sum(spectra), np.zeros(spectra.shape[2]), np.ones(spectra.shape[2]))
+            return _Sums(frames, weighted_sum(spectra), np.zeros(spectra.shape[2]), np.ones(spectra.shape[2]))
         noise = weighted_sum(spectra, (1 - mask) ** 2)
         self._noise = noise if self._noise is None else self._keep * self._noise + noise
         power = np.sum(np.abs(spectra) ** 2, axis=0)
         return _Sums(
+            frames,
             weighted_sum(spectra, mask),
             np.sum(mask * (1 - mask**2) * power, axis=0),
             np.sum(mask, axis=0, dtype=np.float64),
@@ -187,10 +189,10 @@ class Locator:
     def _half_window(self, spectra: NDArray[np.complex64], mask: Mask | None) -> list[Bearing]:
         now, before = self._sum(spectra, mask), self._before
         self._before = now
-        return [] if before is None else self._judge(before + now, self._half)
+        return [] if before is None else self._judge(before + now)
 
-    def _judge(self, window: _Sums, half: int) -> list[Bearing]:
-        time_s = (self._windows + 1) * half * self._hop_s
+    def _judge(self, window: _Sums) -> list[Bearing]:
+        time_s = (self._windows * self._half + window.frames / 2) * self._hop_s
         self._windows += 1
         power = float(np.trace(window.covariance, axis1=1, axis2=2).real.sum())
         if not power > 0:  # digital silence comes from nowhere, and so does a voice that is silent
@@ -203,7 +205,8 @@ class Locator:
             score = self._score(covariance, self._steering, weights)
         best = int(np.argmax(score))
         self.mean_score += power * score
-        level = 10 * np.log10(power / (self._channels * max(2 * half, 1) * 0.375 * self._size**2))
+        # 0.375: mean square of the Hann window; 2: the other half of the spectrum
+        level = 10 * np.log10(2 * power / (self._channels * window.frames * 0.375 * self._size**2))
         return [
             Bearing(
                 time_s,
@@ -221,6 +224,7 @@ class _Sums:
 
     Parameters
     ----------
+    frames : int
     covariance : ndarray, shape (bins, channels, channels)
         Of what the masks let through.
     noise : ndarray, shape (bins,)
@@ -229,12 +233,18 @@ class _Sums:
         Sum of the masks.
     """
 
+    frames: int
     covariance: Covariance
     noise: NDArray[np.floating]
     weight: NDArray[np.float64]
 
     def __add__(self, other: _Sums) -> _Sums:
-        return _Sums(self.covariance + other.covariance, self.noise + other.noise, self.weight + other.weight)
+        return _Sums(
+            self.frames + other.frames,
+            self.covariance + other.covariance,
+            self.noise + other.noise,
+            self.weight + other.weight,
+        )
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,11 @@ Mask = NDArray[np.float32]
 class MaskEstimator(Protocol):
     """Gives the mask of a recording, as it is fed.
 
-    A beamformer that uses it feeds it the same blocks that it gets itself, all channels.
+    A beamformer that uses it feeds it the same blocks that it gets itself, all channels. ``latency`` is, in samples,
+    how long after a sample the masks of all frames over it are there: the size of the STFT at least.
     """
+
+    latency: int
 
     def process(self, block: Audio) -> Mask:
         """Take (channels, n), return the masks of the frames that are decided, (frames, bins), in order."""
@@ -55,6 +58,7 @@ class EnhancerMask:
         analysis = window("sqrt-hann", size)
         self._enhancer, self._channels, self._exponent = enhancer, list(channels), exponent
         self._size, self._hop = size, hop
+        self.latency = size + enhancer.latency
         self._of_input = Stft(len(self._channels), analysis, hop)
         self._of_output = Stft(len(self._channels), analysis, hop)
         self._clear()
@@ -113,6 +117,7 @@ class ActivityMask:
     ) -> None:
         self._stft = Stft(channels, window("sqrt-hann", size), hop)
         self._size, self._hop, self._channels = size, hop, channels
+        self.latency = size
         self._above = 10 ** (threshold_db / 10)
         self._memory = max(1, round(memory_s * rate / hop))
         hertz = np.arange(size // 2 + 1) * rate / size
@@ -168,6 +173,7 @@ class MeanMask:
 
     def __init__(self, parts: Sequence[MaskEstimator], bins: int) -> None:
         self._parts, self._nothing = parts, np.zeros((0, bins), np.float32)
+        self.latency = max(part.latency for part in parts)
         self._held = [self._nothing for _ in parts]
 
     def reset(self) -> None:

@@ -64,6 +64,8 @@ def test_a_quiet_channel_does_not_change_the_level(noisy, run):
 class _NoVoice:
     """A mask that finds none."""
 
+    latency = 0
+
     def __init__(self, frames):
         self.frames = frames
 

@@ -66,6 +66,15 @@ def test_files_that_hold_no_array(tmp_path, content):
     assert "mics.json" in error.value.describe()
 
 
+@pytest.mark.parametrize("short", ["0.05,0", "0.05"])
+def test_a_short_row_is_named(tmp_path, short):
+    path = tmp_path / "mics.csv"
+    path.write_text(f"x,y,z\n0,0,0\n{short}\n0.1,0,0\n")
+    with pytest.raises(RecipeError, match=f"holds no microphone positions: the row '{short}' has") as error:
+        parse_array(str(path))
+    assert error.value.remedy
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RecipeError, match="cannot read"):
         parse_array(str(tmp_path / "none.csv"))

@@ -109,6 +109,18 @@ def test_a_short_clip_gives_one_direction(wave):
     assert [abs(b.azimuth_deg - 45) <= 2 for b in _table(Locator(16000, 4, circular(4, 0.05), 343.0), signal)] == [True]
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(("seconds", "middles"), [(0.2, [0.1]), (0.45, [0.225]), (0.8, [0.4]), (1.5, [0.5, 1.0])])
+def test_time_and_level_of_clips_of_any_length(seconds, middles, masked, known):
+    noise = 0.1 * np.random.default_rng(0).standard_normal((1, round(seconds * 16000))).astype(np.float32)
+    signal = np.repeat(noise, 4, axis=0)
+    mask = EnhancerMask(known(signal), *locating_stft(16000), range(4)) if masked else None
+    table = _table(Locator(16000, 4, circular(4, 0.05), masks=mask, window_s=1.0), signal)
+    assert [b.time_s for b in table] == pytest.approx(middles, abs=0.02)
+    in_band = -20 + 10 * np.log10((4000 - 300) / 8000)
+    assert [b.level_db for b in table] == pytest.approx(len(table) * [in_band], abs=1.0)
+
+
 def test_silence_comes_from_nowhere():
     assert _table(Locator(16000, 4, circular(4, 0.05), 343.0), np.zeros((4, 16000), np.float32)) == []
     assert headings([]) == []

@@ -80,5 +80,6 @@ def test_the_noise_stretch_is_the_covariance_of_its_frames():
     [(1, 1, "empty"), (2, 1, "empty"), (-1, 1, "empty"), (1, 4, "ends after"), (1, 1.01, "short")],
 )
 def test_noise_stretches_that_make_no_sense(start, end, message):
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match=message) as error:
         NoiseStretch(16000, 2, start, end, 3.0)
+    assert error.value.remedy

@@ -75,7 +75,7 @@ def test_the_cut_into_blocks_does_not_matter(noise):
 
 class _Constant:
     def __init__(self, value, late):
-        self.value, self.late, self.owed = value, late, 0
+        self.value, self.late, self.latency, self.owed = value, late, late, 0
 
     def process(self, block):
         self.owed += block.shape[1]
@@ -94,5 +94,5 @@ def test_the_mean_of_masks_waits_for_the_later_one():
     mean = MeanMask((_Constant(0.9, 5), _Constant(0.4, 12)), 3)
     block = np.zeros((1, 10), np.float32)
     parts = [mean.process(block), mean.process(block), mean.flush()]
-    assert list(map(len, parts)) == [0, 8, 12]
+    assert list(map(len, parts)) == [0, 8, 12] and mean.latency == 12
     np.testing.assert_allclose(np.concatenate(parts), 0.6, rtol=1e-6)

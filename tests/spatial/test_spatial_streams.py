@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from cleanaudio.audio.stft import Stft, window
+from cleanaudio.batch.masking import Masking
 from cleanaudio.errors import CleanAudioError
 from cleanaudio.spatial.adaptive import MaskBeamformer, NoiseStretch, beamforming_stft
-from cleanaudio.spatial.blind import BlindDelayAndSum
+from cleanaudio.spatial.blind import BlindDelayAndSum, delay_stft
 from cleanaudio.spatial.fixed import fixed_beamformer
 from cleanaudio.spatial.geometry import Direction, circular, steering
 from cleanaudio.spatial.masks import ActivityMask, EnhancerMask
@@ -123,6 +124,8 @@ def test_the_noise_stretch_will_do(scene, run, sdr):
 class _Given:
     """A mask that is known beforehand."""
 
+    latency = 0
+
     def __init__(self, mask):
         self.mask, self.given = mask.astype(np.float32), False
 
@@ -179,6 +182,25 @@ def test_no_jump_of_level_between_blocks(wave, run, known):
         return max(found)
 
     assert jump(1.0) < 1.0 < jump(0.0)
+
+
+@pytest.mark.parametrize("mask", ["vad", "salience", "omlsa"])
+@pytest.mark.parametrize("method", ["mvdr", "gev", "mwf", "blind"])
+def test_the_latency_counts_that_of_the_masks(method, mask):
+    """Fed live, 10 ms at a time, a frame never comes out later than the latency says, and not much sooner."""
+    grid = delay_stft(16000) if method == "blind" else beamforming_stft(16000)
+    masks = Masking(mask).open(16000, 2, grid, list)
+    if method == "blind":
+        stream = BlindDelayAndSum(16000, 2, 0, masks)
+    else:
+        stream = MaskBeamformer(16000, 2, masks, method=method, block_s=0.5, clustering=0)
+    signal = 0.01 * np.random.default_rng(0).standard_normal((2, stream.latency + 16000)).astype(np.float32)
+    taken = given = most = 0
+    for k in range(0, signal.shape[1], 160):
+        block = signal[:, k : k + 160]
+        taken, given = taken + block.shape[1], given + stream.process(block).shape[1]
+        most = max(most, taken - given)
+    assert most <= stream.latency <= most + 16000
 
 
 def test_the_reference_is_chosen_once(scene, run, known):
