@@ -16,6 +16,8 @@ from cleanaudio.audio.description import Description, Picture
 _STREAMINFO, _PADDING, _APPLICATION, _SEEKTABLE, _COMMENT, CUESHEET, _PICTURE = range(7)
 _LAST = 0x80
 _LARGEST = (1 << 24) - 1
+_HEADER = 1 << 16
+"""Bytes of a comment block that are kept for its head, which names the encoder."""
 
 Blocks = tuple[tuple[int, bytes], ...]
 
@@ -35,13 +37,13 @@ def rewrite(source: BinaryIO, target: BinaryIO, description: Description, others
     own = _walk(source)
     rows = [block for block in own if block[0] in (_STREAMINFO, _SEEKTABLE)]
     packet = next((content for kind, content in own if kind == _COMMENT), b"")
-    rows.append((_COMMENT, comments.replaced(packet, comments.entries(description, pictures=False))))
+    rows.append((_COMMENT, comments.replaced(packet, fitting(description))))
     rows += [*others, *((_PICTURE, comments.packed(picture)) for picture in description.pictures if fits(picture))]
     target.write(b"fLaC")
     for position, (kind, content) in enumerate(rows):
         last = _LAST if position == len(rows) - 1 else 0
         target.write(struct.pack(">I", (kind | last) << 24 | len(content)) + content)
-    _walk_to_audio(source)
+    _walk(source)  # ends where the frames begin
     shutil.copyfileobj(source, target, 1 << 20)
 
 
@@ -50,6 +52,16 @@ def empty(rate: int, channels: int, bits: int) -> bytes:
     fields = rate << 44 | (channels - 1) << 41 | (bits - 1) << 36
     info = struct.pack(">HH6xQ16x", 4096, 4096, fields)
     return b"fLaC" + struct.pack(">I", (_STREAMINFO | _LAST) << 24 | len(info)) + info
+
+
+def fitting(description: Description) -> comments.Comments:
+    """Return the comments that a description says, without the longest ones if they are too much for a block."""
+    rows = list(comments.entries(description, pictures=False))
+    sizes = [len(f"{name}={value}".encode(errors="replace")) + 4 for name, value in rows]
+    while sum(sizes) > _LARGEST - _HEADER:
+        longest = sizes.index(max(sizes))
+        del rows[longest], sizes[longest]
+    return tuple(rows)
 
 
 def fits(picture: Picture) -> bool:
@@ -76,7 +88,3 @@ def _walk(file: BinaryIO) -> list[tuple[int, bytes]]:
         if head[0] & _LAST:
             break
     return found
-
-
-def _walk_to_audio(file: BinaryIO) -> None:
-    _walk(file)  # ends where the frames begin

@@ -75,6 +75,8 @@ _RATES = {
     "OPUS": (8000, 12000, 16000, 24000, 48000),
     "MPEG_LAYER_III": (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
 }
+_HIGHEST_RATE = {"VORBIS": 200_000}
+"""libvorbis says nothing above it, and crashes."""
 _NEAREST = {
     8: ("PCM_U8", "PCM_S8", "PCM_16"),
     16: ("PCM_16",),
@@ -270,12 +272,13 @@ def _check(info: AudioInfo, container: str, encoding: str) -> None:
     if encoding not in _possible(container):
         possible = ", ".join(_possible(container))
         raise FormatError(f"{container} cannot hold {encoding}", path=info.path, remedy=f"{container} takes {possible}")
-    rates = _RATES.get(encoding, (info.rate,))
-    if info.rate not in rates:
+    rates, highest = _RATES.get(encoding, (info.rate,)), _HIGHEST_RATE.get(encoding, info.rate)
+    if info.rate not in rates or info.rate > highest:
+        takes = f"up to {highest}" if info.rate > highest else ", ".join(map(str, rates))
         raise FormatError(
             f"{_called(container, encoding)} cannot hold a rate of {info.rate} Hz",
             path=info.path,
-            remedy=f"it takes {', '.join(map(str, rates))} Hz; choose another format, such as flac",
+            remedy=f"it takes {takes} Hz; choose another format, such as flac",
         )
     try:  # the encoder itself knows best what rates and channels it takes
         soundfile.SoundFile(io.BytesIO(), "w", info.rate, info.channels, encoding, format=container).close()

@@ -73,7 +73,7 @@ def describe(file: BinaryIO, size: int) -> Stream | None:
 
 def read(file: BinaryIO, size: int) -> Description:
     """Return what the comment header of the first stream says."""
-    packets: list[bytes] = []
+    packets: list[bytearray] = []
     serial = None
     for page in _pages(file, size):
         serial = page.serial if serial is None else serial
@@ -81,7 +81,7 @@ def read(file: BinaryIO, size: int) -> Description:
             _collect(page, packets)
         if len(packets) > 2 or (len(packets) == 2 and page.ends_packet) or page.end > _LARGEST:
             break
-    return comments.read(packets[1]) if len(packets) > 1 else Description()
+    return comments.read(bytes(packets[1])) if len(packets) > 1 else Description()
 
 
 def rewrite(source: BinaryIO, target: BinaryIO, description: Description) -> None:
@@ -91,13 +91,13 @@ def rewrite(source: BinaryIO, target: BinaryIO, description: Description) -> Non
     first = next(pages)
     target.write(first.packed())
     wanted = next(count for magic, count in _HEADERS.items() if first.content.startswith(magic))
-    packets = [first.content]
+    packets = [bytearray(first.content)]
     last = first
     while len(packets) < wanted or not last.ends_packet:
         last = next(pages)
         _collect(last, packets)
-    packets[1] = comments.replaced(packets[1], comments.entries(description, pictures=True))
-    headers = list(_paged(packets[1:], first))
+    said = comments.replaced(bytes(packets[1]), comments.entries(description, pictures=True))
+    headers = list(_paged([said, *packets[2:]], first))
     target.writelines(page.packed() for page in headers)
     shift = headers[-1].number - last.number
     if not shift:
@@ -148,7 +148,7 @@ def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
         position = end
 
 
-def _collect(page: _Page, packets: list[bytes]) -> None:
+def _collect(page: _Page, packets: list[bytearray]) -> None:
     """Add what is in a page to the packets before it."""
     at, open_packet = 0, bool(page.flags & _CONTINUES)
     for segment in page.lacing:
@@ -156,12 +156,12 @@ def _collect(page: _Page, packets: list[bytes]) -> None:
         if open_packet and packets:
             packets[-1] += piece
         else:
-            packets.append(piece)
+            packets.append(bytearray(piece))
         at += segment
         open_packet = segment == _SEGMENTS
 
 
-def _paged(packets: Sequence[bytes], first: _Page) -> Iterator[_Page]:
+def _paged(packets: Sequence[bytes | bytearray], first: _Page) -> Iterator[_Page]:
     """Lay header packets into pages that follow the first one; the last of them ends with its page."""
     lacing = b"".join(b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets)
     content, at, continues = b"".join(packets), 0, False

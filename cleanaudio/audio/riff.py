@@ -130,11 +130,17 @@ def _place_data(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:
     if chunk.size == 0:
         unknown = there > 0 and not _only_chunks(file, chunk.start, layout.size)
     else:
-        # FFmpeg writes 0xFFFFFFFF, SoX 0x7FFFF000 rounded down to whole frames
-        claims_the_limit = 0x7FFF0000 <= chunk.size <= 0x7FFFFFFF or 0xFFFF0000 <= chunk.size <= 0xFFFFFFFF
-        unknown = chunk.size > there and (claims_the_limit or chunk.size >= (1 << 63) - 1)
+        unknown = chunk.size > there and (claims_the_limit(chunk.size) or chunk.size >= (1 << 63) - 1)
     available = there if unknown else min(chunk.size, there)
     return replace(layout, data=chunk, available=available, unknown_length=unknown)
+
+
+def claims_the_limit(size: int) -> bool:
+    """Whether a chunk of samples has a size that programs write into a pipe, since they cannot know it.
+
+    FFmpeg writes 0xFFFFFFFF, SoX 0x7FFFF000 rounded down to whole frames.
+    """
+    return 0x7FFF0000 <= size <= 0x7FFFFFFF or 0xFFFF0000 <= size <= 0xFFFFFFFF
 
 
 def _only_chunks(file: BinaryIO, position: int, size: int) -> bool:

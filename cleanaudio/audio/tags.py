@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import BinaryIO
 
-from cleanaudio.audio import bext, flac, id3, marks, mpeg, ogg, riff, wave
+from cleanaudio.audio import bext, comments, flac, id3, marks, mpeg, ogg, riff, wave
 from cleanaudio.audio.description import TEXT_FIELDS, Description, cut, ended, is_measured
 from cleanaudio.audio.files import open_reader
 
@@ -114,6 +114,7 @@ class Tags(Description):
             parts += _counted(len(self.fields.keys() - written), "text tag")
             parts += _counted(len(self.pictures), "picture") + _counted(len(self.chapters), "chapter")
         elif container == "FLAC":
+            parts += _counted(len(comments.entries(self, pictures=False)) - len(flac.fitting(self)), "text tag")
             parts += _counted(sum(not flac.fits(picture) for picture in self.pictures), "picture")
         if container not in wave.CONTAINERS:
             own = (row for row in self.chunks if row[0] not in _ID3 and row[0] != b"LIST" and not marks.is_mark(row))

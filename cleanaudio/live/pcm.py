@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import MAX_CHANNELS
+from cleanaudio.audio.riff import claims_the_limit
 from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
 
@@ -114,8 +115,8 @@ def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
     encoding = {(1, 16): "s16le", (1, 32): "s32le", (3, 32): "f32le"}.get((code, bits))
     if encoding is None:
         raise FormatError(f"cannot stream WAV of format {code} with {bits} bits", remedy="send 16-bit or float samples")
-    unknown = size in (0, 0xFFFFFFFF) or size >= 0x7FFFF000
-    return PcmFormat(rate, channels, encoding, wav=True), None if unknown else size
+    endless = not size or claims_the_limit(size)
+    return PcmFormat(rate, channels, encoding, wav=True), None if endless else size
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:

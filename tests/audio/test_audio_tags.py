@@ -18,6 +18,7 @@ from tagged_files import PNG, copy
 from cleanaudio.audio import flac, riff
 from cleanaudio.audio.description import Chapter, Description, Picture
 from cleanaudio.audio.files import open_reader, probe
+from cleanaudio.audio.recording import AudioInfo
 from cleanaudio.audio.tags import Tags, read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.errors import InputError
@@ -315,3 +316,14 @@ def test_any_bytes_after_the_magic_are_walked_to_an_end(content, magic):
     layout = riff.read_layout(io.BytesIO(data), len(data))
     assert layout.available <= len(data)
     assert all(row.start + row.size <= len(data) for row in layout.chunks if row.name != b"data")
+
+
+def test_text_that_is_too_much_for_flac_is_left_out_and_said(tmp_path, tone):
+    said = Tags((("TITLE", "a talk"), ("COVERART", "x" * (17 << 20)), ("ARTIST", "me")))
+    path = tmp_path / "a.flac"
+    kind = output_format(AudioInfo("x", 16000, 1, 1600, "FLAC", "PCM_16"))
+    with AtomicWriter(path, 16000, 1, kind, tags=said, frames=1600) as writer:
+        writer.write(tone(440, 0.1, 16000)[None])
+    assert soundfile.read(path)[0].shape == (1600,)
+    assert read_tags(path).comments == (("TITLE", "a talk"), ("ARTIST", "me"))
+    assert said.left_out("FLAC") == "1 text tag not carried over: no place in FLAC"

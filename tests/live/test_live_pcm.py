@@ -94,3 +94,12 @@ def test_stereo_declared_mono_is_noticed():
         source = PcmSource(io.BytesIO(pcm.encode(signal.astype(np.float32))), pcm)
         assert len(list(source.blocks(160)))
         assert source.looks_like_stereo is expected
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 6])
+def test_sox_rounds_an_unknown_length_down_to_whole_frames(channels):
+    _, data = wav("PCM_16", channels=channels)
+    at = data.index(b"data") + 4
+    claimed = 0x7FFFF000 // (2 * channels) * 2 * channels
+    _, length = read_header(io.BytesIO(data[:at] + claimed.to_bytes(4, "little") + data[at + 4 :]))
+    assert length is None
