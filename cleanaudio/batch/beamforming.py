@@ -115,9 +115,7 @@ class _Beamforming:
 
         dnsmos.use_threads(self.threads)
         decision = guard.decide(beam, self.take.frames, self.array.reader.info.rate, open_postfilter)
-        if decision.reason is not None:
-            kept = f"{decision.share:.0%} of the postfilter" if decision.share else "no postfilter"
-            self.result.notes.append(f"guarded: {kept}: {decision.reason}")
+        self.result.notes += decision.notes("the postfilter", "no postfilter", "no --postfilter")
         return decision.share
 
     @property

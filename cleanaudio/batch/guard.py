@@ -3,13 +3,14 @@
 A few excerpts are cleaned and compared with what they were. Where the speech loses level, sounds worse to DNSMOS, or
 there was nothing to clean, the output is mixed with the input, down to the input itself. Neither the level nor DNSMOS
 notices when a voice that drowns in noise is removed with it: where no voice can be made out, the first step is taken
-in any case, so that what there is loses 12 dB at most.
+in any case, so that what there is loses 12 dB at most. Nobody can tell whether sounds between the talk are music or
+noise: where they go, it is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from itertools import compress, pairwise
 from statistics import fmean
 
@@ -39,6 +40,9 @@ CLEAN_GAIN = 0.1
 """A recording with a DNSMOS BAK of ``CLEAN_BAK`` that cleaning harms, or whose OVRL it would not raise by so much, is
 clean already."""
 
+OTHERS_LOSS_DB = 12.0
+"""What stands out in an excerpt without speech is mentioned when it loses more."""
+
 EXCERPTS, EXCERPT_S = 6, 10.0
 _SILENT = 1e-4
 
@@ -55,15 +59,37 @@ class Decision:
         Why it is below 1.
     cleaned : Processor or None
         Gives the cleaned signal once more, where the whole recording was cleaned to be heard.
+    others : tuple of (float, float)
+        Where, in seconds, excerpts begin in which other sounds than speech were taken away, and how many dB.
     """
 
     share: float
     reason: str | None = None
     cleaned: Processor | None = None
+    others: tuple[tuple[float, float], ...] = ()
 
-    def __str__(self) -> str:
-        what = f"{self.share:.0%} of the cleaning" if self.share else "the original"
-        return f"guarded: {what}: {self.reason}"
+    def notes(self, what: str, without: str, gentler: str) -> list[str]:
+        """Return what the user shall know.
+
+        Parameters
+        ----------
+        what, without : str
+            What is guarded, and what is left where nothing of it is.
+        gentler : str
+            Options that take less away.
+        """
+        notes = []
+        if self.reason is not None:
+            kept = f"{self.share:.0%} of {what}" if self.share else without
+            notes.append(f"guarded: {kept}: {self.reason}")
+        if self.others:
+            places = ", ".join("{}:{:02d}".format(*divmod(int(start), 60)) for start, _ in self.others)
+            most = max(loss for _, loss in self.others)
+            notes.append(
+                f"sounds that are no speech lost up to {most:.0f} dB, from {places} on; "
+                f"if they are music, {gentler} leaves more of it"
+            )
+        return notes
 
 
 def excerpts(frames: int, rate: int) -> list[tuple[int, int]]:
@@ -96,46 +122,47 @@ def decide(
     cleaned = None
     bounds = excerpts(frames, rate)
     if frames > EXCERPTS * round(EXCERPT_S * rate):
-        parts = (read(start, length) for start, length in bounds)
-        pairs = ((noisy, through(open_processor(), noisy)) for noisy in parts if not _is_silent(noisy))
+        parts = ((start, read(start, length)) for start, length in bounds)
+        pairs = ((at, noisy, through(open_processor(), noisy)) for at, noisy in parts if not _is_silent(noisy))
     else:
         whole, processor = read(0, frames), open_processor()
         out = through(processor, whole)
         cleaned = Known(out, processor.latency)
-        cuts = (np.s_[:, start : start + length] for start, length in bounds)
-        pairs = ((whole[cut], out[cut]) for cut in cuts if not _is_silent(whole[cut]))
-    share, reason = _bearable(pairs, rate)
+        cuts = ((start, np.s_[:, start : start + length]) for start, length in bounds)
+        pairs = ((at, whole[cut], out[cut]) for at, cut in cuts if not _is_silent(whole[cut]))
+    found = _bearable(pairs, rate)
     if cleaned is None:
         dnsmos.release()  # what takes long has to do with little memory
-    return Decision(share, reason, cleaned)
+    return replace(found, cleaned=cleaned)
 
 
 def _is_silent(audio: Audio) -> bool:
     return float(np.max(np.abs(audio), initial=0.0)) < _SILENT
 
 
-def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> tuple[float, str | None]:
-    """Return the share of the cleaned signal that does no harm, and why it is below 1.
+def _bearable(pairs: Iterable[tuple[int, Audio, Audio]], rate: int) -> Decision:
+    """Return the share of the cleaned signal that does no harm, and what is to be said of it.
 
     Parameters
     ----------
-    pairs : iterable of (noisy, cleaned)
+    pairs : iterable of (start, noisy, cleaned)
         The excerpts, of which only what is listened to is kept: the mean of the channels at a low rate.
     rate : int
     """
     meter = None
-    inputs, outputs = [], []
-    for noisy, cleaned in pairs:
+    starts, inputs, outputs = [], [], []
+    for start, noisy, cleaned in pairs:
         both = Signals(cleaned, rate, noisy=noisy)
         heard, out = both.mono("noisy", dnsmos.RATE)[None], both.mono("enhanced", dnsmos.RATE)[None]
         if not heard.size:  # too short for the low rate
             continue
         meter = meter or LevelMeter(rate, len(noisy))
         meter.add(noisy)
+        starts.append(start / rate)
         inputs.append(Signals(heard, dnsmos.RATE, noisy=heard))
         outputs.append(out)
     if meter is None:
-        return 1.0, None
+        return Decision(1.0)
     allowed = _allowed_loss(meter.result().snr_db)
     before = _opinion(inputs) if dnsmos.DNSMOS.installed else None
     # music between the talk is no speech; but where none is heard at all it may be whispered
@@ -156,11 +183,14 @@ def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> tuple[float, s
         if why is None and change is None and share == STEPS[0]:
             why = "no voice can be made out in the noise"
         if why is None:
-            return share, reason
+            between = [not one for one in spoken]
+            losses = zip(compress(starts, between), map(_loss, compress(mixed, between)), strict=True)
+            others = tuple((start, loss) for start, loss in losses if loss is not None and loss > OTHERS_LOSS_DB)
+            return Decision(share, reason, others=others)
         if before is not None and before.bak >= CLEAN_BAK:
-            return 0.0, _CLEAN
+            return Decision(0.0, _CLEAN)
         reason = reason or why
-    return 0.0, reason
+    return Decision(0.0, reason)
 
 
 def _allowed_loss(snr_db: float | None) -> float:
@@ -170,9 +200,14 @@ def _allowed_loss(snr_db: float | None) -> float:
 
 def _level_change(signals: Iterable[Signals]) -> float | None:
     """Return by how many dB the level of the speech changes: the mean over the excerpts where it can be measured."""
-    values = [SPEECH_LEVEL_CHANGE(one)["speech_level_change"] for one in signals]
-    numbers = [value for value in values if isinstance(value, float) and np.isfinite(value)]
+    numbers = [-loss for loss in map(_loss, signals) if loss is not None]
     return float(np.mean(numbers)) if numbers else None
+
+
+def _loss(signals: Signals) -> float | None:
+    """Return how many dB what stands out loses, None where nothing does."""
+    value = SPEECH_LEVEL_CHANGE(signals)["speech_level_change"]
+    return -value if isinstance(value, float) and np.isfinite(value) else None
 
 
 def _opinion(signals: list[Signals]) -> P835:

@@ -97,8 +97,7 @@ class _Cleaning:
 
         dnsmos.use_threads(self.threads)
         decision = guard.decide(self.take.read, self.take.frames, info.rate, lambda: path.open(analyses))
-        if decision.reason is not None:
-            self.result.notes.append(str(decision))
+        self.result.notes += decision.notes("the cleaning", "the original", "--limit-db 12 or -b omlsa")
         if decision.share == 0:
             return Untouched(info.channels)
         processor = decision.cleaned or path.open(analyses)

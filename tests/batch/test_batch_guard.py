@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cleanaudio.batch.guard import EXCERPTS, decide, excerpts
+from cleanaudio.batch.guard import EXCERPTS, Decision, decide, excerpts
 
 RATE = 16000
 
@@ -100,6 +100,10 @@ def test_other_sounds_between_the_talk_are_no_speech(talk, noise_like):
         lambda start, frames: audio[:, start : start + frames], audio.shape[1], RATE, lambda: ForSpeechOnly(0.01)
     )
     assert found.share == 1
+    ((start, loss),) = found.others
+    assert start == 10 and loss == pytest.approx(40, abs=2)
+    (note,) = found.notes("the cleaning", "the original", "-b omlsa")
+    assert note.startswith("sounds that are no speech lost up to 40 dB, from 0:10 on")
 
 
 def test_what_is_clean_and_would_be_harmed_is_left_alone(talk, monkeypatch):
@@ -113,7 +117,7 @@ def test_what_is_clean_and_would_be_harmed_is_left_alone(talk, monkeypatch):
 
 @pytest.mark.parametrize(("seconds", "cleanings"), [(20, 1), (70, EXCERPTS)])
 def test_a_short_recording_is_cleaned_once(talk, monkeypatch, seconds, cleanings):
-    monkeypatch.setattr("cleanaudio.batch.guard._bearable", lambda pairs, rate: (float(len(list(pairs)) > 0), None))
+    monkeypatch.setattr("cleanaudio.batch.guard._bearable", lambda pairs, rate: Decision(float(len(list(pairs)) > 0)))
     audio = np.resize(talk, (1, seconds * RATE))
     opened = []
 
