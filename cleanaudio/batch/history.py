@@ -31,6 +31,8 @@ class Made:
         Modification time of the input.
     recipe : int
         Fingerprint of the recipe's hash.
+    source : int
+        Fingerprint of the input's path.
     time_s : int
         When the row was written, seconds since the epoch.
     output_bytes, output_mtime_ns : int or None
@@ -40,6 +42,7 @@ class Made:
     size: int
     mtime_ns: int
     recipe: int
+    source: int
     time_s: int
     output_bytes: int | None = None
     output_mtime_ns: int | None = None
@@ -47,6 +50,10 @@ class Made:
     def made_from(self, size: int, mtime_ns: int, recipe_hash: str) -> bool:
         """Whether the output was made from such an input with such a recipe."""
         return (self.size, self.mtime_ns, self.recipe) == (size, mtime_ns, _recipe(recipe_hash))
+
+    def is_of_another(self, label: str, size: int, mtime_ns: int) -> bool:
+        """Whether the output was made of another recording: neither the place is the same nor what is there."""
+        return self.source != _place(label) and (self.size, self.mtime_ns) != (size, mtime_ns)
 
     def is_changed(self, mtime_ns: int, beside: bool = False) -> bool:
         """Whether someone has changed an output since it was made, or what was written beside it.
@@ -67,7 +74,7 @@ class Made:
 
 
 class RowIndex:
-    """The outputs that a log knows, at 66 to 86 bytes each.
+    """The outputs that a log knows, at 74 to 94 bytes each.
 
     For each output it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
     still what that row says.
@@ -77,6 +84,7 @@ class RowIndex:
         self._names = RealNames()
         self._numbers = Numbers()
         self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
+        self._sources = array("Q")
         self._bytes, self._changed = array("q"), array("q")
 
     def __len__(self) -> int:
@@ -114,6 +122,7 @@ class RowIndex:
             self._sizes[number],
             self._mtimes[number],
             self._recipes[number],
+            self._sources[number],
             self._times[number],
             None if known == _UNKNOWN else known,
             None if changed == _UNKNOWN else changed,
@@ -123,14 +132,17 @@ class RowIndex:
         if row["status"] != "done" or not row["output"]:
             return
         try:
-            made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _recipe(row["recipe"]), _seconds(row["time"])
+            made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _seconds(row["time"])
             left = (int(row.get(name) or _UNKNOWN) for name in ("output_bytes", "output_mtime_ns"))
-            values = (*made, *left)
+            numbers = array("q", (*made, *left))
             key = self._names.key(row["output"])
-        except ValueError:  # the header, or a row that someone has edited
+        except (ValueError, OverflowError):  # the header, or a row that someone has edited
             return
         number = self._numbers.add(key)
-        columns = (self._sizes, self._mtimes, self._recipes, self._times, self._bytes, self._changed)
+        values = (*numbers, _recipe(row["recipe"]), _place(row["input"]))
+        columns = (
+            self._sizes, self._mtimes, self._times, self._bytes, self._changed, self._recipes, self._sources
+        )  # fmt: skip
         for column, value in zip(columns, values, strict=True):
             if number == len(column):
                 column.append(value)
@@ -171,6 +183,10 @@ def log_columns(path: Path) -> list[str]:
 
 def _recipe(recipe_hash: str) -> int:
     return fingerprint(recipe_hash.encode())
+
+
+def _place(label: str) -> int:
+    return fingerprint(os.fsencode(os.path.abspath(label)))
 
 
 def _seconds(text: str) -> int:

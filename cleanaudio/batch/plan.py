@@ -168,6 +168,12 @@ class _Planner:
         complete = len(existing) == len(job.targets)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             return Skipped(job, "done in an earlier run")
+        if entry.is_of_another(job.label, job.size, job.mtime_ns):
+            raise OutputError(
+                f"the output exists, and was made of another recording: {existing[0]}",
+                path=job.label,
+                remedy=f"{self._policy.apart}, or --overwrite",
+            )
         if any(entry.is_changed(path.lstat().st_mtime_ns, beside=path != job.output) for path in existing):
             raise OutputError(
                 "the output exists, is out of date, and was changed since it was made",

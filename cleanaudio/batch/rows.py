@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
+from cleanaudio.audio.temporary import new_temporary
 from cleanaudio.batch.csvfile import line_of, missing_end, open_text, records
 from cleanaudio.batch.history import RowIndex, log_columns
 from cleanaudio.batch.lock import is_current
@@ -234,8 +235,8 @@ class RowWriter:
             self._header = there
 
     def _widen(self, there: Sequence[str], missing: Sequence[str]) -> None:
-        target = os.path.realpath(self.path)
-        partial = f"{target}.{os.getpid()}.part"
+        target = Path(os.path.realpath(self.path))
+        partial = new_temporary(target)
         try:
             with open_text(self.path) as file, open(partial, "xb") as wider:
                 os.fchmod(wider.fileno(), stat.S_IMODE(os.fstat(self._descriptor).st_mode))

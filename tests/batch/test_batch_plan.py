@@ -521,3 +521,20 @@ class TestLazy:
         finally:
             tracemalloc.stop()
         assert after - before < 80 * 5000  # a set of the names themselves takes more than twice as much
+
+
+class TestAnotherRecording:
+    def test_does_not_replace_what_an_earlier_run_made(self, here):
+        run(source("a/rec.wav"))
+        other = source("b/rec.wav")
+        other.path.write_text("another one")
+        os.utime(other.path, (NOW - 7200, NOW - 7200))
+        log = RowIndex.read(Path("out/metrics.csv"))
+        assert "was made of another recording" in str(failure(other, log=log, existing="skip"))
+        (again,) = decide(source("a/rec.wav"), log=log, existing="skip")
+        assert isinstance(again, Skipped)
+
+    def test_may_be_the_same_in_another_place(self, here):
+        log = run(source("a/rec.wav"))
+        (step,) = decide(source("b/rec.wav"), log=log, existing="skip")
+        assert isinstance(step, Skipped)

@@ -128,6 +128,24 @@ class TestWriter:
         assert [(row["pesq"], row["stoi"]) for row in rows] == [("", ""), ("2.5", "0.5"), ("", ""), ("", "0.25")]
         assert path.stat().st_mode & 0o777 == 0o640 and list(tmp_path.iterdir()) == [path]
 
+    def test_what_a_killed_run_left_is_not_in_the_way_of_a_wider_log(self, tmp_path):
+        path = tmp_path / "m.csv"
+        with writer(path) as rows:
+            rows.write(Skipped(job("a"), "before"))
+        left = tmp_path / f"m.csv.{os.getpid()}.part"
+        left.write_text("of another")
+        with writer(path, extra_columns=("pesq",)) as rows:
+            rows.write(Skipped(job("b"), "later"))
+        assert [row["input"] for row in read(path)] == ["a", "b"] and left.read_text() == "of another"
+
+    def test_a_number_that_someone_has_written_too_large_is_no_row(self, tmp_path):
+        path = tmp_path / "m.csv"
+        with writer(path) as rows:
+            rows.write(Done(job(output=str(tmp_path / "a.wav")), {}))
+        assert len(RowIndex.read(path)) == 1
+        path.write_text(path.read_text().replace(",10,", f",{10**20},"))
+        assert len(RowIndex.read(path)) == 0
+
     def test_a_row_that_was_cut_off_stays_so_in_a_wider_log(self, tmp_path):
         path = tmp_path / "m.csv"
         with writer(path) as rows:
