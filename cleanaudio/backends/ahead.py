@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +41,10 @@ class Ahead:
         self._ahead = 0
 
     def reset(self) -> None:
-        """Forget the signal."""
-        self._take()
+        """Forget the signal, and what went wrong with it."""
+        wait(work for _, work in self._pending)
+        self._pending.clear()
+        self._ahead = 0
         self._processor.reset()
 
     def process(self, block: Audio) -> Audio:

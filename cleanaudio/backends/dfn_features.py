@@ -77,7 +77,8 @@ class RunningMean:
         """Take (n, k), return the means (n, k)."""
         n = len(values)
         means = self._spread[:n, :n] @ values + self._fade[:n] * self._mean
-        self._mean = means[-1]
+        if n:
+            self._mean = means[-1]
         return means
 
 

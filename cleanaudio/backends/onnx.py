@@ -105,10 +105,21 @@ class Onnx(Backend):
         Option(
             "delay", -1, "how far the model's output lags; -1: as its card says, else 0", "samples", low=-1, high=1e6
         ),
-        Option("chunk", 0, "waveform: heard at once; 0: what the model wants, else 1 s, live 32 ms", "samples", low=0),
-        Option("overlap", -1, "waveform: cross-faded from chunk to chunk; -1: half a chunk", "samples", low=-1),
-        Option("context", 0, "heard besides on each side of a chunk; 0: as the card says", "samples", low=0),
-        Option("hop", 0, "step; 0: as the card says, else 1/2 (dtln: 1/4) of the window, or 1", "samples", low=0),
+        Option(
+            "chunk",
+            0,
+            "waveform: heard at once; 0: what the model wants, else 1 s, live 32 ms",
+            "samples",
+            low=0,
+            high=1e7,
+        ),
+        Option(
+            "overlap", -1, "waveform: cross-faded from chunk to chunk; -1: half a chunk", "samples", low=-1, high=1e7
+        ),
+        Option("context", 0, "heard besides on each side of a chunk; 0: as the card says", "samples", low=0, high=1e7),
+        Option(
+            "hop", 0, "step; 0: as the card says, else 1/2 (dtln: 1/4) of the window, or 1", "samples", low=0, high=1e7
+        ),
         Option("window", "auto", "stft-frames; auto: as the card says, else sqrt-hann", choices=("auto", *_WINDOWS)),
     )
 

@@ -140,8 +140,12 @@ class FrameContract:
         size = 2 * (FrameNet(session).bins - 1)
         self._session, self.rate = session, rate
         self._hop = hop or size // 2
-        if not 0 < self._hop <= size:
-            raise ModelError(f"its hop of {self._hop} samples does not go with a window of {size}", path=session.origin)
+        if not 0 < self._hop <= size // 2:  # with less overlap the ends of the window would be raised without bound
+            raise ModelError(
+                f"its hop of {self._hop} samples does not go with a window of {size}",
+                path=session.origin,
+                remedy=f"--set hop=N, up to {size // 2}",
+            )
         if delay % self._hop:
             raise ModelError(
                 f"its delay of {delay} samples is no multiple of its hop of {self._hop}", path=session.origin

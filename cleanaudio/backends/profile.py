@@ -129,6 +129,8 @@ class NoiseProfile:
             raise InputError(f"broken noise print: {error}", remedy=_AGAIN) from None
         if psd.ndim != 1 or len(psd) < 2 or not np.all(np.isfinite(psd)) or np.any(psd < 0):
             raise InputError("broken noise print: psd must be a list of numbers from zero up", remedy=_AGAIN)
+        if not all(map(math.isfinite, (window_s, seconds, steady or 0.0))):
+            raise InputError("broken noise print: a time or stationarity_db is no number", remedy=_AGAIN)
         if not 1000 <= rate <= 10_000_000:
             raise InputError(f"broken noise print: a rate of {rate} Hz", remedy=_AGAIN)
         return cls(psd, rate, window_s, seconds, str(data.get("source", "")), parts, steady)
@@ -265,7 +267,7 @@ class _Total:
         if not frames:
             raise InputError(
                 "nothing to measure: digital silence, or shorter than 50 ms",
-                remedy="name a stretch of noise with --from and --to",
+                remedy="choose a stretch in which there is noise",
             )
         parts = tuple(
             Stretch(start_s + start / rate, start_s + end / rate, 10 * math.log10(energy / (end - start)))

@@ -21,7 +21,7 @@ from cleanaudio.backends.presence import Presence
 from cleanaudio.backends.prior import DecisionDirected, MaximumLikelihood, Noncausal, Prior
 from cleanaudio.backends.profile import NoiseProfile, measure_quiet
 from cleanaudio.backends.transform import SpectralProcessor
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import InputError, RecipeError
 
 Audio = NDArray[np.float32]
 Power = NDArray[np.float32]
@@ -183,7 +183,10 @@ class Spectral(Backend):
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
         """Measure a noise print on the stretches without speech."""
-        return {"profile": measure_quiet(blocks, resolved.rate).to_dict()}
+        try:
+            return {"profile": measure_quiet(blocks, resolved.rate).to_dict()}
+        except InputError:  # silence, or hardly anything: there is nothing to take away
+            return {}
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""

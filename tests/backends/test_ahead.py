@@ -89,3 +89,18 @@ def test_live_and_with_one_thread_nothing_waits():
         opened = chain.resolve(chain.Settings(parse("0.7*log-mmse+0.3*omlsa")), setup).open()
         given = opened.process(np.zeros((1, 48000), np.float32)).shape[1]
         assert given >= 48000 - opened.latency - 1024
+
+
+def test_reset_forgets_what_went_wrong():
+    wrong = [True]
+
+    def fail(block):
+        if wrong:
+            raise ValueError("no")
+
+    threaded = Ahead(Late(before=fail), RATE, 2)
+    for _ in range(3):
+        threaded.process(SIGNAL[:, :RATE])
+    wrong.clear()
+    threaded.reset()
+    np.testing.assert_array_equal(through(threaded, SIGNAL), SIGNAL)

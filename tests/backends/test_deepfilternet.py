@@ -381,3 +381,9 @@ def test_on_recordings_it_is_the_rivals_wrapper(data_dir: Path) -> None:
         ours, theirs = clean(signal[None])[0], engines.deepfilternet3(signal, RATE)
         assert ours.shape == theirs.shape
         np.testing.assert_allclose(ours[:-960], theirs[:-960], atol=1e-4)  # they end the features, we the signal
+
+
+def test_a_running_mean_of_nothing_stays_as_it_is():
+    mean = RunningMean(np.ones(4, np.float32), 0.9, 10)
+    assert mean(np.zeros((0, 4), np.float32)).shape == (0, 4)
+    np.testing.assert_allclose(mean(np.ones((3, 4), np.float32)), 1)

@@ -168,3 +168,10 @@ def test_the_quietest_pieces():
     powers = np.random.default_rng(0).exponential(1, (120, 64)).astype(np.float32)
     powers[30:60] *= 100
     assert abs(db(quietest(powers).mean())) < 1.5
+
+
+def test_minimum_statistics_bears_recordings_far_above_full_scale():
+    powers = powers_of(white(3))
+    scale = np.float32(2.0**60)
+    expected = track("minimum-statistics", powers)
+    np.testing.assert_allclose(track("minimum-statistics", scale * powers) / scale, expected, rtol=1e-5)

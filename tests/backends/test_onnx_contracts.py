@@ -11,7 +11,7 @@ from cleanaudio.backends import onnx_waveform
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.onnx import ONNX
 from cleanaudio.errors import ModelError, RecipeError
-from cleanaudio.models.catalog import find_deepfilternet
+from cleanaudio.models.catalog import FOLDER, find_deepfilternet
 
 RATE = 16000
 
@@ -339,3 +339,16 @@ def test_public_models_give_what_their_loops_give(name: str, data_dir: Path) -> 
     signal = soundfile.read(path, dtype="float32")[0]
     signal *= 0.9 / np.max(np.abs(signal))  # loud, so that it is heard as it is
     np.testing.assert_allclose(clean(model, signal[None])[0], engines.ENGINES[name](signal, RATE), atol=1e-4)
+
+
+@pytest.mark.parametrize("option", ["chunk", "overlap", "context", "hop"])
+def test_sizes_have_an_end(option: str) -> None:
+    with pytest.raises(RecipeError, match=f"option {option}: .* is outside"):
+        ONNX.validate({option: str(10**12)})
+
+
+@pytest.mark.parametrize("hop", [300, 511, 512])
+def test_windows_that_hardly_overlap_are_refused(hop: int) -> None:
+    with pytest.raises(ModelError, match="does not go with a window of 512") as refused:
+        opened(str(FOLDER / "autoencoder.onnx"), hop=hop)
+    assert "--set hop=N, up to 256" in refused.value.describe()

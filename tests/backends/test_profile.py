@@ -103,3 +103,11 @@ def test_an_average_lies_between():
     assert quiet.level_db < both.level_db < loud.level_db
     assert both.seconds == pytest.approx(quiet.seconds + loud.seconds)
     assert both.source == "a; b" and average([quiet]) is quiet
+
+
+@pytest.mark.parametrize("name", ["seconds", "window_s", "stationarity_db"])
+def test_a_print_with_a_number_that_is_none_is_broken(name):
+    sound = NoiseProfile(np.ones(9), 16000, 0.02, 1.0, "room", (), 1.0).to_dict()
+    assert NoiseProfile.from_dict(sound).seconds == 1
+    with pytest.raises(InputError, match="broken noise print"):
+        NoiseProfile.from_dict({**sound, name: float("nan")})

@@ -75,7 +75,7 @@ class MinimumStatistics:
     def start(self, psd: Power) -> None:
         """Forget the signal and begin with the PSD (bins,)."""
         self._now, self._smooth, self._first = psd.copy(), psd.copy(), psd.copy()
-        self._second = psd * psd
+        self._second = np.square(psd, dtype=np.float64)  # recordings far above full scale leave the range of float32
         self._correction = 1.0
         self._lowest, self._lowest_sub = (np.full_like(psd, np.inf) for _ in range(2))
         self._stored: list[Power] = []
@@ -116,17 +116,16 @@ class MinimumStatistics:
         self._first -= smooth
         self._first *= beta
         self._first += smooth
-        squared = smooth * smooth
+        squared = np.square(smooth, dtype=np.float64)
         self._second -= squared
         self._second *= beta
         self._second += squared
-        inverse = self._first * self._first
+        inverse = np.square(self._first, dtype=np.float64)
         np.subtract(self._second, inverse, out=inverse)
-        now_squared = np.multiply(now, now, out=squared)
-        inverse /= now_squared
+        inverse /= np.square(now, dtype=np.float64, out=squared)
         inverse *= 0.5
         np.clip(inverse, 0.5 / (self.WINDOWS * self._frames), 0.5, out=inverse)
-        return inverse
+        return inverse.astype(np.float32)
 
     def _search(self, inverse: Power) -> None:
         """Find the minimum, compensated for its bias, and let it rise at once where it may (figure 5)."""
