@@ -56,13 +56,17 @@ class Take:
             )
 
     def blocks(self) -> Iterator[Audio]:
-        """Walk the stretch from its beginning, in blocks of (channels, n)."""
+        """Walk the stretch from its beginning, in blocks of (channels, n); what is no number counts anew."""
+        self.reader.repaired = 0
         yield from self._blocks(0, self.frames)
 
     def read(self, start: int, frames: int) -> Audio:
-        """Return a piece of it, (channels, frames)."""
+        """Return a piece of it, (channels, frames); only walks count what is no number."""
+        counted = self.reader.repaired
         nothing = np.zeros((self.reader.info.channels, 0), np.float32)
-        return np.concatenate([nothing, *self._blocks(start, frames)], axis=1)
+        piece = np.concatenate([nothing, *self._blocks(start, frames)], axis=1)
+        self.reader.repaired = counted
+        return piece
 
     def _blocks(self, start: int, left: int) -> Iterator[Audio]:
         self.reader.seek(self.start + start)

@@ -117,7 +117,7 @@ class Batch:
         RecipeError
             No output, or a file for several inputs.
         """
-        if self.output is None:
+        if not self.output:
             raise RecipeError("where shall the results go?", remedy="give -o FOLDER")
         path = Path(self.output)
         if not names_a_file(self.output):

@@ -46,7 +46,12 @@ def apply(context: typer.Context, config: Path | None, preset: str | None) -> No
     if preset is not None:
         if preset not in presets:
             raise RecipeError(f"there is no preset {preset!r}", remedy=f"there are: {', '.join(sorted(presets))}")
-        defaults.update(_parameters(context, presets[preset], f"preset {preset}"))
+        wanted = presets[preset]
+        if wanted is PRESETS.get(preset):  # ours are for every command, and say nothing to some of their options
+            wanted = {key: value for key, value in wanted.items() if key in _options(context)}
+            if not wanted:
+                raise RecipeError(f"preset {preset} says nothing to this command", remedy="leave it out")
+        defaults.update(_parameters(context, wanted, f"preset {preset}"))
     context.default_map = {**(context.default_map or {}), **defaults}
 
 
@@ -59,14 +64,19 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"is not TOML: {error}", path=path) from None
 
 
-def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> dict[str, Any]:
-    """Translate long option names into the command's parameters."""
-    known = {
+def _options(context: typer.Context) -> dict[str, Any]:
+    """Return the parameters of a command that can have a default, by their long option names."""
+    return {
         name.removeprefix("--"): parameter
         for parameter in context.command.params
         for name in (*parameter.opts, *parameter.secondary_opts)
         if name.startswith("--") and parameter.name not in ("config", "preset")
     }
+
+
+def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> dict[str, Any]:
+    """Translate long option names into the command's parameters."""
+    known = _options(context)
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:

@@ -72,6 +72,8 @@ def mix(
         raise RecipeError("how loud shall the noise be?", remedy="give --snr DB, once or more")
     if output is None:
         raise RecipeError("where shall the results go?", remedy="give -o FOLDER")
+    if str(output) == "-":
+        raise RecipeError("stdout is not for mixes", remedy="give -o FOLDER")
     check_names(format_, subtype)
     request = MixRequest(level.value, seed, format_, subtype, overwrite)
     mixing = Mixing(

@@ -133,3 +133,11 @@ class TestPresets:
 
     def test_are_named_in_the_help(self, cli):
         assert all(name in cli("denoise", "--help").stdout for name in PRESETS)
+
+
+def test_our_presets_serve_every_command_that_has_their_options(cli, tmp_path, fixtures_dir):
+    kitchen = fixtures_dir / "rooms" / "kitchen.flac"
+    for name in PRESETS:
+        ran = cli("beamform", kitchen, "--preset", name, "--dry-run", "-o", tmp_path / name)
+        assert (ran.code == 0) == (name != "gentle"), ran.stderr
+        assert name != "gentle" or "says nothing to this command" in ran.stderr

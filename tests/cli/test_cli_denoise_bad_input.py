@@ -513,3 +513,33 @@ def test_soundfile_agrees_that_the_bad_ones_are_bad(mixed):
     for name in ("text.wav", "random.flac", "half a header.flac", "empty.wav", "bare header.wav"):
         with pytest.raises(soundfile.LibsndfileError):
             soundfile.info(str(mixed.source / name))
+
+
+def test_outputs_that_are_no_place(cli, tmp_path, clip, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = write(tmp_path / "a.wav", clip)
+    for arguments in (("denoise", source, "-o", ""), ("mix", source, source, "--snr", 0, "-o", "-")):
+        ran = cli(*arguments)
+        assert ran.code == 2 and "give -o FOLDER" in ran.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+def test_ogg_has_a_highest_rate(cli, tmp_path, clip):
+    source = write(tmp_path / "a.wav", clip, 250_000)
+    ran = cli("denoise", source, "-b", "wiener", "-f", "ogg", "-o", tmp_path / "out")
+    assert ran.code == 1 and "OGG cannot hold a rate of 250000 Hz (it takes up to 200000 Hz" in ran.stderr
+
+
+def test_silence_and_hardly_anything_have_a_noise_print_of_nothing(cli, tmp_path, clip):
+    for name, samples in (("silent", 0 * clip), ("tiny", clip[:99])):
+        write(tmp_path / "in" / f"{name}.wav", samples)
+    ran = cli("denoise", tmp_path / "in", "-b", "omlsa", "--set", "tracker=profile", "-o", tmp_path / "out")
+    assert ran.code == 0, ran.stderr
+
+
+def test_numbers_that_are_none_are_counted_once_however_often_an_excerpt_is_walked(cli, tmp_path, clip):
+    broken = clip.copy()
+    broken[[4100, 4200, 4300]] = np.nan
+    source = write(tmp_path / "a.wav", broken, subtype="FLOAT")
+    ran = cli("denoise", source, "-b", "wiener", "--excerpt", "0.1-", "--loudness", -20, "-o", tmp_path / "out")
+    assert ran.code == 0 and "note: 3 samples were not numbers" in ran.stderr
