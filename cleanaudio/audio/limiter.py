@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LOOK_AHEAD_S = 0.005
 RELEASE_DB_PER_S = 60.0
+_MARGIN_DB = 0.1
+"""By which meters differ in what they find between the samples: what is too high is brought below the ceiling by it."""
 
 
 class Limiter:
@@ -45,6 +47,7 @@ class Limiter:
         self.limited = 0
         self._ceiling = np.float32(ceiling)
         self._follower = PeakFollower(rate, channels, floor=ceiling) if true_peak else None
+        self._margin_db = _MARGIN_DB if true_peak else 0.0
         self._ahead = max(1, round(rate * LOOK_AHEAD_S))
         self._slope = RELEASE_DB_PER_S / rate
         self._waiting = np.zeros((channels, 0), dtype=np.float32)
@@ -71,7 +74,8 @@ class Limiter:
         over = peak > self._ceiling
         needed = np.zeros(len(peak))
         if over.any():
-            needed[over] = 20.0 * np.log10(peak[over] / float(self._ceiling))
+            excess = 20.0 * np.log10(peak[over] / float(self._ceiling))
+            needed[over] = excess + np.minimum(excess, self._margin_db)
         audio = np.concatenate((self._waiting, block), axis=1)
         needed = np.concatenate((self._needed, needed))
         count = max(0, audio.shape[1] - keep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyloudnorm
 import pytest
+import scipy.signal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -104,6 +105,17 @@ def test_true_peak_of_speech_equals_a_resampler(speech_like):
     speech = speech_like(3.0, 16000, 2)
     expected = np.abs(soxr.resample(speech, 16000, 64000, quality="VHQ")).max()
     assert 20 * np.log10(true_peak(speech[None], 16000) / expected) == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 32000])
+def test_at_low_rates_the_highest_octave_counts_too(rate):
+    random = np.random.default_rng(rate)
+    spectrum = np.zeros(16001, complex)
+    spectrum[12000:14800] = np.exp(2j * np.pi * random.random(2800))  # up to 0.46 of the rate
+    periodic = np.fft.irfft(spectrum)
+    expected = np.abs(scipy.signal.resample(periodic, 16 * len(periodic))).max()
+    audio = np.tile(periodic, 2)[None].astype(np.float32)
+    assert 20 * np.log10(true_peak(audio, rate) / expected) == pytest.approx(0, abs=0.2)
 
 
 def test_a_click_at_either_end_counts():
