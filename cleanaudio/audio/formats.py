@@ -123,11 +123,17 @@ def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
     FormatError
         ``format`` is not written.
     """
+    format = format or replacing_format(path)
     if format is None:
-        suffix = PurePath(path).suffix
-        return suffix if suffix.lower() in WRITTEN_SUFFIXES else ".mp3" if suffix.lower() == ".mp2" else ".flac"
+        return PurePath(path).suffix
     container, subtype = _parse(format)
     return ".opus" if subtype == "OPUS" else SUFFIXES[container]
+
+
+def replacing_format(path: str | PathLike[str]) -> str | None:
+    """Return the format of the result for a file whose suffix says none that is written; None where it does."""
+    suffix = PurePath(path).suffix.lower()
+    return None if suffix in WRITTEN_SUFFIXES else "mp3" if suffix == ".mp2" else "flac"
 
 
 def named_format(output: str | PathLike[str], source: str | PathLike[str], format: str | None) -> str | None:

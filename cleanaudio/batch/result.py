@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.formats import replacing_format
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
@@ -144,7 +145,8 @@ class Result:
         info = self._info = self.take.reader.info
         mask = info.channel_mask if self.channels == info.channels else 0
         like = replace(info, channels=self.channels, channel_mask=mask)
-        self._target = output_format(like, self.wanted.format, self.wanted.subtype)
+        format = self.wanted.format or replacing_format(self.job.inputs[0])  # the name was chosen before it was opened
+        self._target = output_format(like, format, self.wanted.subtype)
         self.notes += info.warnings
         self._tags = read_tags(info.path)
         if self.take.stretch is not None:

@@ -543,3 +543,10 @@ def test_numbers_that_are_none_are_counted_once_however_often_an_excerpt_is_walk
     source = write(tmp_path / "a.wav", broken, subtype="FLOAT")
     ran = cli("denoise", source, "-b", "wiener", "--excerpt", "0.1-", "--loudness", -20, "-o", tmp_path / "out")
     assert ran.code == 0 and "note: 3 samples were not numbers" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["talk", "talk.bin", "talk.m4a"])
+def test_a_name_that_says_no_format_becomes_flac_whatever_the_file_is(cli, tmp_path, clip, name):
+    write(tmp_path / "a.ogg", clip, subtype="VORBIS").rename(tmp_path / name)
+    assert cli("denoise", tmp_path / name, "-b", "wiener", "-o", tmp_path / "out").code == 0
+    assert shape(tmp_path / "out/talk.flac")[2:] == (8000, "FLAC", "PCM_16")
