@@ -30,9 +30,6 @@ MAX_CHANNELS = 64
 RATES = (1000, 1_536_000)
 """Rates outside this range, in Hz, are taken for a damaged header."""
 
-_OPEN_SIZE = 0x7FFF0000
-"""From here on, a promised size is what a program writes into a pipe."""
-
 _LONGEST_HEAD = 64 << 20
 """Bytes of tags before the sound that are kept in memory."""
 
@@ -136,7 +133,7 @@ def _open(name: str, file: BinaryIO) -> Reader:
 
 def _open_plain(name: str, file: BinaryIO, size: int) -> Reader | None:
     reader = _open_sndfile(_View(name))
-    if reader is not None and (promised := _promised_size(file)) > size and promised < _OPEN_SIZE:
+    if reader is not None and (promised := _promised_size(file)) > size and promised < riff.OPEN_SIZE:
         reader.info = _warned(reader.info, f"the header promises {promised} bytes, {size} are there")
     return reader
 

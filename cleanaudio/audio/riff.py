@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 MAGICS = (b"RIFF", b"RF64", b"BW64")
 UNKNOWN = 0xFFFFFFFF
+OPEN_SIZE = 0x7FFF0000
+"""From here on, a promised size is what a program writes into a pipe: FFmpeg 0xFFFFFFFF, arecord 0x80000000, SoX
+0x7FFFF000 rounded down to whole frames."""
 _FOUR_GIB = 1 << 32
 _MAX_HEADER = 64 << 20
 _EXTENSIBLE = 0xFFFE
@@ -130,17 +133,10 @@ def _place_data(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:
     if chunk.size == 0:
         unknown = there > 0 and not _only_chunks(file, chunk.start, layout.size)
     else:
-        unknown = chunk.size > there and (claims_the_limit(chunk.size) or chunk.size >= (1 << 63) - 1)
+        claims_the_limit = OPEN_SIZE <= chunk.size <= 0x7FFFFFFF or 0xFFFF0000 <= chunk.size <= 0xFFFFFFFF
+        unknown = chunk.size > there and (claims_the_limit or chunk.size >= (1 << 63) - 1)
     available = there if unknown else min(chunk.size, there)
     return replace(layout, data=chunk, available=available, unknown_length=unknown)
-
-
-def claims_the_limit(size: int) -> bool:
-    """Whether a chunk of samples has a size that programs write into a pipe, since they cannot know it.
-
-    FFmpeg writes 0xFFFFFFFF, SoX 0x7FFFF000 rounded down to whole frames.
-    """
-    return 0x7FFF0000 <= size <= 0x7FFFFFFF or 0xFFFF0000 <= size <= 0xFFFFFFFF
 
 
 def _only_chunks(file: BinaryIO, position: int, size: int) -> bool:

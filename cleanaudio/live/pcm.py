@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import MAX_CHANNELS
-from cleanaudio.audio.riff import claims_the_limit
+from cleanaudio.audio.riff import OPEN_SIZE
 from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
 
@@ -115,8 +115,8 @@ def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
     encoding = {(1, 16): "s16le", (1, 32): "s32le", (3, 32): "f32le"}.get((code, bits))
     if encoding is None:
         raise FormatError(f"cannot stream WAV of format {code} with {bits} bits", remedy="send 16-bit or float samples")
-    endless = not size or claims_the_limit(size)
-    return PcmFormat(rate, channels, encoding, wav=True), None if endless else size
+    unknown = not 0 < size < OPEN_SIZE
+    return PcmFormat(rate, channels, encoding, wav=True), None if unknown else size
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:

@@ -27,7 +27,7 @@ def test_wav_from_a_pipe_equals_soundfile(subtype, tolerance):
     np.testing.assert_allclose(heard, audio, atol=tolerance)
 
 
-@pytest.mark.parametrize("unknown", [b"\0\0\0\0", b"\xff\xff\xff\xff"])
+@pytest.mark.parametrize("unknown", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\0\0\0\x80"])
 def test_an_unknown_length_reads_to_the_end(unknown):
     _, data = wav("PCM_16")
     at = data.index(b"data") + 4
