@@ -34,7 +34,7 @@ def read(file: BinaryIO) -> tuple[Description, Blocks]:
 
 def rewrite(source: BinaryIO, target: BinaryIO, description: Description, others: Blocks) -> None:
     """Copy a FLAC file with another description and other blocks in place of its own; the audio stays as it is."""
-    own = _walk(source)
+    own = _walk(source)  # ends where the frames begin
     rows = [block for block in own if block[0] in (_STREAMINFO, _SEEKTABLE)]
     packet = next((content for kind, content in own if kind == _COMMENT), b"")
     rows.append((_COMMENT, comments.replaced(packet, fitting(description))))
@@ -43,7 +43,6 @@ def rewrite(source: BinaryIO, target: BinaryIO, description: Description, others
     for position, (kind, content) in enumerate(rows):
         last = _LAST if position == len(rows) - 1 else 0
         target.write(struct.pack(">I", (kind | last) << 24 | len(content)) + content)
-    _walk(source)  # ends where the frames begin
     shutil.copyfileobj(source, target, 1 << 20)
 
 

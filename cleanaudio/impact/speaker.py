@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.errors import CleanAudioError
+from cleanaudio.metrics.lstm import lstm
 from cleanaudio.metrics.mel import filters, power_frames
 
 Vector = NDArray[np.float32]
@@ -101,7 +102,7 @@ class Encoder:
         """Return the unit embeddings, (pieces, 256), of mel frames, (pieces, frames, 40)."""
         signal = mels.transpose(1, 0, 2)
         for layer in self._layers:
-            signal = _lstm(signal, *layer)
+            signal, _ = lstm(signal, *layer)
         raw = np.maximum(signal[-1] @ self._linear + self._offset, 0)
         return raw / np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-12)
 
@@ -166,27 +167,3 @@ def _loud_enough(speech: Vector) -> Vector:
     power = float(np.mean(np.square(speech, dtype=np.float64)))
     wanted = 10 ** (_LOUDNESS_DBFS / 10)
     return speech if not 0 < power < wanted else speech * np.float32(np.sqrt(wanted / power))
-
-
-def _lstm(
-    signal: NDArray[np.float32],
-    inward: NDArray[np.float32],
-    onward: NDArray[np.float32],
-    bias: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    """Run one layer over (frames, pieces, features)."""
-    driven = signal @ inward + bias
-    hidden = np.zeros((signal.shape[1], UNITS), np.float32)
-    cell = np.zeros_like(hidden)
-    out = np.empty((len(signal), *hidden.shape), np.float32)
-    for frame, drive in enumerate(driven):
-        gates = drive + hidden @ onward
-        take, keep, new, give = (gates[:, UNITS * n : UNITS * (n + 1)] for n in range(4))
-        cell = _sigmoid(keep) * cell + _sigmoid(take) * np.tanh(new)
-        hidden = _sigmoid(give) * np.tanh(cell)
-        out[frame] = hidden
-    return out
-
-
-def _sigmoid(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.float32(0.5) * (1 + np.tanh(np.float32(0.5) * x))

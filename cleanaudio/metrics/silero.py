@@ -15,12 +15,10 @@ from functools import cache
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cleanaudio.metrics.interface import Vector
+from cleanaudio.metrics.lstm import Floats, lstm, sigmoid
 from cleanaudio.metrics.packages import package_folder
-
-Floats = NDArray[np.float32]
 
 RATE = 16000
 CHUNK = 512
@@ -45,12 +43,14 @@ def speech_probabilities(signal: Vector) -> Floats:
     """
     weights = _weights()
     chunks = np.clip(signal[: len(signal) // CHUNK * CHUNK], -1, 1).reshape(-1, CHUNK)
-    state = np.zeros((2, len(weights["decoder.rnn.weight_hh"]) // 4), np.float32)
-    found = np.empty(len(chunks), np.float32)
+    inward, onward = (np.ascontiguousarray(weights[f"decoder.rnn.weight_{way}"].T) for way in ("ih", "hh"))
+    bias = weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"]
+    found, state = np.empty(len(chunks), np.float32), None
     for start in range(0, len(chunks), _TOGETHER):
         part = np.s_[start : start + _TOGETHER]
-        hidden = np.maximum(_recurrent(_features(chunks[part], weights), state, weights), 0)
-        found[part] = _sigmoid(hidden @ weights["decoder.decoder.2.weight"] + weights["decoder.decoder.2.bias"])
+        hidden, state = lstm(_features(chunks[part], weights)[:, None], inward, onward, bias, state)
+        told = np.maximum(hidden[:, 0], 0) @ weights["decoder.decoder.2.weight"]
+        found[part] = sigmoid(told + weights["decoder.decoder.2.bias"])
     return found
 
 
@@ -71,26 +71,6 @@ def _convolve(heard: Floats, weight: Floats, bias: Floats, stride: int) -> Float
     padded = np.pad(heard, ((0, 0), (1, 1), (0, 0)))
     seen = np.lib.stride_tricks.sliding_window_view(padded, weight.shape[2], axis=1)[:, ::stride]
     return np.maximum(np.tensordot(seen, weight, axes=((2, 3), (1, 2))) + bias, 0)
-
-
-def _recurrent(features: Floats, state: Floats, weights: dict[str, Floats]) -> Floats:
-    """Run the LSTM over the chunks; return what it puts out, (chunks, 128), and leave its state in ``state``."""
-    given = features @ weights["decoder.rnn.weight_ih"].T
-    given += weights["decoder.rnn.bias_ih"] + weights["decoder.rnn.bias_hh"]
-    recurrent = np.ascontiguousarray(weights["decoder.rnn.weight_hh"].T)
-    out = np.empty((len(features), state.shape[1]), np.float32)
-    hidden, cell = state
-    for k, one in enumerate(given):
-        gates = (one + hidden @ recurrent).reshape(4, -1)
-        enter, forget, _, leave = _sigmoid(gates)
-        cell = forget * cell + enter * np.tanh(gates[2])
-        out[k] = hidden = leave * np.tanh(cell)
-    state[:] = hidden, cell
-    return out
-
-
-def _sigmoid(x: Floats) -> Floats:
-    return 0.5 * np.tanh(0.5 * x) + np.float32(0.5)
 
 
 @cache
