@@ -1,9 +1,8 @@
-"""The training loop: steps, schedules, checkpoints, evaluation on development pairs, and the record of it all."""
+"""The training loop: steps, schedules, checkpoints and evaluation on development pairs."""
 
 from __future__ import annotations
 
 import copy
-import csv
 import math
 import time
 from collections.abc import Callable
@@ -15,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from cleanaudio.audio.temporary import write_text
 from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import CleanAudioError, InputError, RecipeError
@@ -27,20 +25,8 @@ from cleanaudio.train.data import Batch, Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
 from cleanaudio.train.hearing import heard
 from cleanaudio.train.losses import EnhancementLoss, FrameLoss, ideal_mask
+from cleanaudio.train.runlog import RunLog
 
-COLUMNS = (
-    "step",
-    "hours_heard",
-    "minutes",
-    "loss",
-    "spectral",
-    "si_snr_db",
-    "gradient",
-    "rate",
-    "pesq",
-    "si_sdr_db",
-    "level_db",
-)
 Log = Callable[[dict[str, float]], None]
 AfterStep = Callable[[int], bool]
 GO_ON, FINISH, STOP = range(3)
@@ -77,7 +63,7 @@ class Trainer:
     ) -> None:
         self.config, self.mixer, self.run_dir = config, mixer, run_dir
         self.pairs = [(heard(config.front, config.mix.rate, noisy[None])[0], clean) for noisy, clean in pairs or []]
-        self.device, self.log = torch.device(device), log
+        self.device, self.log, self._run_log = torch.device(device), log, RunLog(run_dir)
         torch.manual_seed(config.seed)
         self.network = registry.build(config.network, config.options).to(self.device)
         if self.network.rate != config.mix.rate:
@@ -128,7 +114,8 @@ class Trainer:
         self.step, self.minutes, self.hours = facts["step"], facts["minutes"], facts["hours_heard"]
         self.best = facts["best"]
         self.worse, self.slowed = facts["worse"], facts["slowed"]
-        self._drop_later_rows()
+        if not self.rank:
+            self._run_log.end_at(self.step)
 
     def start_from(self, path: Path) -> dict[str, Any]:
         """Begin with the weights of another run's checkpoint, or of what was exported, and nothing else of it.
@@ -315,7 +302,7 @@ class Trainer:
             self.worse += 1
             if self.config.schedule == "plateau" and self.worse % (self.config.plateau_patience + 1) == 0:
                 self.slowed *= self.config.plateau_factor
-        self.plot()
+        self._run_log.plot()
         return scores
 
     def _record(self, values: dict[str, float]) -> None:
@@ -323,41 +310,8 @@ class Trainer:
             return
         row = {"step": self.step, "hours_heard": round(self.hours, 3), "minutes": round(self.minutes, 2)}
         row |= {name: float(f"{value:.5g}") for name, value in values.items()}
-        path = self.run_dir / "log.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        self._run_log.add(row)
         self.log(row)
-
-    def _drop_later_rows(self) -> None:
-        """Take out of log.csv what came after the checkpoint, since those steps come again, and a row broken off."""
-        path = self.run_dir / "log.csv"
-        if self.rank or not path.exists():
-            return
-        with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = file.readlines() or [""]
-        kept = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) <= self.step]
-        if kept != rows:
-            write_text(path, "".join([header, *kept]), "free some space")
-
-    def plot(self) -> None:
-        """Draw loss.png from log.csv; needs matplotlib, does without it."""
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            return
-        with (self.run_dir / "log.csv").open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        figure = Figure(figsize=(8, 8), layout="constrained")
-        for place, name in enumerate(("loss", "si_snr_db", "pesq", "si_sdr_db")):
-            axes = figure.add_subplot(2, 2, place + 1, title=name, xlabel="hours heard")
-            points = [(float(row["hours_heard"]), float(row[name])) for row in rows if row[name]]
-            axes.plot(*zip(*points, strict=True)) if points else None
-            axes.grid(alpha=0.3)
-        figure.savefig(self.run_dir / "loss.png", dpi=80)
 
 
 def _multiplies_bfloat16() -> bool:
