@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends.blocks import Finite, finite
-from cleanaudio.backends.chain import DryMix
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.array_request import LEARNING, ArrayRequest
 from cleanaudio.errors import InputError
@@ -25,7 +24,7 @@ from cleanaudio.spatial.stream import Log, Series, SideBySide, Stream, driven
 
 Audio = NDArray[np.float32]
 Open = Callable[[], Processor]
-Guarded = Callable[[Open, Open], float]
+Guarded = Callable[[Open, Open], Callable[[Processor], Processor] | None]
 
 
 class ArrayPath:
@@ -142,19 +141,19 @@ class ArrayPath:
         log : callable, optional
             Takes what is decided on each stretch of the recording: see the beamformers.
         guarded : callable, optional
-            Asked how much of the postfilter the voice bears, 0 … 1: given what forms the beam alone, and what makes a
-            fresh postfilter.
+            Given what forms the beam alone, and what makes a fresh postfilter, returns what watches over the
+            postfilter; None where there shall be no postfilter.
         """
         after = self._request.after(self._rate, self.outputs, self._threads)
         if after is None:
             return Finite(self._beam(log))
         analyses = after.analyse(lambda: driven(self._beam(None), self._blocks())) if after.needs_analysis else None
-        share = 1.0 if guarded is None else guarded(lambda: Finite(self._beam(None)), lambda: after.open(analyses))
-        if not share:
-            return Finite(self._beam(log))
         cleaning = after.open(analyses)
-        if share < 1:
-            cleaning = DryMix(cleaning, 1 - share, self.outputs)
+        if guarded is not None:
+            watching = guarded(lambda: Finite(self._beam(None)), lambda: after.open(analyses))
+            if watching is None:
+                return Finite(self._beam(log))
+            cleaning = watching(cleaning)
         return Finite(Series([self._beam(log), cleaning]))
 
     def _beam(self, log: Log | None) -> Stream:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cleanaudio
 from cleanaudio.audio.array import through
+from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.array_path import ArrayPath, Audio, Open
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.array_request import ArrayRequest
@@ -16,6 +17,9 @@ from cleanaudio.batch.outcome import Fields, Job, Outcome
 from cleanaudio.batch.result import Result, attempt
 from cleanaudio.batch.sidecar import Sidecar
 from cleanaudio.batch.take import Take
+
+if TYPE_CHECKING:
+    from cleanaudio.batch.watched import Watched
 
 COLUMNS = ("method", "postfilter", "reference", "microphones", "bad_microphones", "fallback", "condition")
 """Columns that a beamforming run adds to the log.
@@ -71,6 +75,7 @@ class _Beamforming:
             numbers=self.array.names,
             threads=self.threads,
         )
+        self.watched: Watched | None = None
         beside = None if self.job.sidecar is None else self._open_sidecar
         self.sidecar: Sidecar | None = None
         self.result = Result(
@@ -83,6 +88,8 @@ class _Beamforming:
         health = path.report.describe()
         notes += health
         fields = self.result.make(path.open(self._noted, self._guarded if request.guard and self.take.frames else None))
+        if self.watched is not None and not self.result.original_kept:
+            notes += self.watched.notes("the postfilter", "no --postfilter")
         reference = path.numbers[path.reference]
         if (path.fallen_back or 0.0) > _SELDOM:
             notes.append(
@@ -104,8 +111,8 @@ class _Beamforming:
             }
         return {**of_arrays, **fields}, tuple(notes)
 
-    def _guarded(self, open_beam: Open, open_postfilter: Open) -> float:
-        """Return how much of the postfilter the voice bears."""
+    def _guarded(self, open_beam: Open, open_postfilter: Open) -> Callable[[Processor], Processor] | None:
+        """Return what watches over the postfilter, None where it would do harm."""
         from cleanaudio.batch import guard
         from cleanaudio.metrics import dnsmos
 
@@ -114,9 +121,17 @@ class _Beamforming:
             return through(processor, self.take.read(start, frames))
 
         dnsmos.use_threads(self.threads)
-        decision = guard.decide(beam, self.take.frames, self.array.reader.info.rate, open_postfilter)
-        self.result.notes += decision.notes("the postfilter", "no postfilter", "no --postfilter")
-        return decision.share
+        rate = self.array.reader.info.rate
+        decision = guard.decide(beam, self.take.frames, rate, open_postfilter)
+        self.result.notes += decision.notes("the postfilter", "no postfilter")
+        if not decision.share:
+            return None
+
+        def watching(postfilter: Processor) -> Processor:
+            self.watched = decision.watching(postfilter, rate, self.path.outputs)
+            return self.watched
+
+        return watching
 
     @property
     def method(self) -> str:

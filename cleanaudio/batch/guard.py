@@ -1,10 +1,10 @@
-"""The guard: cleaning that would harm a recording is taken back, step by step, before anything is written.
+"""The guard: cleaning that would harm a recording is taken back before anything is written.
 
-A few excerpts are cleaned and compared with what they were. Where the speech loses level, sounds worse to DNSMOS, or
-there was nothing to clean, the output is mixed with the input, down to the input itself. Neither the level nor DNSMOS
-notices when a voice that drowns in noise is removed with it: where no voice can be made out, the first step is taken
-in any case, so that what there is loses 12 dB at most. Nobody can tell whether sounds between the talk are music or
-noise: where they go, it is said.
+A few excerpts are cleaned and compared with what they were. Where they sound worse to DNSMOS, the output is mixed with
+the input, step by step, down to the input itself; where there was nothing to clean, the input stays as it is. Neither
+the level nor DNSMOS notices when a voice that drowns in noise is removed with it: where no voice can be made out, the
+first step is taken in any case, so that what there is loses 12 dB at most. Then the level of the voice is watched
+through the whole recording.
 """
 
 from __future__ import annotations
@@ -21,75 +21,66 @@ from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.recorded import Known
+from cleanaudio.batch.voice import CELL_S, Cells, allowed_loss, compared, eased, listen
+from cleanaudio.batch.watched import Watched
 from cleanaudio.metrics import dnsmos
 from cleanaudio.metrics.dnsmos import CLEAN_BAK, P835
 from cleanaudio.metrics.interface import Signals
-from cleanaudio.metrics.speech_level import SPEECH_LEVEL_CHANGE, is_heard
+from cleanaudio.metrics.speech_level import SPEECH_LEVEL_CHANGE, activity
 
 Audio = NDArray[np.float32]
 
 STEPS = (1.0, 0.75, 0.5, 0.25)
 """Shares of the cleaned signal that are tried; below the last one the original passes through."""
 
-LEVEL_LOSS_DB, AT_SNR_DB = (6.0, 3.0), (8.0, 16.0)
-"""Speech may lose 3 dB where it stands out from the noise, and up to 6 dB in loud noise, with which weak speech goes:
-there ESTOI begins to fall on noisy development recordings. Between the two SNRs (as in the log's rows) it is a line."""
 SIG_LOSS = 0.3
-"""DNSMOS SIG may fall so far."""
-CLEAN_GAIN = 0.1
-"""A recording with a DNSMOS BAK of ``CLEAN_BAK`` that cleaning harms, or whose OVRL it would not raise by so much, is
-clean already."""
-
-OTHERS_LOSS_DB = 12.0
-"""What stands out in an excerpt without speech is mentioned when it loses more."""
+"""DNSMOS SIG may fall so far, and further where OVRL rises: loud noise takes SIG for a guess."""
+CLEAN_GAIN, CLEAN_SNR_DB = 0.1, 18.0
+"""A recording with a DNSMOS BAK of ``CLEAN_BAK`` is clean already if its speech would lose level, or if its OVRL would
+not rise by so much and the noise that would go lies so far below the voice."""
 
 EXCERPTS, EXCERPT_S = 6, 10.0
 _SILENT = 1e-4
+_CLEAN = "the input is clean already"
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What the guard says.
+    """What the guard says of the recording as a whole.
 
     Parameters
     ----------
     share : float
-        Of the cleaned signal in the output, 1 … 0.
+        Of the cleaned signal in the output at most, 1 … 0.
     reason : str or None
         Why it is below 1.
+    whispered : bool
+        Whether what stands out is speech though nobody hears it.
     cleaned : Processor or None
         Gives the cleaned signal once more, where the whole recording was cleaned to be heard.
-    others : tuple of (float, float)
-        Where, in seconds, excerpts begin in which other sounds than speech were taken away, and how many dB.
     """
 
     share: float
     reason: str | None = None
+    whispered: bool = False
     cleaned: Processor | None = None
-    others: tuple[tuple[float, float], ...] = ()
 
-    def notes(self, what: str, without: str, gentler: str) -> list[str]:
+    def watching(self, processor: Processor, rate: int, channels: int) -> Watched:
+        """Return the processor, of whose output no more is taken than is said here and than the voice bears."""
+        return Watched(processor, rate, channels, self.share, self.whispered)
+
+    def notes(self, what: str, without: str) -> list[str]:
         """Return what the user shall know.
 
         Parameters
         ----------
         what, without : str
             What is guarded, and what is left where nothing of it is.
-        gentler : str
-            Options that take less away.
         """
-        notes = []
-        if self.reason is not None:
-            kept = f"{self.share:.0%} of {what}" if self.share else without
-            notes.append(f"guarded: {kept}: {self.reason}")
-        if self.others:
-            places = ", ".join("{}:{:02d}".format(*divmod(int(start), 60)) for start, _ in self.others)
-            most = max(loss for _, loss in self.others)
-            notes.append(
-                f"sounds that are no speech lost up to {most:.0f} dB, from {places} on; "
-                f"if they are music, {gentler} leaves more of it"
-            )
-        return notes
+        if self.reason is None:
+            return []
+        kept = f"{self.share:.0%} of {what}" if self.share else without
+        return [f"guarded: {kept}: {self.reason}"]
 
 
 def excerpts(frames: int, rate: int) -> list[tuple[int, int]]:
@@ -122,14 +113,14 @@ def decide(
     cleaned = None
     bounds = excerpts(frames, rate)
     if frames > EXCERPTS * round(EXCERPT_S * rate):
-        parts = ((start, read(start, length)) for start, length in bounds)
-        pairs = ((at, noisy, through(open_processor(), noisy)) for at, noisy in parts if not _is_silent(noisy))
+        parts = (read(start, length) for start, length in bounds)
+        pairs = ((noisy, through(open_processor(), noisy)) for noisy in parts if not _is_silent(noisy))
     else:
         whole, processor = read(0, frames), open_processor()
         out = through(processor, whole)
         cleaned = Known(out, processor.latency)
-        cuts = ((start, np.s_[:, start : start + length]) for start, length in bounds)
-        pairs = ((at, whole[cut], out[cut]) for at, cut in cuts if not _is_silent(whole[cut]))
+        cuts = (np.s_[:, start : start + length] for start, length in bounds)
+        pairs = ((whole[cut], out[cut]) for cut in cuts if not _is_silent(whole[cut]))
     found = _bearable(pairs, rate)
     if cleaned is None:
         dnsmos.release()  # what takes long has to do with little memory
@@ -140,89 +131,70 @@ def _is_silent(audio: Audio) -> bool:
     return float(np.max(np.abs(audio), initial=0.0)) < _SILENT
 
 
-def _bearable(pairs: Iterable[tuple[int, Audio, Audio]], rate: int) -> Decision:
-    """Return the share of the cleaned signal that does no harm, and what is to be said of it.
+def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> Decision:
+    """Return the share of the cleaned signal that does no harm.
 
     Parameters
     ----------
-    pairs : iterable of (start, noisy, cleaned)
+    pairs : iterable of (noisy, cleaned)
         The excerpts, of which only what is listened to is kept: the mean of the channels at a low rate.
     rate : int
     """
-    meter = None
-    starts, inputs, outputs = [], [], []
-    for start, noisy, cleaned in pairs:
-        both = Signals(cleaned, rate, noisy=noisy)
-        heard, out = both.mono("noisy", dnsmos.RATE)[None], both.mono("enhanced", dnsmos.RATE)[None]
-        if not heard.size:  # too short for the low rate
-            continue
+    meter, found = None, []
+    for noisy, cleaned in pairs:
         meter = meter or LevelMeter(rate, len(noisy))
         meter.add(noisy)
-        starts.append(start / rate)
-        inputs.append(Signals(heard, dnsmos.RATE, noisy=heard))
-        outputs.append(out)
+        found.append(compared(noisy, cleaned, rate))
     if meter is None:
         return Decision(1.0)
-    allowed = _allowed_loss(meter.result().snr_db)
-    before = _opinion(inputs) if dnsmos.DNSMOS.installed else None
+    snr_db = meter.result().snr_db
     # music between the talk is no speech; but where none is heard at all it may be whispered
-    spoken = [is_heard(one) for one in inputs]
-    spoken = spoken if any(spoken) else [True] * len(inputs)
+    spoken = [activity(one).is_speech for one in found]
+    whispered = not any(spoken)
+    loss_db = _loss(found if whispered else compress(found, spoken))
+    before = _opinion(one.of_noisy() for one in found) if dnsmos.DNSMOS.installed else None
+    is_clean = before is not None and before.bak >= CLEAN_BAK
+    if is_clean and loss_db is not None and loss_db > allowed_loss(snr_db):
+        return Decision(0.0, _CLEAN)
+    size = round(CELL_S * dnsmos.RATE)
+    cells = [listen(one, -(-one.enhanced.shape[1] // size), snr_db, whispered) for one in found]
+    borne = [one.bearable()[0] for one in cells]
     reason = None
     for share in STEPS:
         mixed = [
-            one.of_another(one.enhanced + np.float32(share) * (out - one.enhanced))
-            for one, out in zip(inputs, outputs, strict=True)
+            one.of_another(eased(one.of_noisy().enhanced, one.enhanced, np.minimum(bears, share), size))
+            for one, bears in zip(found, borne, strict=True)
         ]
-        change = _level_change(compress(mixed, spoken))
         why = None
-        if change is not None and change < -allowed:
-            why = f"the speech lost {-change:.1f} dB"
-        elif before is not None:
-            why = _harm(before, _opinion(mixed))
-        if why is None and change is None and share == STEPS[0]:
+        if before is not None:
+            after = _opinion(mixed)
+            why = _harm(before, after)
+            little = after.ovrl < before.ovrl + CLEAN_GAIN and Cells.joined(cells).snr_db > CLEAN_SNR_DB
+            if is_clean and (why or little):
+                return Decision(0.0, _CLEAN)
+        if why is None and loss_db is None and share == STEPS[0]:
             why = "no voice can be made out in the noise"
         if why is None:
-            between = [not one for one in spoken]
-            losses = zip(compress(starts, between), map(_loss, compress(mixed, between)), strict=True)
-            others = tuple((start, loss) for start, loss in losses if loss is not None and loss > OTHERS_LOSS_DB)
-            return Decision(share, reason, others=others)
-        if before is not None and before.bak >= CLEAN_BAK:
-            return Decision(0.0, _CLEAN)
+            return Decision(share, reason, whispered)
         reason = reason or why
     return Decision(0.0, reason)
 
 
-def _allowed_loss(snr_db: float | None) -> float:
-    """Return how many dB of level the speech may lose in noise of an SNR; None where it is not known."""
-    return LEVEL_LOSS_DB[0] if snr_db is None else float(np.interp(snr_db, AT_SNR_DB, LEVEL_LOSS_DB))
+def _loss(signals: Iterable[Signals]) -> float | None:
+    """Return how many dB the speech loses: the mean over the excerpts where that can be measured."""
+    changes = [SPEECH_LEVEL_CHANGE(one)["speech_level_change"] for one in signals]
+    numbers = [change for change in changes if isinstance(change, float) and np.isfinite(change)]
+    return -fmean(numbers) if numbers else None
 
 
-def _level_change(signals: Iterable[Signals]) -> float | None:
-    """Return by how many dB the level of the speech changes: the mean over the excerpts where it can be measured."""
-    numbers = [-loss for loss in map(_loss, signals) if loss is not None]
-    return float(np.mean(numbers)) if numbers else None
-
-
-def _loss(signals: Signals) -> float | None:
-    """Return how many dB what stands out loses, None where nothing does."""
-    value = SPEECH_LEVEL_CHANGE(signals)["speech_level_change"]
-    return -value if isinstance(value, float) and np.isfinite(value) else None
-
-
-def _opinion(signals: list[Signals]) -> P835:
+def _opinion(signals: Iterable[Signals]) -> P835:
     """Return what DNSMOS says, mean over the excerpts."""
     glances = [astuple(dnsmos.glance(one.mono("enhanced", dnsmos.RATE))) for one in signals]
     return P835(*map(fmean, zip(*glances, strict=True)))
 
 
-_CLEAN = "the input is clean already"
-
-
 def _harm(before: P835, after: P835) -> str | None:
     """Return how cleaning harms, or None."""
-    if after.sig < before.sig - SIG_LOSS:
+    if after.ovrl < before.ovrl and after.sig < before.sig - SIG_LOSS:
         return f"DNSMOS SIG fell by {before.sig - after.sig:.2f}"
-    if before.bak >= CLEAN_BAK and after.ovrl < before.ovrl + CLEAN_GAIN:
-        return _CLEAN
     return None

@@ -18,6 +18,7 @@ from cleanaudio.errors import BackendUnavailable, ModelError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
+    from cleanaudio.batch.watched import Watched
 
 
 def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcome:
@@ -63,6 +64,7 @@ class _Cleaning:
 
     def __post_init__(self) -> None:
         self.info = self.reader.info
+        self.watched: Watched | None = None
         self.take = Take(self.reader, self.request.excerpt)
         original = Untouched(self.info.channels)
         self.result = Result(
@@ -72,6 +74,8 @@ class _Cleaning:
     def run(self) -> tuple[Fields, tuple[str, ...]]:
         """Return the columns of the row, and what the user should know."""
         fields = self.result.make(self._processor())
+        if self.watched is not None and not self.result.original_kept:
+            self.result.notes += self.watched.notes("the cleaning", "--limit-db 12 or -b omlsa")
         used = "none" if self.result.original_kept else self.spec
         return {"backend": used, **fields}, tuple(self.result.notes)
 
@@ -97,11 +101,11 @@ class _Cleaning:
 
         dnsmos.use_threads(self.threads)
         decision = guard.decide(self.take.read, self.take.frames, info.rate, lambda: path.open(analyses))
-        self.result.notes += decision.notes("the cleaning", "the original", "--limit-db 12 or -b omlsa")
+        self.result.notes += decision.notes("the cleaning", "the original")
         if decision.share == 0:
             return Untouched(info.channels)
-        processor = decision.cleaned or path.open(analyses)
-        return processor if decision.share == 1 else chain.DryMix(processor, 1 - decision.share, info.channels)
+        self.watched = decision.watching(decision.cleaned or path.open(analyses), info.rate, info.channels)
+        return self.watched
 
 
 def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:

@@ -10,53 +10,69 @@ than a third of them, as it may of a whisper, all count: nobody can tell. At 16 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
 from cleanaudio.metrics.silero import CHUNK, THRESHOLD, speech_probabilities
-from cleanaudio.metrics.spectrogram import HOP, RATE, SIZE, Powers, levels, loud, powers
+from cleanaudio.metrics.spectrogram import HOP, RATE, SIZE, levels, loud, powers
 
 BELOW_LOUD_DB, ABOVE_NOISE_DB = 15.0, 6.0
 NOISE_PERCENTILE = 10
 FEWEST_FRAMES, HEARD_SHARE = 10, 1 / 3
 
 
+class Activity(NamedTuple):
+    """What stands out from the noise of the noisy input, frame by frame.
+
+    Parameters
+    ----------
+    active, spoken : ndarray, shape (frames,)
+        What stands out, and in which of that speech is heard.
+    noise_db : float
+        Level of the noise, as :func:`~cleanaudio.metrics.spectrogram.levels` has it.
+    """
+
+    active: NDArray[np.bool_]
+    spoken: NDArray[np.bool_]
+    noise_db: float
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether what stands out is speech, so that no other sound is taken for it."""
+        return bool(self.spoken.sum() >= max(FEWEST_FRAMES, HEARD_SHARE * self.active.sum()))
+
+
+def activity(signals: Signals) -> Activity:
+    """Return what stands out from the noise of the noisy input."""
+
+    def make() -> Activity:
+        before = powers(signals, "noisy")
+        if not len(before):
+            nothing = np.zeros(0, bool)
+            return Activity(nothing, nothing, 0.0)
+        level = levels(before)
+        noise_db = float(np.percentile(level, NOISE_PERCENTILE))
+        active = (level >= loud(level) - BELOW_LOUD_DB) & (level >= noise_db + ABOVE_NOISE_DB)
+        return Activity(active, active & _spoken(signals, len(level)), noise_db)
+
+    return signals.of_noisy().derived("activity", make)
+
+
 def _speech_level_change(signals: Signals) -> Measured:
     before, after = powers(signals, "noisy"), powers(signals, "enhanced")
     if not len(before):
         return NotMeasurable("shorter than a frame of 32 ms")
-    level, noise = levels(before), _noise_level(before)
-    active = _active(signals)[0]
-    if active.sum() < FEWEST_FRAMES:
+    heard = activity(signals)
+    counted = heard.spoken if heard.is_speech else heard.active
+    if counted.sum() < FEWEST_FRAMES:
         return NotMeasurable("nothing stands out from the noise of the input")
-    speech = np.sum(10 ** (level[active] / 10) - 10 ** (noise / 10))
-    left = float(np.sum(after[active], dtype=np.float64))
+    speech = np.sum(10 ** (levels(before)[counted] / 10) - 10 ** (heard.noise_db / 10))
+    left = float(np.sum(after[counted], dtype=np.float64))
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(left / speech))
-
-
-def is_heard(signals: Signals) -> bool:
-    """Return whether speech is heard in what stands out of the noisy input, so that no other sound is taken for it."""
-    return len(powers(signals, "noisy")) > 0 and _active(signals)[1]
-
-
-def _noise_level(before: Powers) -> float:
-    return float(np.percentile(levels(before), NOISE_PERCENTILE))
-
-
-def _active(signals: Signals) -> tuple[NDArray[np.bool_], bool]:
-    """Return which frames of the noisy input are active, and whether that is because speech is heard there."""
-
-    def make() -> tuple[NDArray[np.bool_], bool]:
-        before = powers(signals, "noisy")
-        level = levels(before)
-        active = (level >= loud(level) - BELOW_LOUD_DB) & (level >= _noise_level(before) + ABOVE_NOISE_DB)
-        spoken = active & _spoken(signals, len(level))
-        heard = bool(spoken.sum() >= max(FEWEST_FRAMES, HEARD_SHARE * active.sum()))
-        return (spoken if heard else active), heard
-
-    return signals.of_noisy().derived("active frames", make)
 
 
 def _spoken(signals: Signals, frames: int) -> NDArray[np.bool_]:
