@@ -7,7 +7,9 @@ loses. Two things are heard:
   of the power that is left, smeared over the time in which a room answers. That share is no noise: it is the voice in
   its room. On recordings of voices in noise it tells rooms from noise nearly without fault, where the level of speech
   and DNSMOS cannot.
-- The voice is gone. Where speech is heard, little of what stands out from the noise is left.
+- The level of what stands out from the noise, where speech is heard. It falls too where noise that comes and goes is
+  removed, so it counts where what was removed follows the voice, where the voice is no plain one, and where so much
+  is gone that the voice is.
 """
 
 from __future__ import annotations
@@ -31,18 +33,20 @@ three quarters are best for ESTOI and PESQ from 1 dB on; half, where the noise i
 ROOM_S = 0.2
 """Time constant in which a room answers."""
 
-GONE_DB = 12.0
-"""A voice may not lose more of its level."""
 LEVEL_LOSS_DB, AT_SNR_DB = (6.0, 3.0), (8.0, 16.0)
-"""What is no noise may lose 3 dB where it stands out from the noise, and up to 6 dB in loud noise, with which weak
+"""A voice may lose 3 dB of level where it stands out from the noise, and up to 6 dB in loud noise, with which weak
 speech goes. Between the two SNRs (as in the log's rows) it is a line."""
+GONE_DB = 12.0
+"""Loss of level beyond which it is not noise alone that went."""
 
-CELL_S, REACH = 0.5, 4
-"""How long a cell is, and how many on both sides of one have a say in it."""
+CELL_S, REACH, HOLD = 0.5, 4, 10
+"""How long a cell is, how many on both sides of one have a say in it, and over how many without a voice that of the
+nearest one holds: the detector misses half of what is whispered or far away."""
 
-SPOKEN_SHARE = 0.2
-"""Of what stands out, from which it is a voice: the detector hears one in 0.3 and more of what a voice in a hall gives,
-in less than 0.1 of distant babble, in nothing of music."""
+SPOKEN_SHARE, SURE_SHARE = 0.2, 0.6
+"""Of what stands out, from which it is a voice, and a plain one. The detector hears one in less than 0.1 of distant
+babble, in nothing of music, in 0.3 and more of what a voice in a hall gives, in half of a whisper, in 0.7 and more of a
+voice in loud noise."""
 
 _TINY = 1e-20  # power of digital silence
 
@@ -65,8 +69,8 @@ class Cells:
         Of all frames, by weight: 1, smeared power, its square, power removed, its product with the smeared one.
     sums : ndarray, shape (cells, 3)
         Of all frames: power after, as a room smears it, power removed.
-    allowed_db : ndarray, shape (cells,)
-        What may be lost of the level.
+    allowed_db, gone_db : ndarray, shape (cells,)
+        What a voice may lose of its level; the loss beyond which that counts in any case.
     """
 
     active: Vector
@@ -74,6 +78,7 @@ class Cells:
     fit: Vector
     sums: Vector
     allowed_db: Vector
+    gone_db: Vector
 
     def __len__(self) -> int:
         return len(self.allowed_db)
@@ -86,16 +91,21 @@ class Cells:
     def bearable(self) -> tuple[Vector, Vector]:
         """Return how much of the cleaned signal the voice bears around each cell, and how many dB of it are removed.
 
-        Where no voice is heard the share is 1, and the loss 0.
+        Where no voice is heard far around the share is 1, and the loss 0.
         """
         frames, before, after, common, smeared = self._around(self.spoken)
-        voiced = frames >= np.maximum(FEWEST_FRAMES, SPOKEN_SHARE * self._around(self.active)[0])
-        voiced &= (before > 0) & (after > 0)
+        standing_out = self._around(self.active)[0]
+        voiced = (frames >= np.maximum(FEWEST_FRAMES, SPOKEN_SHARE * standing_out)) & (before > 0) & (after > 0)
         before, after, common, smeared = (np.where(voiced, sums, 1.0) for sums in (before, after, common, smeared))
         follows_db = np.where(voiced, 10 * np.log10(1 + self._slope() * smeared / after), 0.0)
+        level_db = 10 * np.log10(before / after)
         bears = np.interp(follows_db, FOLLOWS_DB, BEARS)
-        keeps = _keeping(before, after, common, 10 ** (-self.allowed_db / 10))
-        return np.minimum(bears, keeps), np.where(keeps < bears, 10 * np.log10(before / after), follows_db)
+        unsure = frames < SURE_SHARE * standing_out
+        counts = (follows_db > FOLLOWS_DB[0]) | (level_db > self.gone_db) | unsure
+        keeps = np.where(counts, _keeping(before, after, common, 10 ** (-self.allowed_db / 10)), 1.0)
+        keeps = _lowest_around(keeps)
+        nearest = _nearest(voiced)
+        return np.minimum(bears, keeps)[nearest], np.where(keeps < bears, level_db, follows_db)[nearest]
 
     @property
     def snr_db(self) -> float:
@@ -117,6 +127,23 @@ class Cells:
         """Return the sums over the cells around each, (columns, cells)."""
         window = np.hanning(2 * REACH + 3)[1:-1]
         return np.array([np.convolve(column, window)[REACH : REACH + len(sums)] for column in sums.T])
+
+
+def _nearest(voiced: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return for each cell the nearest one with a voice, where that holds, else itself."""
+    here, there = np.arange(len(voiced)), np.flatnonzero(voiced)
+    if not len(there):
+        return here
+    after = np.minimum(np.searchsorted(there, here), len(there) - 1)
+    sides = there[np.stack([np.maximum(after - 1, 0), after])]
+    nearest = sides[np.argmin(np.abs(sides - here), axis=0), here]
+    return np.where(np.abs(nearest - here) <= HOLD, nearest, here)
+
+
+def _lowest_around(values: Vector) -> Vector:
+    """Return the lowest value as far as a cell reaches."""
+    padded = np.pad(values, REACH, constant_values=1.0)
+    return np.lib.stride_tricks.sliding_window_view(padded, 2 * REACH + 1).min(axis=1)
 
 
 def _keeping(before: Vector, after: Vector, common: Vector, allowed: Vector) -> Vector:
@@ -170,7 +197,8 @@ def listen(signals: Signals, cells: int, snr_db: float | None, whispered: bool =
         sums(heard, found.active if whispered else found.spoken),
         sums(weight * np.stack([every, smeared, smeared**2, gone, smeared * gone])),
         sums(np.stack([after, smeared, gone])),
-        np.full(cells, allowed_loss(snr_db) if whispered else GONE_DB),
+        np.full(cells, allowed_loss(snr_db)),
+        np.full(cells, 0.0 if whispered else GONE_DB),
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
-from cleanaudio.batch.voice import CELL_S, REACH, SPOKEN_SHARE, Audio, Cells, Vector, compared, eased, listen
+from cleanaudio.batch.voice import CELL_S, HOLD, REACH, SPOKEN_SHARE, Audio, Cells, Vector, compared, eased, listen
 from cleanaudio.metrics.spectrogram import HOP, RATE
 
 STRETCH = 20
@@ -78,8 +78,8 @@ class Watched:
         out = [cleaned[:, :0]]
         while self._new[1].frames >= fewest:
             self._listen(min(STRETCH * self._size, self._new[1].frames))
-            # in what lies nearer to the end than a cell reaches, the next stretch has a say
-            out.append(self._eased(max(0, self._listened[1].frames - (REACH + 1) * self._size)))
+            # in what lies nearer to the end than a cell reaches and holds, the next stretch has a say
+            out.append(self._eased(max(0, self._listened[1].frames - (2 * REACH + HOLD + 1) * self._size)))
         return np.concatenate(out, axis=1)
 
     def _listen(self, frames: int) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -44,9 +46,9 @@ def test_cleaning_that_eats_the_speech_is_watched(talk):
     assert found.share == 1
     watched = found.watching(found.cleaned, RATE, 1)
     out = through(watched, talk)
-    assert 20 * np.log10(np.std(out) / np.std(talk)) > -6.5  # -26 without
+    assert 20 * np.log10(np.std(out) / np.std(talk)) > -3.5  # -26 without
     (note,) = watched.notes("the cleaning", "-b omlsa")
-    assert note.startswith("guarded: 50% of the cleaning at 0:00–0:08: the speech lost ")
+    assert re.fullmatch(r"guarded: [34]\d% of the cleaning at 0:00–0:08: the speech lost 2\d\.\d dB", note)
 
 
 def test_silence_and_nothing_need_no_guard():

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from cleanaudio.audio.array import through
+from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.blocks import Queue
-from cleanaudio.batch.voice import BEARS, CELL_S, REACH, Cells, compared, eased, listen
+from cleanaudio.batch.voice import BEARS, CELL_S, HOLD, REACH, Cells, compared, eased, listen
 from cleanaudio.batch.watched import STRETCH, Watched
 
 RATE = 16000
@@ -69,16 +70,16 @@ def test_the_line_is_that_of_least_squares_without_negative_parts(heard_everywhe
         y = np.maximum(offset + slope * x + 0.1 * random.standard_normal(60), 0)
         rows = np.stack([np.ones(60), x, x**2, y, x * y], axis=1)
         nothing = np.zeros((1, 5))
-        found = Cells(nothing, nothing, rows.sum(axis=0)[None], np.zeros((1, 3)), np.zeros(1))._slope()
+        found = Cells(nothing, nothing, rows.sum(axis=0)[None], np.zeros((1, 3)), *np.zeros((2, 1)))._slope()
         assert found[0] == pytest.approx(nnls(np.stack([np.ones(60), x], axis=1), y)[0][1], abs=1e-9)
 
 
-def test_a_voice_that_is_gone_comes_back_to_within_12_db(speech_like, noise_like, heard_everywhere):
+def test_a_voice_that_is_gone_comes_back(speech_like, noise_like, heard_everywhere):
     voice = speech_like(10, RATE) + 0.001 * noise_like(10, RATE)
     share, lost = cells_of(voice, 1e-3 * noise_like(10, RATE, "white")).bearable()
     assert np.all(lost > 12)
     left = eased(voice[None], np.zeros((1, len(voice)), np.float32), share, round(CELL_S * RATE))
-    assert 20 * np.log10(np.std(left) / np.std(voice)) > -12.5
+    assert 20 * np.log10(np.std(left) / np.std(voice)) > -6.5
 
 
 @given(st.lists(st.integers(0, 90000), max_size=8), st.sampled_from([1, 999, 50000, 400000]))
@@ -96,10 +97,11 @@ def test_the_cut_into_blocks_and_the_delay_of_the_processor_do_not_matter(talk_a
 @pytest.fixture(scope="module")
 def talk_and_output(speech_like, heard_everywhere):
     talk = speech_like(26, RATE)[None]
-    cells = [
-        listen(compared(part, np.float32(0.05) * part, RATE), -(-part.shape[1] // round(CELL_S * RATE)), None)
-        for part in np.split(talk, range(160000, talk.shape[1], 160000), axis=1)
-    ]
+    cells = []
+    for part in np.split(talk, range(160000, talk.shape[1], 160000), axis=1):
+        meter, count = LevelMeter(RATE, 1), -(-part.shape[1] // round(CELL_S * RATE))
+        meter.add(part)
+        cells.append(listen(compared(part, np.float32(0.05) * part, RATE), count, meter.result().snr_db))
     share, _ = Cells.joined(cells).bearable()
     assert share.min() < 0.6
     return talk, eased(talk, np.float32(0.05) * talk, share, round(CELL_S * RATE))
@@ -125,4 +127,4 @@ def test_it_lags_no_more_than_a_stretch_and_what_a_cell_reaches(noise_like):
     watched, given = Watched(Late(0.5), RATE, 1), 0
     for _ in range(40):
         given += watched.process(noise_like(1, RATE)[None]).shape[1]
-    assert 40 * RATE - given <= (STRETCH + REACH + 2) * CELL_S * RATE
+    assert 40 * RATE - given <= (STRETCH + 2 * REACH + HOLD + 2) * CELL_S * RATE

@@ -146,7 +146,8 @@ class TestQuality:
     @pytest.mark.slow
     def test_a_post_filter_that_takes_the_voice_is_held_back(self, beamform, tmp_path, fixtures_dir, monkeypatch):
         room, given = fixtures_dir / "rooms/office.flac", ("--mask", "vad", "--postfilter", "noisereduce", "--guard")
-        monkeypatch.setattr("cleanaudio.batch.guard._level_change", lambda signals: 0.0)
+        monkeypatch.setattr("cleanaudio.batch.guard._loss", lambda signals: 0.0)
+        monkeypatch.setattr("cleanaudio.batch.watched.eased", lambda noisy, cleaned, *_: cleaned)
         monkeypatch.setattr("cleanaudio.batch.guard._harm", lambda before, after: "it hurts")
         ran = beamform(room, "-o", tmp_path / "held", *given)
         assert "guarded: no postfilter: it hurts" in ran.stderr
