@@ -103,7 +103,12 @@ class Chain:
     @property
     def leaves_untouched(self) -> bool:
         """Whether what comes out is what goes in."""
-        return not self.dereverb and all(link.term.name == "none" for link in self.links)
+        return not self.dereverb and not self.cleans
+
+    @property
+    def cleans(self) -> bool:
+        """Whether a backend takes anything away."""
+        return any(link.term.name != "none" for link in self.links)
 
     @property
     def needs_analysis(self) -> bool:
@@ -128,14 +133,15 @@ class Chain:
                 analyses.append(link.backend.analyse(self._at_rate_of(link, heard), link.setup, link.resolved))
         return analyses
 
-    def _dereverberation(self) -> Processor:
+    def dereverberation(self) -> Processor:
+        """Return a fresh processor for what comes before the backends."""
         method: Literal["online", "auto"] = "online" if self.live else "auto"
         return Finite(dereverb(self.rate, self.channels, self.dereverb, method=method))
 
     def _heard(self, blocks: Iterable[Audio], before: Sequence[Processor]) -> Iterable[Audio]:
         """Return what a stage hears of a recording."""
         if self.dereverb:
-            blocks = driven(self._dereverberation(), blocks)
+            blocks = driven(self.dereverberation(), blocks)
         if self.mode == "mid-side":
             blocks = map(_swap_mid_side, blocks)
         return driven(Series(before), blocks) if before else blocks
@@ -151,13 +157,18 @@ class Chain:
 
     def open(self, analyses: Sequence[Analysis | None] | None = None) -> Processor:
         """Return a fresh processor for the whole chain."""
+        cleaning = self.cleaning(analyses)
+        return Series([self.dereverberation(), cleaning]) if self.dereverb else cleaning
+
+    def cleaning(self, analyses: Sequence[Analysis | None] | None = None) -> Processor:
+        """Return a fresh processor for the backends, without the dereverberation before them."""
         opened = self._opened(len(self.stages), analyses or [None] * len(self.links))
         chain = opened[0] if len(opened) == 1 else Series(opened)
         if self.dry > 0:
             chain = DryMix(chain, self.dry, self.channels)
         if self.mode == "mid-side":
             chain = MidSide(chain)
-        return Series([self._dereverberation(), chain]) if self.dereverb else chain
+        return chain
 
     def ahead(self, processor: Processor) -> Processor:
         """Return a processor of this chain's rate and channels, in a thread of its own where there are several."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cleanaudio.audio.array import through
 from cleanaudio.audio.files import Reader, open_reader
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Processor, Setup
@@ -15,10 +20,13 @@ from cleanaudio.batch.recipe import Request
 from cleanaudio.batch.result import Result, attempt
 from cleanaudio.batch.take import Stretch, Take
 from cleanaudio.errors import BackendUnavailable, ModelError
+from cleanaudio.spatial.stream import Series
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.watched import Watched
+
+Audio = NDArray[np.float32]
 
 
 def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcome:
@@ -94,18 +102,27 @@ class _Cleaning:
         if path.leaves_untouched:
             return Untouched(info.channels)
         analyses = path.analyse(self.take.blocks) if path.needs_analysis else None
-        if not request.guard or not self.take.frames:
+        if not request.guard or not self.take.frames or not path.cleans:
             return path.open(analyses)
+        return self._guarded(path, lambda: path.cleaning(analyses))
+
+    def _guarded(self, path: chain.Chain, open_cleaning: Callable[[], Processor]) -> Processor:
+        """Return what cleans as much as the recording bears; dereverberation is what the user wants, and stays."""
         from cleanaudio.batch import guard
         from cleanaudio.metrics import dnsmos
 
+        def dry(start: int, frames: int) -> Audio:
+            return through(path.dereverberation(), self.take.read(start, frames))
+
         dnsmos.use_threads(self.threads)
-        decision = guard.decide(self.take.read, self.take.frames, info.rate, lambda: path.open(analyses))
-        self.result.notes += decision.notes("the cleaning", "the original")
+        info = self.info
+        read, left = (dry, "dereverberation alone") if path.dereverb else (self.take.read, "the original")
+        decision = guard.decide(read, self.take.frames, info.rate, open_cleaning)
+        self.result.notes += decision.notes("the cleaning", left)
         if decision.share == 0:
-            return Untouched(info.channels)
-        self.watched = decision.watching(decision.cleaned or path.open(analyses), info.rate, info.channels)
-        return self.watched
+            return path.dereverberation() if path.dereverb else Untouched(info.channels)
+        self.watched = decision.watching(decision.cleaned or open_cleaning(), info.rate, info.channels)
+        return Series([path.dereverberation(), self.watched]) if path.dereverb else self.watched
 
 
 def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:

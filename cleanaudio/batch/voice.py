@@ -8,8 +8,8 @@ loses. Two things are heard:
   its room. On recordings of voices in noise it tells rooms from noise nearly without fault, where the level of speech
   and DNSMOS cannot.
 - The level of what stands out from the noise, where speech is heard. It falls too where noise that comes and goes is
-  removed, so it counts where what was removed follows the voice, where the voice is no plain one, and where so much
-  is gone that the voice is.
+  removed, so it counts only where there is little noise and the voice is no plain one, or where so much is gone that
+  the voice is.
 """
 
 from __future__ import annotations
@@ -100,8 +100,9 @@ class Cells:
         follows_db = np.where(voiced, 10 * np.log10(1 + self._slope() * smeared / after), 0.0)
         level_db = 10 * np.log10(before / after)
         bears = np.interp(follows_db, FOLLOWS_DB, BEARS)
-        unsure = frames < SURE_SHARE * standing_out
-        counts = (follows_db > FOLLOWS_DB[0]) | (level_db > self.gone_db) | unsure
+        quiet = self.allowed_db <= LEVEL_LOSS_DB[1]
+        no_plain_one = (follows_db > FOLLOWS_DB[0]) | (frames < SURE_SHARE * standing_out)
+        counts = (level_db > self.gone_db) | (quiet & no_plain_one)
         keeps = np.where(counts, _keeping(before, after, common, 10 ** (-self.allowed_db / 10)), 1.0)
         keeps = _lowest_around(keeps)
         nearest = _nearest(voiced)
