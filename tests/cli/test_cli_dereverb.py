@@ -11,6 +11,7 @@ import pytest
 from cli_helpers import audio, read, rows, shape, write
 
 import cleanaudio
+from cleanaudio.batch.voice import Cells
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,19 @@ def test_short_and_empty_clips(cli, tmp_path, hall):
     assert ran.code == 0, ran.stderr
     for frames in (0, 1, 400, 4000):
         assert shape(tmp_path / f"out/{frames}.wav")[2] == frames
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_guard_takes_back_the_cleaning_alone(denoise, tmp_path, hall, monkeypatch, share):
+    from cleanaudio.batch import guard
+
+    monkeypatch.setattr(guard, "decide", lambda *_: guard.Decision(share, "it harms"))
+    monkeypatch.setattr(Cells, "bearable", lambda cells: (np.ones(len(cells)), np.zeros(len(cells))))
+    ran = denoise("-b", "wiener", "--dereverb", "1", "--guard")
+    assert f"guarded: {'50% of the cleaning' if share else 'dereverberation alone'}: it harms" in ran.stderr
+    dry = cleanaudio.clean(hall, 16000, "none", dereverb=1.0)
+    expected = (1 - share) * dry + share * cleanaudio.clean(dry, 16000, "wiener")
+    np.testing.assert_allclose(read(tmp_path / "out/hall.wav").T, expected, atol=1e-6)
 
 
 @pytest.mark.slow
