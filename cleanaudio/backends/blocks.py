@@ -29,7 +29,7 @@ class Queue:
 
     def pop(self, frames: int) -> Audio:
         """Take so many frames from the front; there must be as many."""
-        joined = np.concatenate([np.zeros((self._channels, 0), np.float32), *self._blocks], axis=1)
+        joined = np.concatenate(self._blocks or [np.zeros((self._channels, 0), np.float32)], axis=1)
         self._blocks = [joined[:, frames:]]
         self.frames -= frames
         return joined[:, :frames]

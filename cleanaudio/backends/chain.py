@@ -26,6 +26,7 @@ from cleanaudio.spatial.dereverb import check_strength, dereverb
 from cleanaudio.spatial.stream import Series, driven
 
 Audio = NDArray[np.float32]
+Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ class Chain:
         return any(link.term.name != "none" for link in self.links)
 
     @property
+    def has_gentler(self) -> bool:
+        """Whether it is a blend of which some backends, but not all, leave a voice its room."""
+        return len(self.stages) == 1 and len({link.backend.keeps_room for link in self.links}) == 2
+
+    @property
     def needs_analysis(self) -> bool:
         """Whether a first pass over the recording must come before :meth:`open`."""
         return any(link.resolved.needs_analysis for link in self.links)
@@ -160,9 +166,17 @@ class Chain:
         cleaning = self.cleaning(analyses)
         return Series([self.dereverberation(), cleaning]) if self.dereverb else cleaning
 
-    def cleaning(self, analyses: Sequence[Analysis | None] | None = None) -> Processor:
-        """Return a fresh processor for the backends, without the dereverberation before them."""
-        opened = self._opened(len(self.stages), analyses or [None] * len(self.links))
+    def cleaning(self, analyses: Sequence[Analysis | None] | None = None, beside: bool = False) -> Processor:
+        """Return a fresh processor for the backends, without the dereverberation before them.
+
+        Parameters
+        ----------
+        analyses : sequence of Analysis or None, optional
+        beside : bool
+            Whether below the channels of a chain that :attr:`has_gentler` come as many more: what those backends alone
+            make that leave a voice its room.
+        """
+        opened = self._opened(len(self.stages), analyses or [None] * len(self.links), beside and self.has_gentler)
         chain = opened[0] if len(opened) == 1 else Series(opened)
         if self.dry > 0:
             chain = DryMix(chain, self.dry, self.channels)
@@ -175,12 +189,12 @@ class Chain:
         several = self.links[0].setup.threads > 1 and not self.live
         return Ahead(processor, self.rate, self.channels) if several else processor
 
-    def _opened(self, count: int, analyses: Sequence[Analysis | None]) -> list[Processor]:
+    def _opened(self, count: int, analyses: Sequence[Analysis | None], beside: bool = False) -> list[Processor]:
         """Return fresh processors for the first stages, each given its analyses in turn."""
         known = iter(analyses)
-        return [self._stage([(link, next(known)) for link in stage]) for stage in self.stages[:count]]
+        return [self._stage([(link, next(known)) for link in stage], beside) for stage in self.stages[:count]]
 
-    def _stage(self, links: Sequence[tuple[Link, Analysis | None]]) -> Processor:
+    def _stage(self, links: Sequence[tuple[Link, Analysis | None]], beside: bool) -> Processor:
         processors: list[Processor] = []
         for link, analysis in links:
             processor = link.backend.open(link.setup, link.resolved, analysis)
@@ -192,8 +206,12 @@ class Chain:
             processors.append(processor)
         if sum(link.term.name != "none" for link, _ in links) > 1:
             processors = [self.ahead(processor) for processor in processors]
-        weights = [link.term.weight for link, _ in links]
-        return processors[0] if len(processors) == 1 else Blend(processors, weights, self.channels)
+        if len(processors) == 1:
+            return processors[0]
+        weights = np.array([link.term.weight for link, _ in links])
+        gentle = weights * [link.backend.keeps_room for link, _ in links]
+        mixes = [weights, gentle / gentle.sum()] if beside else [weights]
+        return Blend(processors, mixes, self.channels)
 
 
 def resolve(settings: Settings, setup: Setup) -> Chain:
@@ -313,17 +331,20 @@ def residual(processor: Processor, channels: int) -> Processor:
 
 
 class Blend:
-    """The weighted sum of several processors' outputs, sample on sample.
+    """Weighted sums of several processors' outputs, sample on sample.
 
     Parameters
     ----------
     processors : sequence of Processor
-    weights : sequence of float
+    mixes : sequence of sequence of float
+        The weights of each sum; the channels of the second one come below those of the first.
     channels : int
     """
 
-    def __init__(self, processors: Sequence[Processor], weights: Sequence[float], channels: int) -> None:
-        self._processors, self._weights, self._channels = processors, weights, channels
+    def __init__(
+        self, processors: Sequence[Processor], mixes: Sequence[Sequence[float] | Weights], channels: int
+    ) -> None:
+        self._processors, self._mixes, self._channels = processors, mixes, channels
         self.latency = max(processor.latency for processor in processors)
         self._queues = [Queue(channels) for _ in processors]
 
@@ -345,10 +366,12 @@ class Blend:
         for queue, output in zip(self._queues, outputs, strict=True):
             queue.push(output)
         ready = min(queue.frames for queue in self._queues)
-        total = np.zeros((self._channels, ready), np.float32)
-        for queue, weight in zip(self._queues, self._weights, strict=True):
-            total += np.float32(weight) * queue.pop(ready)
-        return total
+        totals = np.zeros((len(self._mixes), self._channels, ready), np.float32)
+        for queue, *weights in zip(self._queues, *self._mixes, strict=True):
+            output = queue.pop(ready)
+            for total, weight in zip(totals, weights, strict=True):
+                total += np.float32(weight) * output
+        return totals.reshape(len(self._mixes) * self._channels, ready)
 
 
 class MidSide:
@@ -363,7 +386,7 @@ class MidSide:
         self._processor.reset()
 
     def process(self, block: Audio) -> Audio:
-        """Take (2, n), return (2, m)."""
+        """Take (2, n), return (2, m), or as many pairs as come."""
         return _swap_mid_side(self._processor.process(_swap_mid_side(block)))
 
     def flush(self) -> Audio:
@@ -373,4 +396,5 @@ class MidSide:
 
 def _swap_mid_side(block: Audio) -> Audio:
     """Left and right to mid and side, and back: the scaled matrix is its own inverse."""
-    return np.stack([block[0] + block[1], block[0] - block[1]]) * np.float32(np.sqrt(0.5))
+    pairs = np.stack([block[::2] + block[1::2], block[::2] - block[1::2]], axis=1)
+    return pairs.reshape(block.shape) * np.float32(np.sqrt(0.5))

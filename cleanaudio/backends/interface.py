@@ -210,6 +210,8 @@ class Backend(ABC):
         Whether ``name:ARGUMENT`` makes sense.
     takes_profile : bool
         Whether a noise print is of use to it.
+    keeps_room : bool
+        Whether it was made to leave a voice the room in which it was recorded.
     """
 
     name: str
@@ -221,6 +223,7 @@ class Backend(ABC):
     live: bool = True
     takes_argument: bool = False
     takes_profile: bool = False
+    keeps_room: bool = False
 
     def require(self) -> None:  # noqa: B027 - most backends need nothing
         """Raise BackendUnavailable where an optional package is missing; cheap, imports nothing heavy."""

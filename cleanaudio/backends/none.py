@@ -44,6 +44,7 @@ class Nothing(Backend):
     name = "none"
     summary = "leaves the noise as it is: for --dereverb alone, or to compare with"
     kind = "classical"
+    keeps_room = True
 
     def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> Resolved:
         """Return that it runs at any rate, without delay."""

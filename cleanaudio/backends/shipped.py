@@ -26,6 +26,7 @@ class Shipped(Backend):
     """
 
     kind = "neural"
+    keeps_room = True
 
     def __init__(self, name: str, summary: str, live: bool = True) -> None:
         self.name, self.summary, self.live = name, summary, live

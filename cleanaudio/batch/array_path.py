@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from statistics import median
 from typing import Any, cast
 
@@ -148,13 +149,12 @@ class ArrayPath:
         if after is None:
             return Finite(self._beam(log))
         analyses = after.analyse(lambda: driven(self._beam(None), self._blocks())) if after.needs_analysis else None
-        cleaning = after.open(analyses)
-        if guarded is not None:
-            watching = guarded(lambda: Finite(self._beam(None)), lambda: after.open(analyses))
-            if watching is None:
-                return Finite(self._beam(log))
-            cleaning = watching(cleaning)
-        return Finite(Series([self._beam(log), cleaning]))
+        if guarded is None:
+            return Finite(Series([self._beam(log), after.open(analyses)]))
+        open_postfilter = partial(after.cleaning, analyses, beside=True)
+        watching = guarded(lambda: Finite(self._beam(None)), open_postfilter)
+        postfilter = [] if watching is None else [watching(open_postfilter())]
+        return Finite(Series([self._beam(log), *postfilter]))
 
     def _beam(self, log: Log | None) -> Stream:
         return Series([*self._before(), self._beamformer(log)])

@@ -21,7 +21,7 @@ from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.recorded import Known
-from cleanaudio.batch.voice import CELL_S, Cells, allowed_loss, compared, eased, listen
+from cleanaudio.batch.voice import CELL_S, Cells, allowed_loss, compared, eased, listen, parts
 from cleanaudio.batch.watched import Watched
 from cleanaudio.metrics import dnsmos
 from cleanaudio.metrics.dnsmos import CLEAN_BAK, P835
@@ -108,7 +108,7 @@ def decide(
     frames, rate : int
         Of the recording.
     open_processor : callable
-        Makes a fresh processor.
+        Makes a fresh processor. Below the channels of what it cleans there may be as many that are cleaned more gently.
     """
     cleaned = None
     bounds = excerpts(frames, rate)
@@ -136,15 +136,17 @@ def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> Decision:
 
     Parameters
     ----------
-    pairs : iterable of (noisy, cleaned)
+    pairs : iterable of (noisy, made)
         The excerpts, of which only what is listened to is kept: the mean of the channels at a low rate.
     rate : int
     """
-    meter, found = None, []
-    for noisy, cleaned in pairs:
+    meter, found, made = None, [], []
+    for noisy, out in pairs:
         meter = meter or LevelMeter(rate, len(noisy))
         meter.add(noisy)
-        found.append(compared(noisy, cleaned, rate))
+        heard = [compared(noisy, part, rate) for part in parts(out, len(noisy)) if part is not None]
+        found.append(heard[0])
+        made.append(np.concatenate([one.enhanced for one in heard]))
     if meter is None:
         return Decision(1.0)
     snr_db = meter.result().snr_db
@@ -158,12 +160,12 @@ def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> Decision:
         return Decision(0.0, _CLEAN)
     size = round(CELL_S * dnsmos.RATE)
     cells = [listen(one, -(-one.enhanced.shape[1] // size), snr_db, whispered) for one in found]
-    borne = [one.bearable()[0] for one in cells]
+    borne = [one.bearable(gentler=len(out) > 1) for one, out in zip(cells, made, strict=True)]
     reason = None
     for share in STEPS:
         mixed = [
-            one.of_another(eased(one.of_noisy().enhanced, one.enhanced, np.minimum(bears, share), size))
-            for one, bears in zip(found, borne, strict=True)
+            one.of_another(eased(one.of_noisy().enhanced, out, bears.at_most(share), size))
+            for one, out, bears in zip(found, made, borne, strict=True)
         ]
         why = None
         if before is not None:

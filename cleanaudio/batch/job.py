@@ -104,7 +104,7 @@ class _Cleaning:
         analyses = path.analyse(self.take.blocks) if path.needs_analysis else None
         if not request.guard or not self.take.frames or not path.cleans:
             return path.open(analyses)
-        return self._guarded(path, lambda: path.cleaning(analyses))
+        return self._guarded(path, partial(path.cleaning, analyses, beside=True))
 
     def _guarded(self, path: chain.Chain, open_cleaning: Callable[[], Processor]) -> Processor:
         """Return what cleans as much as the recording bears; dereverberation is what the user wants, and stays."""

@@ -15,7 +15,7 @@ loses. Two things are heard:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,9 @@ Vector = NDArray[np.float64]
 FOLLOWS_DB, BEARS = (0.5, 1.5, 4.5), (1.0, 0.75, 0.5)
 """How much of the cleaned signal is taken where so much of the voice is removed. On mixes of the training recordings
 three quarters are best for ESTOI and PESQ from 1 dB on; half, where the noise is far below the voice."""
+FOLLOWS_GENTLER_DB, BEARS_GENTLER = (0.5, 1.0), (1.0, 0.5)
+"""The same where what is taken instead is no input but cleaned more gently: on those mixes from 0.5 dB on half gives
+0.2 to 0.3 more PESQ than all, and 2 to 4 dB more SI-SDR, with ESTOI as high as with the input, or higher."""
 ROOM_S = 0.2
 """Time constant in which a room answers."""
 
@@ -54,6 +57,29 @@ _TINY = 1e-20  # power of digital silence
 def allowed_loss(snr_db: float | None) -> float:
     """Return how many dB of level may go in noise of an SNR; None where it is not known."""
     return LEVEL_LOSS_DB[0] if snr_db is None else float(np.interp(snr_db, AT_SNR_DB, LEVEL_LOSS_DB))
+
+
+@dataclass(frozen=True)
+class Borne:
+    """What a voice bears, cell by cell.
+
+    Parameters
+    ----------
+    cleaned : ndarray, shape (cells,)
+        Share of the cleaned signal, beside one that is cleaned more gently, in what is no input.
+    share : ndarray, shape (cells,)
+        Share of what is no input.
+    loss_db : ndarray, shape (cells,)
+        What would be lost.
+    """
+
+    cleaned: Vector
+    share: Vector
+    loss_db: Vector
+
+    def at_most(self, share: float) -> Borne:
+        """Return the same with no more than a share of what is no input."""
+        return replace(self, share=np.minimum(self.share, share))
 
 
 @dataclass(frozen=True)
@@ -88,10 +114,13 @@ class Cells:
         """Return the cells of one or more stretches that follow each other."""
         return Cells(*map(np.concatenate, zip(*(vars(one).values() for one in stretches), strict=True)))
 
-    def bearable(self) -> tuple[Vector, Vector]:
-        """Return how much of the cleaned signal the voice bears around each cell, and how many dB of it are removed.
+    def bearable(self, gentler: bool = False) -> Borne:
+        """Return what the voice bears around each cell: all, and no loss, where none is heard far around.
 
-        Where no voice is heard far around the share is 1, and the loss 0.
+        Parameters
+        ----------
+        gentler : bool
+            Whether there is a signal that is cleaned more gently.
         """
         frames, before, after, common, smeared = self._around(self.spoken)
         standing_out = self._around(self.active)[0]
@@ -99,14 +128,18 @@ class Cells:
         before, after, common, smeared = (np.where(voiced, sums, 1.0) for sums in (before, after, common, smeared))
         follows_db = np.where(voiced, 10 * np.log10(1 + self._slope() * smeared / after), 0.0)
         level_db = 10 * np.log10(before / after)
-        bears = np.interp(follows_db, FOLLOWS_DB, BEARS)
+        curve = (FOLLOWS_GENTLER_DB, BEARS_GENTLER) if gentler else (FOLLOWS_DB, BEARS)
+        bears = np.interp(follows_db, *curve)
         quiet = self.allowed_db <= LEVEL_LOSS_DB[1]
         no_plain_one = (follows_db > FOLLOWS_DB[0]) | (frames < SURE_SHARE * standing_out)
         counts = (level_db > self.gone_db) | (quiet & no_plain_one)
         keeps = np.where(counts, _keeping(before, after, common, 10 ** (-self.allowed_db / 10)), 1.0)
         keeps = _lowest_around(keeps)
+        loss_db = np.where(keeps < bears, level_db, follows_db)
+        cleaned = bears if gentler else np.ones(len(self))
+        share = np.minimum(np.minimum(bears, keeps) / cleaned, 1)
         nearest = _nearest(voiced)
-        return np.minimum(bears, keeps)[nearest], np.where(keeps < bears, level_db, follows_db)[nearest]
+        return Borne(cleaned[nearest], share[nearest], loss_db[nearest])
 
     @property
     def snr_db(self) -> float:
@@ -210,21 +243,35 @@ def _smeared(power: Vector) -> Vector:
     return np.convolve(power, answer)[: len(power)] if len(power) else power
 
 
-def eased(noisy: Audio, cleaned: Audio, share: Vector, size: int, start: int = 0) -> Audio:
-    """Return so much of the cleaned signal as each cell bears, and the input for the rest.
+def parts(made: Audio, channels: int) -> tuple[Audio, Audio | None]:
+    """Return what a chain made: the cleaned signal, and, where there is one, what is cleaned more gently."""
+    return made[:channels], made[channels:] if len(made) > channels else None
+
+
+def eased(noisy: Audio, made: Audio, borne: Borne, size: int, start: int = 0) -> Audio:
+    """Return so much of the cleaned signal as each cell bears, and what is gentler, or the input, for the rest.
 
     Parameters
     ----------
-    noisy, cleaned : ndarray, shape (channels, frames)
-    share : ndarray, shape (cells,)
+    noisy : ndarray, shape (channels, frames)
+    made : ndarray, shape (channels or 2 · channels, frames)
+        See :func:`parts`.
+    borne : Borne
         Between the middles of the cells it goes in lines.
     size : int
         Of a cell, in frames.
     start : int
         The first frame's place, counted from the beginning of the first cell.
     """
-    if not noisy.shape[1] or share.min() == 1:
-        return cleaned
-    at = np.arange(start, start + noisy.shape[1])
-    gain = np.interp(at, (np.arange(len(share)) + 0.5) * size, share).astype(np.float32)
-    return noisy + gain * (cleaned - noisy)
+    cleaned, gentler = parts(made, len(noisy))
+
+    def mixed(there: Audio, here: Audio, share: Vector) -> Audio:
+        if share.min(initial=1.0) == 1:
+            return here
+        at = np.arange(start, start + here.shape[1])
+        gain = np.interp(at, (np.arange(len(share)) + 0.5) * size, share).astype(np.float32)
+        return there + gain * (here - there)
+
+    if gentler is not None:
+        cleaned = mixed(gentler, cleaned, borne.cleaned)
+    return mixed(noisy, cleaned, borne.share)

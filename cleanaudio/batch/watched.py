@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
-from cleanaudio.batch.voice import CELL_S, HOLD, REACH, SPOKEN_SHARE, Audio, Cells, Vector, compared, eased, listen
+from cleanaudio.batch.voice import (
+    CELL_S,
+    HOLD,
+    REACH,
+    SPOKEN_SHARE,
+    Audio,
+    Cells,
+    Vector,
+    compared,
+    eased,
+    listen,
+    parts,
+)
 from cleanaudio.metrics.spectrogram import HOP, RATE
 
 STRETCH = 20
@@ -35,6 +47,7 @@ class Watched:
     Parameters
     ----------
     processor : Processor
+        Below the channels of what it cleans there may be as many that are cleaned more gently.
     rate, channels : int
     share : float
         Of the cleaned signal in the output at most, 0 … 1.
@@ -54,6 +67,7 @@ class Watched:
     def _clear(self) -> None:
         self._new, self._listened = ([Queue(self._channels) for _ in range(2)] for _ in range(2))
         self._stretches: list[Cells] = []
+        self._gentler = False
         self._given = 0
 
     def reset(self) -> None:
@@ -68,14 +82,14 @@ class Watched:
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
         rest = self._processor.flush()
-        settled = self._watch(rest[:, :0], rest, 1)
+        settled = self._watch(rest[: self._channels, :0], rest, 1)
         return np.concatenate([settled, self._eased(self._listened[1].frames)], axis=1)
 
-    def _watch(self, noisy: Audio, cleaned: Audio, fewest: int) -> Audio:
+    def _watch(self, noisy: Audio, made: Audio, fewest: int) -> Audio:
         """Listen to whole stretches, and to a rest of so many frames; return what is settled by them."""
-        for queue, block in zip(self._new, (noisy, cleaned), strict=True):
+        for queue, block in zip(self._new, (noisy, made), strict=True):
             queue.push(block)
-        out = [cleaned[:, :0]]
+        out = [noisy[:, :0]]
         while self._new[1].frames >= fewest:
             self._listen(min(STRETCH * self._size, self._new[1].frames))
             # in what lies nearer to the end than a cell reaches and holds, the next stretch has a say
@@ -83,9 +97,11 @@ class Watched:
         return np.concatenate(out, axis=1)
 
     def _listen(self, frames: int) -> None:
-        noisy, cleaned = (queue.pop(frames) for queue in self._new)
-        for queue, audio in zip(self._listened, (noisy, cleaned), strict=True):
+        noisy, made = (queue.pop(frames) for queue in self._new)
+        for queue, audio in zip(self._listened, (noisy, made), strict=True):
             queue.push(audio)
+        cleaned, gentler = parts(made, self._channels)
+        self._gentler = gentler is not None
         meter = LevelMeter(self._rate, self._channels)
         meter.add(noisy)
         signals, cells = compared(noisy, cleaned, self._rate), -(-frames // self._size)
@@ -94,13 +110,13 @@ class Watched:
     def _eased(self, frames: int) -> Audio:
         """Return the next frames of the output."""
         begin, self._given = self._given, self._given + frames
-        noisy, cleaned = (queue.pop(frames) for queue in self._listened)
+        noisy, made = (queue.pop(frames) for queue in self._listened)
         if not frames:
-            return cleaned
+            return noisy
         first = max(0, len(self._stretches) - 3)
-        share, _ = Cells.joined(self._stretches[first:]).bearable()
+        borne = Cells.joined(self._stretches[first:]).bearable(self._gentler)
         start = begin - first * STRETCH * self._size
-        return eased(noisy, cleaned, np.minimum(share, self._most), self._size, start)
+        return eased(noisy, made, borne.at_most(self._most), self._size, start)
 
     def notes(self, what: str, gentler: str) -> list[str]:
         """Return what the user shall know of the whole recording.
@@ -115,11 +131,14 @@ class Watched:
         if not self._stretches:
             return []
         notes = []
-        share, loss_db = Cells.joined(self._stretches).bearable()
-        less = share < min(self._most, 1 - GIVEN_BACK)
-        if less.any():
-            lost = loss_db[less].max()
-            notes.append(f"guarded: {share.min():.0%} of {what} {_when(less, CELL_S)}: the speech lost {lost:.1f} dB")
+        borne = Cells.joined(self._stretches).bearable(self._gentler)
+        for less, kept in (
+            (borne.share < min(self._most, 1 - GIVEN_BACK), f"{borne.share.min():.0%} of {what}"),
+            (borne.cleaned < 1 - GIVEN_BACK, f"{what} is gentler"),
+        ):
+            if less.any():
+                lost = borne.loss_db[less].max()
+                notes.append(f"guarded: {kept} {_when(less, CELL_S)}: the speech lost {lost:.1f} dB")
         losses = self._others()
         if losses.any():
             when = _when(losses > 0, STRETCH * CELL_S)

@@ -61,7 +61,7 @@ def test_what_comes_out_is_the_same_and_comes_a_bounded_time_later(pieces, frame
 def test_members_of_a_blend_work_at_the_same_time():
     both = Barrier(2, timeout=10)
     members = [Ahead(Late(before=lambda block: both.wait()), RATE, 2) for _ in range(2)]
-    out = through(Blend(members, [0.25, 0.75], 2), SIGNAL)
+    out = through(Blend(members, [[0.25, 0.75]], 2), SIGNAL)
     np.testing.assert_allclose(out, SIGNAL, rtol=1e-6)
 
 

@@ -61,9 +61,24 @@ def test_residual_is_input_minus_output():
 
 def test_blend_averages_processors_of_different_delays():
     audio = noise(2)
-    blend = Blend([Late(1.0, 0, 2), Late(0.5, 999, 2)], [0.6, 0.4], 2)
+    blend = Blend([Late(1.0, 0, 2), Late(0.5, 999, 2)], [[0.6, 0.4]], 2)
     assert blend.latency == 999
     np.testing.assert_allclose(run(blend, audio), 0.8 * audio, atol=1e-7)
+
+
+@pytest.mark.parametrize("mode", ["linked", "independent", "mid-side"])
+def test_beside_a_blend_comes_what_leaves_a_voice_its_room(noisy_speech, mode):
+    """Of one backend that does, ``none``, and one that does not."""
+    audio = np.stack([noisy_speech(1.0), 0.5 * noisy_speech(1.0)])
+    chain = resolve(Settings(parse("0.75*wiener+0.25*none"), channels=mode), Setup(RATE, 2))
+    assert chain.has_gentler
+    both = run(chain.cleaning(beside=True), audio)
+    np.testing.assert_array_equal(both[:2], run(chain.open(), audio))
+    np.testing.assert_allclose(both[2:], audio, atol=1e-6)
+    for spec in ("wiener", "0.5*wiener+0.5*omlsa", "0.5*none+0.5*none", "wiener,none"):
+        alike = resolve(Settings(parse(spec), channels=mode), Setup(RATE, 2))
+        assert not alike.has_gentler
+        assert run(alike.cleaning(beside=True), audio).shape == audio.shape
 
 
 def cleaned(spec, audio, **asked):
@@ -144,7 +159,11 @@ def test_independent_serves_each_channel_with_its_own():
 
 
 def test_reset_is_as_good_as_new():
-    for processor in (Linked(Late(0.5, 50), 2, RATE), DryMix(Late(0.5, 50, 2), 0.5, 2), Blend([Late(1, 9, 2)], [1], 2)):
+    for processor in (
+        Linked(Late(0.5, 50), 2, RATE),
+        DryMix(Late(0.5, 50, 2), 0.5, 2),
+        Blend([Late(1, 9, 2)], [[1]], 2),
+    ):
         first = run(processor, noise(2))
         processor.reset()
         np.testing.assert_array_equal(run(processor, noise(2)), first)

@@ -11,7 +11,7 @@ import pytest
 from cli_helpers import audio, read, rows, shape, write
 
 import cleanaudio
-from cleanaudio.batch.voice import Cells
+from cleanaudio.batch.voice import Borne, Cells
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_the_guard_takes_back_the_cleaning_alone(denoise, tmp_path, hall, monkey
     from cleanaudio.batch import guard
 
     monkeypatch.setattr(guard, "decide", lambda *_: guard.Decision(share, "it harms"))
-    monkeypatch.setattr(Cells, "bearable", lambda cells: (np.ones(len(cells)), np.zeros(len(cells))))
+    monkeypatch.setattr(Cells, "bearable", lambda cells, _: Borne(*np.ones((2, len(cells))), np.zeros(len(cells))))
     ran = denoise("-b", "wiener", "--dereverb", "1", "--guard")
     assert f"guarded: {'50% of the cleaning' if share else 'dereverberation alone'}: it harms" in ran.stderr
     dry = cleanaudio.clean(hall, 16000, "none", dereverb=1.0)
