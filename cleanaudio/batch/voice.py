@@ -128,8 +128,10 @@ class Cells:
         before, after, common, smeared = (np.where(voiced, sums, 1.0) for sums in (before, after, common, smeared))
         follows_db = np.where(voiced, 10 * np.log10(1 + self._slope() * smeared / after), 0.0)
         level_db = 10 * np.log10(before / after)
-        curve = (FOLLOWS_GENTLER_DB, BEARS_GENTLER) if gentler else (FOLLOWS_DB, BEARS)
-        bears = np.interp(follows_db, *curve)
+        if gentler:  # which costs a plain voice little: where one in a room follows it, it is heard late
+            bears = _lowest_around(np.interp(follows_db, FOLLOWS_GENTLER_DB, BEARS_GENTLER))
+        else:
+            bears = np.interp(follows_db, FOLLOWS_DB, BEARS)
         quiet = self.allowed_db <= LEVEL_LOSS_DB[1]
         no_plain_one = (follows_db > FOLLOWS_DB[0]) | (frames < SURE_SHARE * standing_out)
         counts = (level_db > self.gone_db) | (quiet & no_plain_one)
