@@ -11,6 +11,7 @@ from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
 from cleanaudio.batch.masking import Masking
 from cleanaudio.batch.recipe import ClipMode, described, versions
+from cleanaudio.batch.voice import REVISION as GUARD_REVISION
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.dereverb import REVISION as DEREVERB_REVISION
 from cleanaudio.spatial.dereverb import check_strength
@@ -202,7 +203,7 @@ class ArrayRequest:
             "keep_channels": self.keep_channels,
             "dereverb": {"strength": self.dereverb, "revision": DEREVERB_REVISION} if self.dereverb else None,
             "postfilter": after and [self.postfilter_strength, described(cleaning)],
-            "guard": self.guard and after is not None,
+            "guard": {"revision": GUARD_REVISION} if self.guard and after is not None else None,
             "format": self.format,
             "subtype": self.subtype,
             "clip_mode": self.clip_mode,

@@ -117,6 +117,7 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
     from cleanaudio.audio.formats import check_names
     from cleanaudio.backends import chain
     from cleanaudio.backends.interface import Setup
+    from cleanaudio.batch.voice import REVISION as GUARD_REVISION
     from cleanaudio.spatial.dereverb import REVISION
 
     check_names(request.format, request.subtype)
@@ -138,7 +139,7 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
         "dither": "tpdf",
         "device": request.device,
         "fallback": list(request.fallback),
-        "guard": request.guard,
+        "guard": {"revision": GUARD_REVISION} if request.guard else None,
         "gate": request.judging.decides if request.judging else None,
     }
     try:
