@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ class Queue:
     """Samples that wait for their partner: first in, first out, (channels, frames)."""
 
     def __init__(self, channels: int) -> None:
-        self._blocks: list[Audio] = []
+        self._blocks: deque[Audio] = deque()
         self._channels = channels
         self.frames = 0
 
@@ -29,10 +31,15 @@ class Queue:
 
     def pop(self, frames: int) -> Audio:
         """Take so many frames from the front; there must be as many."""
-        joined = np.concatenate(self._blocks or [np.zeros((self._channels, 0), np.float32)], axis=1)
-        self._blocks = [joined[:, frames:]]
         self.frames -= frames
-        return joined[:, :frames]
+        front: list[Audio] = []
+        while frames > 0:
+            block = self._blocks.popleft()
+            if block.shape[1] > frames:
+                self._blocks.appendleft(block[:, frames:])
+            front.append(block[:, :frames])
+            frames -= front[-1].shape[1]
+        return np.concatenate(front, axis=1) if front else np.zeros((self._channels, 0), np.float32)
 
 
 def finite(block: Audio) -> Audio:

@@ -138,7 +138,7 @@ class Watched:
         ):
             if less.any():
                 lost = borne.loss_db[less].max()
-                notes.append(f"guarded: {kept} {_when(less, CELL_S)}: the speech lost {lost:.1f} dB")
+                notes.append(f"guarded: {kept} {_when(less, CELL_S)}: the speech would lose {lost:.1f} dB")
         losses = self._others()
         if losses.any():
             when = _when(losses > 0, STRETCH * CELL_S)
