@@ -34,7 +34,7 @@ def score(
     ] = "{stem}",
     recursive: options.Recursive = False,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="Only this one; repeatable.", rich_help_panel=_WHAT)
+        list[str] | None, typer.Option("--metric", help="Only these: pesq,estoi,…; repeatable.", rich_help_panel=_WHAT)
     ] = None,
     no_align: Annotated[
         bool, typer.Option("--no-align", help="Leave constant delays in.", rich_help_panel=_WHAT)
@@ -91,7 +91,7 @@ def score(
     )
     scoring = Scoring(
         sides,
-        metrics=tuple(metric) if metric else None,
+        metrics=tuple(name.strip() for some in metric for name in some.split(",")) if metric else None,
         gate=options.parse_gate(gate, gate_missing),
         align=not no_align,
         groups=(manifest, group_by) if manifest is not None and group_by is not None else None,

@@ -76,9 +76,10 @@ def test_figures_are_broken_down_by_a_manifests_column(cli, folders):
 
 def test_identical_files_are_as_good_as_it_gets(cli, folders):
     clean = folders / "clean"
-    ran = cli("score", clean, "--reference", clean, "--metric", "si_sdr", "--metric", "stoi", "--json")
+    ran = cli("score", clean, "--reference", clean, "--metric", "si_sdr, lsd", "--metric", "stoi", "--json")
     row = rows_of(ran.stdout)[0]
     assert row["metrics"]["si_sdr"] is None and row["reasons"]["si_sdr"] == "inf"
+    assert row["metrics"]["lsd"] == 0
     assert row["metrics"]["stoi"] == pytest.approx(1, abs=1e-4)
 
 
@@ -191,7 +192,9 @@ def test_another_length_is_an_error_when_it_is_far_off(cli, folders, speech_like
     assert ran.code == 1 and "frames" in ran.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("--system", "x"), ("nowhere", "--metric", "niceness")])
+@pytest.mark.parametrize(
+    "arguments", [(), ("--system", "x"), ("nowhere", "--metric", "niceness"), ("nowhere", "--metric", "stoi,")]
+)
 def test_usage_errors(cli, arguments):
     assert cli("score", *arguments).code == 2
 
