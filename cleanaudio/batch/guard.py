@@ -113,8 +113,8 @@ def decide(
     cleaned = None
     bounds = excerpts(frames, rate)
     if frames > EXCERPTS * round(EXCERPT_S * rate):
-        parts = (read(start, length) for start, length in bounds)
-        pairs = ((noisy, through(open_processor(), noisy)) for noisy in parts if not _is_silent(noisy))
+        stretches = (read(start, length) for start, length in bounds)
+        pairs = ((noisy, through(open_processor(), noisy)) for noisy in stretches if not _is_silent(noisy))
     else:
         whole, processor = read(0, frames), open_processor()
         out = through(processor, whole)
