@@ -168,6 +168,9 @@ def _processes(request: Request) -> Iterator[tuple[Request, bool]]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield request, True
         return
+    # Its functions keep, as a default, the group that is there while they are imported, and torch imports them now and
+    # then; the threads of a group that is kept outlive the interpreter, and may abort the process.
+    import torch.distributed.nn  # noqa: F401
     from torch import cuda, distributed
 
     if request.device == "cuda":
