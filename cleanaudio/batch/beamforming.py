@@ -8,9 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cleanaudio
-from cleanaudio.audio.array import through
 from cleanaudio.backends.interface import Processor
-from cleanaudio.batch.array_path import ArrayPath, Audio, Open
+from cleanaudio.batch.array_path import ArrayPath, Open
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.array_request import ArrayRequest
 from cleanaudio.batch.outcome import Fields, Job, Outcome
@@ -116,13 +115,9 @@ class _Beamforming:
         from cleanaudio.batch import guard
         from cleanaudio.metrics import dnsmos
 
-        def beam(start: int, frames: int) -> Audio:
-            processor = open_beam()
-            return through(processor, self.take.read(start, frames))
-
         dnsmos.use_threads(self.threads)
         rate = self.array.reader.info.rate
-        decision = guard.decide(beam, self.take.frames, rate, open_postfilter)
+        decision = guard.decide(self.take.read, self.take.frames, rate, open_postfilter, open_beam)
         self.result.notes += decision.notes("the postfilter", "no postfilter")
         if not decision.share:
             return None

@@ -56,13 +56,14 @@ class Decision:
         Why it is below 1.
     whispered : bool
         Whether what stands out is speech though nobody hears it.
-    cleaned : Processor or None
-        Gives the cleaned signal once more, where the whole recording was cleaned to be heard.
+    before, cleaned : Processor or None
+        Give what comes before the cleaning, and the cleaned signal, once more, where the whole recording was heard.
     """
 
     share: float
     reason: str | None = None
     whispered: bool = False
+    before: Processor | None = None
     cleaned: Processor | None = None
 
     def watching(self, processor: Processor, rate: int, channels: int) -> Watched:
@@ -97,7 +98,11 @@ def excerpts(frames: int, rate: int) -> list[tuple[int, int]]:
 
 
 def decide(
-    read: Callable[[int, int], Audio], frames: int, rate: int, open_processor: Callable[[], Processor]
+    read: Callable[[int, int], Audio],
+    frames: int,
+    rate: int,
+    open_processor: Callable[[], Processor],
+    open_before: Callable[[], Processor] | None = None,
 ) -> Decision:
     """Find how much cleaning a recording bears.
 
@@ -109,14 +114,22 @@ def decide(
         Of the recording.
     open_processor : callable
         Makes a fresh processor. Below the channels of what it cleans there may be as many that are cleaned more gently.
+    open_before : callable, optional
+        Makes a fresh processor for what comes before it and is not guarded.
     """
-    cleaned = None
+    source = cleaned = None
     bounds = excerpts(frames, rate)
     if frames > EXCERPTS * round(EXCERPT_S * rate):
         stretches = (read(start, length) for start, length in bounds)
+        if open_before is not None:
+            stretches = (through(open_before(), stretch) for stretch in stretches)
         pairs = ((noisy, through(open_processor(), noisy)) for noisy in stretches if not _is_silent(noisy))
     else:
         whole, processor = read(0, frames), open_processor()
+        if open_before is not None:
+            before = open_before()
+            whole = through(before, whole)
+            source = Known(whole, before.latency)
         out = through(processor, whole)
         cleaned = Known(out, processor.latency)
         cuts = (np.s_[:, start : start + length] for start, length in bounds)
@@ -124,7 +137,7 @@ def decide(
     found = _bearable(pairs, rate)
     if cleaned is None:
         dnsmos.release()  # what takes long has to do with little memory
-    return replace(found, cleaned=cleaned)
+    return replace(found, before=source, cleaned=cleaned)
 
 
 def _is_silent(audio: Audio) -> bool:

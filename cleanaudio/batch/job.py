@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cleanaudio.audio.array import through
 from cleanaudio.audio.files import Reader, open_reader
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Processor, Setup
@@ -25,8 +21,6 @@ from cleanaudio.spatial.stream import Series
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.watched import Watched
-
-Audio = NDArray[np.float32]
 
 
 def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcome:
@@ -111,18 +105,14 @@ class _Cleaning:
         from cleanaudio.batch import guard
         from cleanaudio.metrics import dnsmos
 
-        def dry(start: int, frames: int) -> Audio:
-            return through(path.dereverberation(), self.take.read(start, frames))
-
         dnsmos.use_threads(self.threads)
-        info = self.info
-        read, left = (dry, "dereverberation alone") if path.dereverb else (self.take.read, "the original")
-        decision = guard.decide(read, self.take.frames, info.rate, open_cleaning)
-        self.result.notes += decision.notes("the cleaning", left)
-        if decision.share == 0:
-            return path.dereverberation() if path.dereverb else Untouched(info.channels)
-        self.watched = decision.watching(decision.cleaned or open_cleaning(), info.rate, info.channels)
-        return Series([path.dereverberation(), self.watched]) if path.dereverb else self.watched
+        info, open_before = self.info, path.dereverberation if path.dereverb else None
+        decision = guard.decide(self.take.read, self.take.frames, info.rate, open_cleaning, open_before)
+        self.result.notes += decision.notes("the cleaning", "dereverberation alone" if open_before else "the original")
+        cleaning: Processor = Untouched(info.channels)
+        if decision.share > 0:
+            cleaning = self.watched = decision.watching(decision.cleaned or open_cleaning(), info.rate, info.channels)
+        return Series([decision.before or open_before(), cleaning]) if open_before else cleaning
 
 
 def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:
