@@ -26,7 +26,6 @@ from cleanaudio.spatial.dereverb import check_strength, dereverb
 from cleanaudio.spatial.stream import Series, driven
 
 Audio = NDArray[np.float32]
-Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -208,9 +207,10 @@ class Chain:
             processors = [self.ahead(processor) for processor in processors]
         if len(processors) == 1:
             return processors[0]
-        weights = np.array([link.term.weight for link, _ in links])
-        gentle = weights * [link.backend.keeps_room for link, _ in links]
-        mixes = [weights, gentle / gentle.sum()] if beside else [weights]
+        mixes = [[link.term.weight for link, _ in links]]
+        if beside:
+            gentle = [link.term.weight * link.backend.keeps_room for link, _ in links]
+            mixes.append([weight / sum(gentle) for weight in gentle])
         return Blend(processors, mixes, self.channels)
 
 
@@ -341,9 +341,7 @@ class Blend:
     channels : int
     """
 
-    def __init__(
-        self, processors: Sequence[Processor], mixes: Sequence[Sequence[float] | Weights], channels: int
-    ) -> None:
+    def __init__(self, processors: Sequence[Processor], mixes: Sequence[Sequence[float]], channels: int) -> None:
         self._processors, self._mixes, self._channels = processors, mixes, channels
         self.latency = max(processor.latency for processor in processors)
         self._queues = [Queue(channels) for _ in processors]

@@ -34,7 +34,7 @@ def score(
     ] = "{stem}",
     recursive: options.Recursive = False,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="Only these: pesq,estoi,…; repeatable.", rich_help_panel=_WHAT)
+        list[str] | None, typer.Option("--metric", help="Only these: stoi,si_sdr,…; repeatable.", rich_help_panel=_WHAT)
     ] = None,
     no_align: Annotated[
         bool, typer.Option("--no-align", help="Leave constant delays in.", rich_help_panel=_WHAT)

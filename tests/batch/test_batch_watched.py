@@ -9,6 +9,7 @@ from scipy.optimize import nnls
 from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.backends.blocks import Queue
+from cleanaudio.batch.recorded import Known
 from cleanaudio.batch.voice import BEARS, CELL_S, HOLD, REACH, Cells, compared, eased, listen
 from cleanaudio.batch.watched import STRETCH, Watched
 
@@ -63,33 +64,17 @@ def test_what_a_room_adds_is_the_voice_and_noise_is_not(speech_like, noise_like,
     assert in_noise.mean() > 0.97
 
 
-class Beside:
-    """A processor that gives what was made before, block by block: the cleaned signal and a gentler one."""
-
-    latency = 0
-
-    def __init__(self, made):
-        self.made, self.at = made, 0
-
-    def process(self, block):
-        begin, self.at = self.at, self.at + block.shape[1]
-        return self.made[:, begin : self.at]
-
-    def flush(self):
-        return self.made[:, :0]
-
-
 def test_what_is_cleaned_more_gently_takes_the_place_of_the_input(speech_like, noise_like, heard_everywhere):
     voice, noise = speech_like(26, RATE), noise_like(26, RATE, "pink")
     in_room = voice + answer(voice)
     noisy = (in_room + 0.05 * np.std(voice) * noise)[None]
-    watched = Watched(Beside(np.stack([voice, in_room])), RATE, 1)
+    watched = Watched(Known(np.stack([voice, in_room]), 0), RATE, 1)
     out = through(watched, noisy)
     half = slice(4 * RATE, -4 * RATE)
     np.testing.assert_allclose(out[0, half], (voice + in_room)[half] / 2, atol=1e-5)
     assert watched.notes("the cleaning", "")[0].startswith("guarded: the cleaning is gentler at 0:00–0:26: ")
     # most of it is what the guard allows, whatever is in it
-    out = through(Watched(Beside(np.stack([voice, in_room])), RATE, 1, share=0.25), noisy)
+    out = through(Watched(Known(np.stack([voice, in_room]), 0), RATE, 1, share=0.25), noisy)
     np.testing.assert_allclose(out[0, half], (0.75 * noisy[0] + 0.125 * (voice + in_room))[half], atol=1e-5)
 
 
