@@ -42,6 +42,7 @@ class SndfileSink:
         self._piece = rate  # one call with more than about 30 s of Vorbis crashes the encoder
         self._shift = _shift(output_format.subtype)
         setting = compression(output_format.subtype, rate, channels, output_format.bit_rate)
+        self._gain = np.float32(1 / setting.scale) if setting else None
         try:
             self._sound = soundfile.SoundFile(
                 self._view,
@@ -66,6 +67,8 @@ class SndfileSink:
         """Take (n, channels): integers of the encoding's bits, or float32."""
         if self._shift and samples.dtype.kind == "i":
             samples = samples << self._shift[samples.dtype.itemsize]
+        elif self._gain is not None:
+            samples = samples * self._gain
         for start in range(0, len(samples), self._piece):
             try:
                 self._sound.write(np.ascontiguousarray(samples[start : start + self._piece]))

@@ -268,6 +268,27 @@ def test_lossy_outputs_keep_length_and_place(tmp_path, format, rate, bit_rate):
     assert np.argmax(np.fft.irfft(spectrum)) == 0
 
 
+@pytest.mark.parametrize(
+    ("format", "rate", "bit_rate"),
+    [
+        *[("MP3", rate, 64_000) for rate in (16000, 22050, 44100, 48000)],
+        *[("MP3", 44100, bit_rate) for bit_rate in (96_000, 192_000, 224_000, 320_000, None)],
+        ("OPUS", 48000, 96_000),
+        ("VORBIS", 44100, 96_000),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_lossy_outputs_keep_the_level(tmp_path, format, rate, bit_rate, channels):
+    """LAME alone would turn down by up to 0.45 dB."""
+    time = np.arange(rate * 2) / rate
+    signal = np.stack([0.2 * np.sin(2 * np.pi * 300 * time) + 0.1 * np.sin(2 * np.pi * 1100 * time)] * channels)
+    info = AudioInfo("x", rate, channels, rate * 2, "M4A", "AAC", bit_rate=bit_rate)
+    write(tmp_path / "a", signal.astype(np.float32), output_format(info, format), rate)
+    got = read(tmp_path / "a")
+    middle = np.s_[:, rate // 2 : -rate // 2]
+    assert 10 * np.log10(np.mean(got[middle] ** 2) / np.mean(signal[middle] ** 2)) == pytest.approx(0, abs=0.1)
+
+
 def test_a_minute_of_vorbis_in_one_block(tmp_path):
     signal = noise(RATE * 60, 1)
     write(tmp_path / "a.ogg", signal, OutputFormat("OGG", "VORBIS", ".ogg"), block=RATE * 60)
