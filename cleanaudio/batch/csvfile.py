@@ -25,6 +25,16 @@ def line_of(cells: Sequence[str]) -> bytes:
         return text.encode("utf-8", "backslashreplace")
 
 
+def cell(value: str | int | float | None) -> str:
+    """Return a value as a cell: numbers to six decimals at most, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        text = f"{value:.6f}".rstrip("0").rstrip(".")
+        return "0" if text == "-0" else text
+    return str(value).replace("\0", "\\0")
+
+
 class TableLost(OutputError):
     """A table could not be written to its end; what the run did until then stands."""
 
@@ -46,24 +56,29 @@ def check_place(path: Path, header: Sequence[str]) -> None:
 
 
 class CsvFile:
-    """A table that is written row by row, in place of an older one; each row is in the file at once.
+    """A table that is written row by row, each of which is in the file at once.
 
     Parameters
     ----------
     path : Path
     header : sequence of str
+    replace : bool
+        Whether it may take the place of an older table of its kind.
 
     Raises
     ------
     OutputError
-        It cannot be written.
+        It cannot be written, or something is there that stays.
     """
 
-    def __init__(self, path: Path, header: Sequence[str]) -> None:
+    def __init__(self, path: Path, header: Sequence[str], replace: bool = True) -> None:
         self._path = path
-        check_place(path, header)
+        if replace:
+            check_place(path, header)
         try:
-            self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - closed by __exit__
+            self._file = open(path, "wb" if replace else "xb", buffering=0)  # noqa: SIM115 - closed by __exit__
+        except FileExistsError:
+            raise OutputError("exists", path=path, remedy="--overwrite, or choose another name") from None
         except OSError as error:
             raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
         self.write(header)

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 
 from cleanaudio.audio.temporary import new_temporary
-from cleanaudio.batch.csvfile import line_of, missing_end, open_text, records
+from cleanaudio.batch.csvfile import cell, line_of, missing_end, open_text, records
 from cleanaudio.batch.history import RowIndex, log_columns
 from cleanaudio.batch.lock import is_current
 from cleanaudio.batch.outcome import Done, Failed, Outcome
@@ -171,7 +171,7 @@ class RowWriter:
         if unknown := row.keys() - set(self.columns):
             raise ValueError(f"not columns of the log: {', '.join(sorted(unknown))}")
         with self._locked() as size:
-            self._append(line_of([_cell(row.get(name)) for name in self._header]), size)
+            self._append(line_of([cell(row.get(name)) for name in self._header]), size)
         return {name: row.get(name) for name in self.columns}
 
     def close(self) -> None:
@@ -264,12 +264,3 @@ class RowWriter:
         return OutputError(
             f"the log cannot be written: {error.strerror}", path=self.path, remedy="choose another file with --metrics"
         )
-
-
-def _cell(value: Value) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        text = f"{value:.6f}".rstrip("0").rstrip(".")
-        return "0" if text == "-0" else text
-    return str(value).replace("\0", "\\0")

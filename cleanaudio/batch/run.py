@@ -70,7 +70,9 @@ def run(
     work: Callable[[int], Work],
     workers: int,
     rows: RowWriter | None,
-    on_outcome: Callable[[Outcome, Summary], None],
+    on_outcome: Callable[[Outcome], None],
+    on_progress: Callable[[Summary], None] | None = None,
+    in_order: bool = False,
 ) -> Summary:
     """Run a plan.
 
@@ -86,15 +88,33 @@ def run(
         Where each outcome is logged as it comes.
     on_outcome : callable
         Told of each outcome after it is logged.
+    on_progress : callable, optional
+        Told of the sums after each outcome, as it comes.
+    in_order : bool
+        Log and tell of outcomes in the order of the plan; what comes early waits.
     """
     summary, started = Summary(), time.monotonic()
+    early: dict[int, Outcome] = {}
+    due = 0
 
-    def settle(outcome: Outcome) -> None:
-        summary.add(outcome)
-        summary.elapsed_s = time.monotonic() - started
+    def tell(outcome: Outcome) -> None:
         if rows is not None:
             rows.write(outcome)
-        on_outcome(outcome, summary)
+        on_outcome(outcome)
+
+    def settle(outcome: Outcome) -> None:
+        nonlocal due
+        summary.add(outcome)
+        summary.elapsed_s = time.monotonic() - started
+        if on_progress is not None:
+            on_progress(summary)
+        if not in_order:
+            tell(outcome)
+            return
+        early[outcome.job.number] = outcome
+        while due in early:
+            tell(early.pop(due))
+            due += 1
 
     earlier = Leftovers()  # of killed runs
 
@@ -125,6 +145,8 @@ def run(
             outcomes = run_jobs(chain(first, todo), work(1), workers, stop)
         for outcome in outcomes:
             settle(outcome)
+        for number in sorted(early):  # the run was stopped before those that they waited for
+            tell(early[number])
         summary.signal = stop.signal
     summary.elapsed_s = time.monotonic() - started
     return summary

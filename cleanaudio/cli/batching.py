@@ -197,7 +197,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     stdin_is_read = batch.piped or {"@-", "@-0"} & set(batch.inputs) or str(batch.manifest) == "-"
     count = None if stdin_is_read else lambda: sum(1 for _ in _sources(batch, exclude, room))
     progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
-    return _run(steps(), work, batch, rows, progress)
+    return _run(steps(), work, batch, rows, progress.advance)
 
 
 def _run(
@@ -205,10 +205,15 @@ def _run(
     work: Callable[[int], Work],
     batch: Batch,
     rows: RowWriter | None,
-    progress: Progress | None = None,
+    on_progress: Callable[[Summary], None] | None = None,
 ) -> Summary:
+    def on_outcome(outcome: Outcome) -> None:
+        if batch.json:
+            print(json.dumps(json_of(outcome), ensure_ascii=True), flush=True)
+        tell(outcome, batch.quiet)
+
     try:
-        return run(steps, work, workers(batch.jobs), rows, _Reporter(batch, progress))
+        return run(steps, work, workers(batch.jobs), rows, on_outcome, on_progress)
     except OutputError as error:  # the log itself cannot be written: what is done is done, the rest must wait
         complain(error)
         raise typer.Exit(Exit.SOME_FAILED) from error
@@ -222,20 +227,6 @@ def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> 
     return stack.enter_context(
         RowWriter(path, run_id=run_id, version=cleanaudio.__version__, recipe_hash=recipe, extra_columns=batch.columns)
     )
-
-
-class _Reporter:
-    """Tells the user of each outcome."""
-
-    def __init__(self, batch: Batch, progress: Progress | None) -> None:
-        self._batch, self._progress = batch, progress
-
-    def __call__(self, outcome: Outcome, summary: Summary) -> None:
-        if self._batch.json:
-            print(json.dumps(json_of(outcome), ensure_ascii=True), flush=True)
-        if self._progress is not None:
-            self._progress.advance(summary)
-        tell(outcome, self._batch.quiet)
 
 
 def tell(outcome: Outcome, quiet: bool) -> None:

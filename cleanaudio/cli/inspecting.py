@@ -13,7 +13,7 @@ from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inspecting import Inspected, InspectJob, inspect_file
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pictures import Pictures
-from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
 from cleanaudio.cli.console import say, stdout
@@ -88,16 +88,15 @@ class Inspecting:
             shown = not self._quiet and not self._json
             progress = stack.enter_context(Progress(counter(self._inputs, sources), shown=shown))
 
-            def on_outcome(outcome: Outcome, summary: Summary) -> None:
-                progress.advance(summary)
+            def on_outcome(outcome: Outcome) -> None:
                 if isinstance(outcome, Inspected):
                     self._done.append(outcome)
                 self._tell(outcome)
                 if table is not None:
                     table.write(_cells(outcome))
 
-            summary = run(steps, partial(partial, inspect_file), workers(jobs), None, on_outcome)
-            self._done.sort(key=lambda one: one.job.number)
+            work = partial(partial, inspect_file)
+            summary = run(steps, work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
             code = exit_code(summary, allow_empty)
         if self._done and not self._json:
             _show(self._done)

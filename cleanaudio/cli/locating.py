@@ -15,7 +15,7 @@ from cleanaudio.batch.groups import Grouping, grouped
 from cleanaudio.batch.locating import Located, LocateJob, LocateRequest, locate_file
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pictures import Pictures
-from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
 from cleanaudio.cli.console import say, stdout
@@ -89,8 +89,7 @@ class Locating:
             shown = not self._quiet and not self._json
             progress = stack.enter_context(Progress(counter(self._inputs, sources), shown=shown))
 
-            def on_outcome(outcome: Outcome, summary: Summary) -> None:
-                progress.advance(summary)
+            def on_outcome(outcome: Outcome) -> None:
                 if isinstance(outcome, Located):
                     self._done.append(outcome)
                 self._tell(outcome)
@@ -99,8 +98,7 @@ class Locating:
                         table.write(cells)
 
             work = partial(partial, locate_file, self._request)
-            summary = run(steps, work, workers(jobs), None, on_outcome)
-            self._done.sort(key=lambda one: one.job.number)
+            summary = run(steps, work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
         code = exit_code(summary, allow_empty)
         if self._done and not self._json:
             self._show()

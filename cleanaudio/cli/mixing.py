@@ -11,9 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.batch.csvfile import CsvFile, cell
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
-from cleanaudio.batch.mix_manifest import MixManifest, row_of
+from cleanaudio.batch.mix_manifest import COLUMNS, row_of
 from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, plan_mixes, variants
 from cleanaudio.batch.outcome import Done, Failed, Outcome, Skipped
 from cleanaudio.batch.plan import check_targets
@@ -77,18 +78,19 @@ class Mixing:
             return exit_code(self._show(steps()), self._allow_empty)
         with ExitStack() as stack:
             stack.enter_context(FolderLock(self._folder))
-            manifest = stack.enter_context(MixManifest(self._manifest, request.overwrite))
+            table = stack.enter_context(self._open_manifest(request.overwrite))
             each = len(snrs_db) * (len(noise) if every else 1)
             count = partial(_count, speech, each)
             progress = stack.enter_context(Progress(count, shown=not self._quiet and not self._json))
 
-            def on_outcome(outcome: Outcome, summary: Summary) -> None:
-                manifest.add(outcome)
-                progress.advance(summary)
+            def on_outcome(outcome: Outcome) -> None:
+                row = row_of(outcome)
+                table.write([cell(row.get(name)) for name in COLUMNS])
                 self._tell(outcome)
 
+            work = partial(_work, request)
             try:
-                summary = run(steps(), partial(_work, request), workers(jobs), None, on_outcome)
+                summary = run(steps(), work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
             except OutputError as error:  # the manifest itself cannot be written
                 complain(error)
                 return Exit.SOME_FAILED
@@ -97,6 +99,13 @@ class Mixing:
         if not self._quiet:
             say_summary(summary)
         return exit_code(summary, self._allow_empty)
+
+    def _open_manifest(self, overwrite: bool) -> CsvFile:
+        try:
+            self._manifest.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"the manifest cannot be written: {error.strerror}", path=self._manifest) from error
+        return CsvFile(self._manifest, COLUMNS, replace=overwrite)
 
     def _tell(self, outcome: Outcome) -> None:
         if self._json:

@@ -15,7 +15,7 @@ from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pairs import Groups, Side, Trial, pair
-from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.run import run
 from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
@@ -140,17 +140,15 @@ class Scoring:
             table = None if self._csv is None else stack.enter_context(CsvFile(self._csv, columns(keys, gated)))
             progress = stack.enter_context(Progress(lambda: len(steps), shown=not self._quiet and not self._json))
 
-            def on_outcome(outcome: Outcome, summary: Summary) -> None:
+            def on_outcome(outcome: Outcome) -> None:
                 score = self._score(outcome, known)
                 self.scores.append(score)
-                progress.advance(summary)
                 if table is not None:
                     table.write(cells(score, keys, gated))
                 self._tell(outcome, score)
 
-            summary = run(
-                steps, partial(partial, score_file, self._metrics, self._align), workers(jobs), None, on_outcome
-            )
+            work = partial(partial, score_file, self._metrics, self._align)
+            summary = run(steps, work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
         self._sum_up()
         for side in filter(None, (reference, noisy)):
             self._tell_unused(side)

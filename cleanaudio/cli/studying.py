@@ -15,7 +15,7 @@ from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
-from cleanaudio.batch.run import Summary, run
+from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
@@ -88,7 +88,7 @@ class Studying:
             table = None if self._table is None else stack.enter_context(CsvFile(self._table, CELL_COLUMNS))
             progress = stack.enter_context(Progress(lambda: len(steps), shown=not self._quiet and not self._json))
 
-            def on_outcome(outcome: Outcome, summary: Summary) -> None:
+            def on_outcome(outcome: Outcome) -> None:
                 found = _findings(outcome)
                 if isinstance(outcome, Failed):
                     complain(outcome.error)
@@ -97,12 +97,11 @@ class Studying:
                         rows.write(row_of(finding))
                     self._tell(finding)
                 findings.extend(found)
-                progress.advance(summary)
 
-            summary = run(steps, partial(partial, study_file, self._study), workers(jobs), None, on_outcome)
+            work = partial(partial, study_file, self._study)
+            summary = run(steps, work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
             partly = {finding.audio for finding in findings if finding.error and finding.system}
             summary.done, summary.failed = summary.done - len(partly), summary.failed + len(partly)
-            findings.sort(key=lambda finding: finding.audio)
             cells = tabulate(findings)
             if table is not None:
                 for cell in cells:
