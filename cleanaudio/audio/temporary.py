@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cleanaudio.errors import OutputError
@@ -31,6 +31,18 @@ def _beginning(name: str) -> str:
     return "." + os.fsencode(name)[: _LONGEST_NAME - _ENDING - 1].decode(errors="ignore")
 
 
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Yield a name beside a target: what is written there takes the target's place, unless the block breaks."""
+    unfinished = new_temporary(target)
+    try:
+        yield unfinished
+        os.replace(unfinished, target)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
 def write_text(path: str | os.PathLike[str], text: str, remedy: str) -> None:
     """Write a text beside its name, then move it in place; into pipes and devices as it is.
 
@@ -48,15 +60,11 @@ def write_text(path: str | os.PathLike[str], text: str, remedy: str) -> None:
         It cannot be written; an older file of this name is intact.
     """
     target = Path(path)
-    unfinished = new_temporary(target)
     try:
         if target.exists() and not target.is_file():
             target.write_text(text, encoding="utf-8", errors="surrogateescape")
         else:
-            unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
-            os.replace(unfinished, target)
+            with replacing(target) as unfinished:
+                unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise OutputError(f"cannot be written: {error.strerror or error}", path=path, remedy=remedy) from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)

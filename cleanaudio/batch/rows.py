@@ -12,12 +12,12 @@ import math
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 
-from cleanaudio.audio.temporary import new_temporary
+from cleanaudio.audio.temporary import replacing
 from cleanaudio.batch.csvfile import cell, line_of, missing_end, open_text, records
 from cleanaudio.batch.history import RowIndex, log_columns
 from cleanaudio.batch.lock import is_current
@@ -236,19 +236,13 @@ class RowWriter:
 
     def _widen(self, there: Sequence[str], missing: Sequence[str]) -> None:
         target = Path(os.path.realpath(self.path))
-        partial = new_temporary(target)
-        try:
-            with open_text(self.path) as file, open(partial, "xb") as wider:
-                os.fchmod(wider.fileno(), stat.S_IMODE(os.fstat(self._descriptor).st_mode))
-                more = list(missing)
-                for cells in records(file):
-                    # A row that was cut off keeps its wrong number of cells, by which readers know it.
-                    wider.write(line_of(cells + more if len(cells) == len(there) else cells))
-                    more = [""] * len(missing)
-            os.replace(partial, target)
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(partial)
+        with replacing(target) as unfinished, open_text(self.path) as file, open(unfinished, "xb") as wider:
+            os.fchmod(wider.fileno(), stat.S_IMODE(os.fstat(self._descriptor).st_mode))
+            more = list(missing)
+            for cells in records(file):
+                # A row that was cut off keeps its wrong number of cells, by which readers know it.
+                wider.write(line_of(cells + more if len(cells) == len(there) else cells))
+                more = [""] * len(missing)
 
     def _append(self, data: bytes, size: int) -> None:
         written = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cleanaudio.audio.temporary import replacing, temporaries
 from cleanaudio.errors import ModelError, OutputError, RecipeError
 from cleanaudio.networks import registry
 from cleanaudio.networks.interface import Network
@@ -29,13 +29,13 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) ->
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    partial = path.with_name(f".{path.name}.partial")
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(held, partial, metadata={"cleanaudio": json.dumps(facts)})
-        os.replace(partial, path)
+        for left in temporaries(path.parent)(path.name):  # by a run that was killed while it saved
+            left.unlink()
+        with replacing(path) as unfinished:
+            save_file(held, unfinished, metadata={"cleanaudio": json.dumps(facts)})
     except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
         raise OutputError(f"the checkpoint cannot be written ({error})", path=path, remedy="free some space") from error
 
 

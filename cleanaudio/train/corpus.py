@@ -9,9 +9,8 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.temporary import replacing
 from cleanaudio.errors import InputError
 
 SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"})
@@ -200,12 +200,10 @@ def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate:
     index.parent.mkdir(parents=True, exist_ok=True)
     tracks: list[Track] = []
     skipped = []
-    mine = os.getpid()  # another run may decode the same just now
-    partial = data.with_suffix(f".{mine}.partial")
     position = 0
     ordered = sorted(clips, key=lambda clip: (clip.group, str(clip.path)))
     workers = os.cpu_count() or 1
-    with _removed_if_broken(partial), partial.open("wb") as out, ThreadPoolExecutor(workers) as pool:
+    with replacing(data) as unfinished, unfinished.open("wb") as out, ThreadPoolExecutor(workers) as pool:
         for first in range(0, len(ordered), 8 * workers):  # so many at a time, for the sake of the memory
             some = ordered[first : first + 8 * workers]
             for clip, (samples, rate, problem) in zip(some, pool.map(_read, some, repeat(most_rate)), strict=True):
@@ -221,20 +219,9 @@ def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate:
                     tracks[-1] = Track(last.start, length, rate, last.group, bandwidth)
                 else:
                     tracks.append(track)
-    os.replace(partial, data)
     text = json.dumps({"tracks": [asdict(track) for track in tracks], "skipped": skipped})
-    written = index.with_suffix(f".{mine}.partial-index")
-    written.write_text(text, encoding="utf-8")
-    os.replace(written, index)
-
-
-@contextmanager
-def _removed_if_broken(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with replacing(index) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def _read(clip: Clip, most_rate: int) -> tuple[NDArray[np.int16], int, str]:

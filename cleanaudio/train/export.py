@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 import cleanaudio
+from cleanaudio.audio.temporary import replacing
 from cleanaudio.backends.selftest import verify
 from cleanaudio.errors import BackendUnavailable, ModelError, OutputError
 from cleanaudio.models.catalog import of_file
@@ -124,20 +124,17 @@ def export(
         data = scaled(data, 1 / passed)
         card |= {"level": f"output × {1 / passed:.3g}, for clean speech to keep its level"}
         say(f"clean speech came out at {20 * np.log10(abs(passed)):.1f} dB, which is made good")
-    partial = request.target.with_name(f".{request.target.stem}.partial.onnx")
     try:
-        data, card = _judged(request, network, data, card, pairs, partial, say)
-        partial.write_bytes(data)
-        for check in verify(of_file(partial)):
-            if not check.passed:
-                warn(f"it fails the self-test of models: {check.what}: {check.found}")
-        os.replace(partial, request.target)
+        with replacing(request.target) as unfinished:
+            data, card = _judged(request, network, data, card, pairs, unfinished, say)
+            unfinished.write_bytes(data)
+            for check in verify(of_file(unfinished)):
+                if not check.passed:
+                    warn(f"it fails the self-test of models: {check.what}: {check.found}")
     except OSError as error:
         raise OutputError(
             f"cannot be written: {error.strerror or error}", path=request.target, remedy="check the folder and its disk"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return card
 
 
@@ -147,7 +144,7 @@ def _judged(
     data: bytes,
     card: dict[str, str],
     pairs: Sequence[Pair],
-    partial: Path,
+    unfinished: Path,
     say: Callable[[str], None],
 ) -> tuple[bytes, dict[str, str]]:
     """Return the model that is to be kept, with its measures on the card."""
@@ -155,7 +152,7 @@ def _judged(
     kept = store(data)
     if pairs:
         assert request.dev is not None
-        figures = _measured(kept, card, pairs, network.rate, partial)
+        figures = _measured(kept, card, pairs, network.rate, unfinished)
         say(f"{16 if request.half else 32} bits: {_told(figures, kept)}")
         if request.quantise:
             if "pesq_wb" not in figures.figures:
@@ -163,7 +160,7 @@ def _judged(
             front = card.get("front", "")
             calibration = [heard(front, network.rate, noisy[None])[0] for noisy, _ in pairs[:CALIBRATION]]
             smaller = store(quantised(data, network, calibration))
-            found = _measured(smaller, card, pairs, network.rate, partial)
+            found = _measured(smaller, card, pairs, network.rate, unfinished)
             say(f"8 bits: {_told(found, smaller)}")
             good = figures.figures["pesq_wb"] - found.figures.get("pesq_wb", 0.0) < LOSS_OF_PESQ
             if good:
@@ -174,9 +171,9 @@ def _judged(
     return with_card(kept, card), card
 
 
-def _measured(data: bytes, card: Mapping[str, str], pairs: Sequence[Pair], rate: int, partial: Path) -> Judged:
-    partial.write_bytes(with_card(data, card))
-    return judge(partial, pairs, rate)
+def _measured(data: bytes, card: Mapping[str, str], pairs: Sequence[Pair], rate: int, unfinished: Path) -> Judged:
+    unfinished.write_bytes(with_card(data, card))
+    return judge(unfinished, pairs, rate)
 
 
 def _told(judged: Judged, data: bytes) -> str:

@@ -245,7 +245,7 @@ def test_a_model_that_cannot_be_put_in_place_is_said(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exporting.os, "replace", full)
+    monkeypatch.setattr("cleanaudio.audio.temporary.os.replace", full)
     with pytest.raises(OutputError, match="No space left") as caught:
         export(Request(tmp_path, tmp_path / "model.onnx"))
     assert caught.value.remedy == "check the folder and its disk"
