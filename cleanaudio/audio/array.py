@@ -41,6 +41,12 @@ def as_audio(samples: Any) -> NDArray[np.float32]:
     return audio
 
 
+def check_block(block: NDArray[np.float32], channels: int) -> None:
+    """Raise InputError unless a block has the shape (channels, n)."""
+    if block.ndim != 2 or block.shape[0] != channels:
+        raise InputError(f"a block of shape {block.shape} where (channels, frames) has {channels} channels")
+
+
 class Passage(Protocol):
     """What samples go through piece by piece: a backend's processor, a resampler."""
 

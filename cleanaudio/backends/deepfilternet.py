@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import window
+from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import dfn_archive
 from cleanaudio.backends.blocks import Finite, Sane
 from cleanaudio.backends.dfn_archive import Archive
@@ -24,7 +25,6 @@ from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, 
 from cleanaudio.backends.lift import Lifted
 from cleanaudio.backends.linking import Feed, Independent
 from cleanaudio.backends.session import Session, open_session
-from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import BackendUnavailable
 from cleanaudio.models.catalog import find_deepfilternet
 
@@ -40,7 +40,7 @@ OPTIONS = (
 
 
 class DeepFilter:
-    """Spectra in, clean spectra out: a :class:`~cleanaudio.backends.transform.Transform`.
+    """Spectra in, clean spectra out: a :class:`~cleanaudio.audio.transform.Transform`.
 
     Several channels are heard as one feed, and its gains and filter are applied to each of them.
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cleanaudio.audio.transform import Spectra, Transform
 from cleanaudio.backends.frames import FrameQueue
-from cleanaudio.backends.transform import Spectra, Transform
 
 Levels = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ class Lift:
 
 
 class Lifted:
-    """A :class:`~cleanaudio.backends.transform.Transform` that hears quiet recordings louder than they are.
+    """A :class:`~cleanaudio.audio.transform.Transform` that hears quiet recordings louder than they are.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class Feed:
 
 
 class LinkedTransform:
-    """A :class:`~cleanaudio.backends.transform.Transform` that decides once on the feed and applies it to all channels.
+    """A :class:`~cleanaudio.audio.transform.Transform` that decides once on the feed and applies it to all channels.
 
     Parameters
     ----------

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.blocks import Sane, Undelayed
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Port, Session, listed
-from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import ModelError
 
 Complex = NDArray[np.complex64]
@@ -58,7 +58,7 @@ class Stage:
 
 
 class Dtln:
-    """Both stages on spectra: a :class:`~cleanaudio.backends.transform.Transform` for one channel."""
+    """Both stages on spectra: a :class:`~cleanaudio.audio.transform.Transform` for one channel."""
 
     look_ahead = 0
 

@@ -29,7 +29,7 @@ def latency(grid: Grid, size: int, hop: int) -> int:
 
 
 class FrameChunks:
-    """Spectra in, clean spectra out: a :class:`~cleanaudio.backends.transform.Transform` for one channel.
+    """Spectra in, clean spectra out: a :class:`~cleanaudio.audio.transform.Transform` for one channel.
 
     Parameters
     ----------

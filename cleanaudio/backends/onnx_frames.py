@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import WindowName, synthesis_window, window
+from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.lift import Lifted
@@ -18,7 +19,6 @@ from cleanaudio.backends.linking import Independent, LinkedTransform
 from cleanaudio.backends.onnx_frame_chunks import FrameChunks, latency
 from cleanaudio.backends.onnx_waveform import Grid
 from cleanaudio.backends.session import Cached, Port, Session, listed
-from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import ModelError
 
 Complex = NDArray[np.complex64]
@@ -42,7 +42,7 @@ def spectrum_port(ports: list[Port]) -> Port | None:
 
 
 class FrameNet:
-    """Spectra in, clean spectra out: a :class:`~cleanaudio.backends.transform.Transform` for one channel.
+    """Spectra in, clean spectra out: a :class:`~cleanaudio.audio.transform.Transform` for one channel.
 
     Parameters
     ----------

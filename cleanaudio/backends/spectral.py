@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.stft import window
+from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import noise as trackers
 from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, Estimator
 from cleanaudio.backends.frames import FrameQueue
@@ -20,7 +21,6 @@ from cleanaudio.backends.noise.tracker import Tracker
 from cleanaudio.backends.presence import Presence
 from cleanaudio.backends.prior import DecisionDirected, MaximumLikelihood, Noncausal, Prior
 from cleanaudio.backends.profile import NoiseProfile, measure_quiet
-from cleanaudio.backends.transform import SpectralProcessor
 from cleanaudio.errors import InputError, RecipeError
 
 Audio = NDArray[np.float32]
@@ -79,7 +79,7 @@ class _Channel:
 
 
 class Gains:
-    """The :class:`~cleanaudio.backends.transform.Transform` that multiplies spectra by real gains.
+    """The :class:`~cleanaudio.audio.transform.Transform` that multiplies spectra by real gains.
 
     Parameters
     ----------

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import check_block
 from cleanaudio.audio.stft import Stft, window
+from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.spatial.blocks import Blocks, Method, Pace, Rule
 from cleanaudio.spatial.covariance import Covariance, weighted_sum
 from cleanaudio.spatial.masks import MaskEstimator
-from cleanaudio.spatial.stream import Audio, Log, SpectralStream, check_block, stft_sizes
+from cleanaudio.spatial.stream import Audio, Log, stft_sizes
 
 METHODS: tuple[Method, ...] = ("mvdr", "gev", "mwf")
 
@@ -77,7 +79,7 @@ class NoiseStretch:
         return self._sum / max(self._count, 1)
 
 
-class MaskBeamformer(SpectralStream):
+class MaskBeamformer(SpectralProcessor):
     """MVDR, GEV or multichannel Wiener beamformer, from a mask or a noise stretch; one channel comes out, or all.
 
     Parameters
@@ -154,7 +156,7 @@ class MaskBeamformer(SpectralStream):
         rule = Rule(method, steering, mu, rank1, reference, every)
         pace = Pace(rate / hop, block_s, memory_s, fade_s)
         core = Blocks(channels, size // 2 + 1, rule, pace, noise, clustering, log)
-        super().__init__(core, channels, channels if every else 1, size, hop)
+        super().__init__(core, channels, window("sqrt-hann", size), hop, outputs=channels if every else 1)
         self._blocks, self._masks = core, masks
         if masks is not None:
             self.latency += masks.latency - size  # the window counts in both

@@ -19,8 +19,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.transform import Spectra
 from cleanaudio.spatial.masks import Mask
-from cleanaudio.spatial.stream import Spectra
 
 _RUMBLE_HZ, _WIDTH_HZ, _OCTAVES = 75.0, 100.0, 1 / 3
 _LOADING = 1e-3

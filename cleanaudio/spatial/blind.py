@@ -16,11 +16,13 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import check_block
+from cleanaudio.audio.transform import Spectra
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.spatial.bandweights import BandWeights
 from cleanaudio.spatial.masks import Mask, MaskEstimator, MeanMask
 from cleanaudio.spatial.salience import SalienceMask
-from cleanaudio.spatial.stream import Audio, Log, Spectra, check_block
+from cleanaudio.spatial.stream import Audio, Log
 from cleanaudio.spatial.tdoa import DelayTrack, band, best_peaks, correlation, phat
 
 _UPSAMPLING = 4

@@ -14,11 +14,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.transform import Spectra
 from cleanaudio.spatial import beamformers
 from cleanaudio.spatial.clustering import cacgmm
 from cleanaudio.spatial.covariance import Covariance, Recursive, condition, less_noise, loaded, rank_one
 from cleanaudio.spatial.masks import Mask
-from cleanaudio.spatial.stream import Log, Spectra
+from cleanaudio.spatial.stream import Log
 from cleanaudio.spatial.threads import one_thread
 
 Method = Literal["mvdr", "gev", "mwf"]

@@ -11,7 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-Spectra = NDArray[np.complex64]
+from cleanaudio.audio.transform import Spectra
+
 Covariance = NDArray[np.complex128]
 
 TINY = 1e-20

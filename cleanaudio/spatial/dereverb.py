@@ -10,9 +10,11 @@ from typing import Literal
 
 import numpy as np
 
+from cleanaudio.audio.stft import window
+from cleanaudio.audio.transform import Spectra, SpectralProcessor
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.late_reverb import LateReverb
-from cleanaudio.spatial.stream import Series, Spectra, SpectralStream, Stream, stft_sizes
+from cleanaudio.spatial.stream import Series, Stream, stft_sizes
 from cleanaudio.spatial.wpe import FRAMES_PER_TAP, OnlineWpe, affordable_taps, check, wpe
 
 WINDOW_S = 0.032
@@ -182,18 +184,19 @@ def dereverb(
     """
     check_strength(strength)
     size, hop = stft_sizes(rate, WINDOW_S)
+    analysis = window("sqrt-hann", size)
     bins, taps = size // 2 + 1, default_taps(channels, method == "online") if taps is None else taps
 
     def suppressor() -> Stream:
-        return SpectralStream(LateReverb(rate, channels, size, hop, strength, t60_s), channels, channels, size, hop)
+        return SpectralProcessor(LateReverb(rate, channels, size, hop, strength, t60_s), channels, analysis, hop)
 
     if method == "suppress":
         return suppressor()
     if method == "online":
         core = FrameWpe(channels, bins, taps, delay, alpha, strength)
-        return SpectralStream(core, channels, channels, size, hop)
+        return SpectralProcessor(core, channels, analysis, hop)
     if method not in ("auto", "wpe"):
         raise RecipeError(f"no dereverberation {method!r}", remedy="auto, wpe, online or suppress")
     blocks = BlockWpe(channels, bins, rate / hop, taps, delay, iterations, strength, block_s)
-    by_wpe = SpectralStream(blocks, channels, channels, size, hop)
+    by_wpe = SpectralProcessor(blocks, channels, analysis, hop)
     return Series([by_wpe, suppressor()]) if method == "auto" and channels == 1 else by_wpe

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import check_block
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.spatial.beamformers import superdirective
 from cleanaudio.spatial.geometry import Direction, Geometry, steering
-from cleanaudio.spatial.stream import Audio, check_block
+from cleanaudio.spatial.stream import Audio
 
 _HALF = 64  # samples of sinc on each side
 _KAISER = 9.0

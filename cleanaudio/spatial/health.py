@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import check_block
 from cleanaudio.audio.level import FULL_SCALE, LevelMeter
 from cleanaudio.errors import InputError
 from cleanaudio.spatial.geometry import Geometry
-from cleanaudio.spatial.stream import Audio, check_block
+from cleanaudio.spatial.stream import Audio
 from cleanaudio.spatial.tdoa import band, best_peaks, correlation, phat
 
 _DEAD_DB = -60.0  # of the median channel

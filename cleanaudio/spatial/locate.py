@@ -10,13 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import check_block
 from cleanaudio.audio.stft import Stft, window
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.covariance import TINY, Covariance, weighted_sum
 from cleanaudio.spatial.doa import Grid, music, srp_phat, turned
 from cleanaudio.spatial.geometry import Geometry, steering
 from cleanaudio.spatial.masks import Mask, MaskEstimator
-from cleanaudio.spatial.stream import Audio, check_block, stft_sizes
+from cleanaudio.spatial.stream import Audio, stft_sizes
 from cleanaudio.spatial.threads import one_thread
 
 LocateMethod = Literal["srp-phat", "music"]

@@ -13,11 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
-from cleanaudio.errors import InputError
-
 Audio = NDArray[np.float32]
-Spectra = NDArray[np.complex64]
 Log = Callable[[Mapping[str, Any]], None]
 """Takes what a driver decided on one block, JSON-serialisable: for a sidecar file."""
 
@@ -40,78 +36,9 @@ class Stream(Protocol):
         ...
 
 
-def check_block(block: Audio, channels: int) -> None:
-    """Raise InputError unless a block has the shape (channels, n)."""
-    if block.ndim != 2 or block.shape[0] != channels:
-        raise InputError(f"a block of shape {block.shape} where (channels, frames) has {channels} channels")
-
-
 def frame_count(frames: int, size: int, hop: int) -> int:
     """Return how many STFT frames cover a signal of so many samples, tail included."""
     return -(-(frames + size - hop) // hop) if frames else 0
-
-
-class Core(Protocol):
-    """What turns the spectra of all microphones into those of the outputs, in order, with a state."""
-
-    look_ahead: int
-
-    def __call__(self, spectra: Spectra) -> Spectra:
-        """Take (channels, frames, bins), return (outputs, decided frames, bins)."""
-        ...
-
-    def flush(self) -> Spectra:
-        """Return the frames that are not decided yet."""
-        ...
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        ...
-
-
-class SpectralStream:
-    """A stream around a core: analysis, the core, synthesis, and the bookkeeping of samples.
-
-    Parameters
-    ----------
-    core : Core
-    channels, outputs : int
-        Microphones that go in, channels that come out.
-    size, hop : int
-        Of the STFT, samples; a square-root Hann window.
-    """
-
-    def __init__(self, core: Core, channels: int, outputs: int, size: int, hop: int) -> None:
-        analysis = window("sqrt-hann", size)
-        self._core, self._channels, self._size, self._hop = core, channels, size, hop
-        self._stft = Stft(channels, analysis, hop)
-        self._istft = Istft(outputs, synthesis_window(analysis, hop), hop)
-        self.latency = size + core.look_ahead * hop
-        self._taken = self._given = 0
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        for part in (self._core, self._stft, self._istft):
-            part.reset()
-        self._taken = self._given = 0
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (outputs, m)."""
-        check_block(block, self._channels)
-        self._taken += block.shape[1]
-        return self._give(self._istft.push(self._core(self._stft.push(block))))
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        missing = frame_count(self._taken, self._size, self._hop) * self._hop - self._taken
-        tail = np.zeros((self._channels, max(missing, 0)), np.float32)
-        last = self._istft.push(self._core(self._stft.push(tail)))
-        return self._give(np.concatenate([last, self._istft.push(self._core.flush())], axis=1))
-
-    def _give(self, samples: Audio) -> Audio:
-        samples = samples[:, : self._taken - self._given]
-        self._given += samples.shape[1]
-        return samples
 
 
 class Series:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from cleanaudio.audio.stft import window
+from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.rate import AtRate
-from cleanaudio.backends.transform import SpectralProcessor
 
 
 class Scale:

@@ -61,7 +61,7 @@ def test_the_reverberation_time_is_found(speech_like, run):
         signal = 0.05 * fftconvolve(speech_like(8.0, 16000, 4), decay)[None, : 8 * 16000]
         stream = dereverb(16000, 1, method="suppress")
         run(stream, signal.astype(np.float32))
-        assert stream._core.t60_s == pytest.approx(t60, rel=0.35)
+        assert stream._transform.t60_s == pytest.approx(t60, rel=0.35)
 
 
 def test_dry_speech_stays(speech_like, run, sdr):

@@ -7,13 +7,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import check_block
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window
 
 Spectra = NDArray[np.complex64]
 
 
 class Transform(Protocol):
-    """What turns noisy spectra into clean ones, frame by frame, with a state.
+    """What turns spectra into others, frame by frame, with a state.
 
     Attributes
     ----------
@@ -24,7 +25,7 @@ class Transform(Protocol):
     look_ahead: int
 
     def __call__(self, spectra: Spectra) -> Spectra:
-        """Take (channels, frames, bins), return (channels, frames that are decided, bins), in order."""
+        """Take (channels, frames, bins), return (outputs, frames that are decided, bins), in order."""
         ...
 
     def flush(self) -> Spectra:
@@ -37,12 +38,13 @@ class Transform(Protocol):
 
 
 class SpectralProcessor:
-    """A :class:`~cleanaudio.backends.interface.Processor` around a :class:`Transform`.
+    """A processor around a :class:`Transform`: what went in comes out, frame k for frame k, once it is flushed.
 
     Parameters
     ----------
     transform : Transform
     channels : int
+        That go in.
     analysis : ndarray, shape (window,)
         Analysis window; the synthesis window is its least-squares counterpart unless one is given.
     hop : int
@@ -50,6 +52,13 @@ class SpectralProcessor:
     at_once : int, optional
         Frames that are worked on together at most, so that what they need stays in the processor's cache; default: as
         many as come, which suits what takes its time to begin.
+    outputs : int, optional
+        Channels that come out; default: as many as go in.
+
+    Attributes
+    ----------
+    latency : int
+        Delay in frames when used live.
     """
 
     def __init__(
@@ -60,10 +69,12 @@ class SpectralProcessor:
         hop: int,
         synthesis: NDArray[np.float32] | None = None,
         at_once: int | None = None,
+        outputs: int | None = None,
     ) -> None:
         self._transform = transform
         self._stft = Stft(channels, analysis, hop)
-        self._istft = Istft(channels, synthesis_window(analysis, hop) if synthesis is None else synthesis, hop)
+        synthesis = synthesis_window(analysis, hop) if synthesis is None else synthesis
+        self._istft = Istft(channels if outputs is None else outputs, synthesis, hop)
         self._channels, self._hop, self._window = channels, hop, len(analysis)
         self.latency = len(analysis) + transform.look_ahead * hop
         self._at_once = at_once
@@ -76,7 +87,14 @@ class SpectralProcessor:
         self._taken = self._given = 0
 
     def process(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take (channels, n), return (channels, m)."""
+        """Take (channels, n), return (outputs, m).
+
+        Raises
+        ------
+        InputError
+            Another shape.
+        """
+        check_block(block, self._channels)
         self._taken += block.shape[1]
         step = max(1, block.shape[1]) if self._at_once is None else self._at_once * self._hop
         pieces = (block[:, at : at + step] for at in range(0, max(1, block.shape[1]), step))
