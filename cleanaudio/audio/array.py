@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from cleanaudio.errors import InputError
 
 MAX_CHANNELS = 64
+"""More than these are taken for a damaged header, or for frames in the place of channels."""
+
 _PIECE = 1 << 16  # spectra take many times the memory of what they are of
 
 

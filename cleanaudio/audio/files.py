@@ -16,16 +16,14 @@ from os import PathLike
 from typing import BinaryIO, Literal
 
 from cleanaudio.audio import mpeg, ogg, riff
+from cleanaudio.audio.array import MAX_CHANNELS
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.audio.spliced import Runs, Spliced
 from cleanaudio.errors import BackendUnavailable, InputError
 
-__all__ = ["AUDIO_SUFFIXES", "MAX_CHANNELS", "AudioInfo", "Reader", "open_reader", "probe"]
-
-MAX_CHANNELS = 64
-"""More channels than this are taken for a damaged header."""
+__all__ = ["AUDIO_SUFFIXES", "AudioInfo", "Reader", "open_reader", "probe"]
 
 RATES = (1000, 1_536_000)
 """Rates outside this range, in Hz, are taken for a damaged header."""

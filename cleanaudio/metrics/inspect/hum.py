@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cleanaudio.metrics.interface import Measured, NotMeasurable, Vector
+from cleanaudio.metrics.interface import NotMeasurable, Vector
 
 BASES_HZ = (50, 60)
 HARMONICS = 10
@@ -83,11 +83,3 @@ def _lines(power: np.ndarray, base: int) -> Hum | None:
     if len(lines) < FEWEST_LINES or lines[0] > 2 * base:
         return None
     return Hum(base, float(10 * np.log10(total)), tuple(lines), float(10 * np.log10(above)))
-
-
-def hum_level(signal: Vector, rate: int) -> Measured:
-    """Return the level of the hum in dBFS, −∞ without any."""
-    hum = find_hum(signal, rate)
-    if isinstance(hum, NotMeasurable):
-        return hum
-    return -np.inf if hum is None else hum.level_dbfs
