@@ -24,6 +24,7 @@ from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.lift import Lifted
 from cleanaudio.backends.linking import Feed, Independent
+from cleanaudio.backends.offset import WithoutOffset
 from cleanaudio.backends.session import Session, open_session
 from cleanaudio.errors import BackendUnavailable
 from cleanaudio.models.catalog import find_deepfilternet
@@ -176,7 +177,8 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
         lifted = Lifted(transform, len(analysis), archive.config.hop, archive.config.rate, setup.live)
         return SpectralProcessor(lifted, together, analysis, archive.config.hop)
 
-    return Finite(make() if together == setup.channels else Independent([make() for _ in range(setup.channels)]))
+    path = make() if together == setup.channels else Independent([make() for _ in range(setup.channels)])
+    return Finite(WithoutOffset(path, setup.channels, setup.rate))
 
 
 class DeepFilterNet(Backend):

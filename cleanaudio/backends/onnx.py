@@ -31,6 +31,7 @@ from cleanaudio.backends import deepfilternet, dfn_archive
 from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.front import NO_FRONT, Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.offset import WithoutOffset
 from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract
 from cleanaudio.backends.onnx_frames import FrameContract, spectrum_port
@@ -144,7 +145,8 @@ class Onnx(Backend):
         model = self._load(resolved.model, setup, resolved.options)
         if model.hashes != resolved.hashes:
             raise replaced(resolved.model)
-        return Finite(model.front.before(model.contract.open(setup)))
+        path = model.front.before(model.contract.open(setup))
+        return Finite(WithoutOffset(path, setup.channels, setup.rate))
 
     def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> _Loaded:
         paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma

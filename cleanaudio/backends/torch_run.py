@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.front import Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.offset import WithoutOffset
 from cleanaudio.backends.onnx_causal import CausalContract
 from cleanaudio.backends.onnx_frames import FrameContract
 from cleanaudio.backends.onnx_waveform import WaveformContract, own_grid
@@ -120,7 +121,8 @@ class Torch(Backend):
         contract, front, digest = self._load(resolved.run, setup, resolved.options)
         if digest != resolved.hashes["checkpoint"]:
             raise replaced(resolved.run)
-        return Finite(front.before(contract.open(setup)))
+        path = front.before(contract.open(setup))
+        return Finite(WithoutOffset(path, setup.channels, setup.rate))
 
     def _load(
         self, argument: str, setup: Setup, options: Mapping[str, Value]
