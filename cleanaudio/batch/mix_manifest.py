@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from cleanaudio.batch.mixing import MixJob
-from cleanaudio.batch.outcome import Done, Failed, Outcome
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
 
 COLUMNS = (
     *("clean", "noisy", "noise", "snr_db", "offset_s", "looped", "speech_dbfs", "noise_gain_db", "scale_db"),
@@ -16,14 +16,20 @@ COLUMNS = (
 the piece begins, ``scale_db`` what speech and noise were taken down by."""
 
 
-def row_of(outcome: Outcome) -> dict[str, str | int | float | None]:
+Row = dict[str, str | int | float | None]
+
+
+def planned(job: Job) -> Row:
+    """Return what is known of a mix before it is made, by column."""
+    if not isinstance(job, MixJob):
+        return {"clean": job.label}
+    noisy = None if job.output == Path() else os.path.abspath(job.output)
+    return {"clean": job.label, "noisy": noisy, "noise": job.variant.noise.label, "snr_db": job.variant.snr_db}
+
+
+def row_of(outcome: Outcome) -> Row:
     """Return what is known of a mix, by column."""
-    job = outcome.job
-    row: dict[str, str | int | float | None] = {"clean": job.label}
-    if isinstance(job, MixJob):
-        noise, snr_db = job.variant.noise.label, job.variant.snr_db
-        noisy = None if job.output == Path() else os.path.abspath(job.output)
-        row |= {"noisy": noisy, "noise": noise, "snr_db": snr_db}
+    row = planned(outcome.job)
     if isinstance(outcome, Done):
         row |= {name: value for name, value in outcome.fields.items() if name in COLUMNS}
         return row | {"status": "done", "notes": "; ".join(outcome.notes) or None}

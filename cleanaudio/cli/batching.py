@@ -251,16 +251,19 @@ def _show(steps: Iterator[Job | Skipped | Failed], batch: Batch) -> Summary:
         job = step if isinstance(step, Job) else step.job
         target = job.called or ("" if job.output == Path() else str(job.output))
         what = "clean" if isinstance(step, Job) else "skip" if isinstance(step, Skipped) else "fail"
+        beside = [str(path) for path in job.targets[1:]] if isinstance(step, Job) else []
         reason = step.reason if isinstance(step, Skipped) else step.error.describe() if isinstance(step, Failed) else ""
         if isinstance(step, Job):
             summary.done += 1
         else:
             summary.add(step)
         if table is None:
-            entry = {"input": job.label, "output": target or None, "action": what, "reason": reason or None}
+            entry = {"input": job.label, "output": target or None, "beside": beside, "action": what}
+            entry["reason"] = reason or None
             print(json.dumps(entry, ensure_ascii=True))
         else:
-            table.add_row(*(Text(text) for text in (job.label, target, f"{what}: {reason}" if reason else what)))
+            more = f"{what}: {reason}" if reason else ", and write ".join([what, *beside])
+            table.add_row(*(Text(text) for text in (job.label, target, more)))
     if table is not None:
         stdout().print(table)
     return summary

@@ -14,7 +14,7 @@ from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
 from cleanaudio.batch.csvfile import CsvFile, cell
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
-from cleanaudio.batch.mix_manifest import COLUMNS, row_of
+from cleanaudio.batch.mix_manifest import COLUMNS, planned, row_of
 from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, plan_mixes, variants
 from cleanaudio.batch.outcome import Done, Failed, Outcome, Skipped
 from cleanaudio.batch.plan import check_targets
@@ -126,13 +126,14 @@ class Mixing:
         for step in steps:
             if isinstance(step, MixJob):
                 summary.done += 1
+                row = planned(step) | {"status": "planned"}
                 cells = [step.label, step.variant.noise.label, f"{step.variant.snr_db:g} dB", str(step.output)]
             else:
                 summary.add(step)
-                reason = step.error.describe() if isinstance(step, Failed) else step.reason
-                cells = [step.job.label, "", "", reason]
+                row = row_of(step)
+                cells = [step.job.label, "", "", str(row["reason"])]
             if self._json:
-                print(json.dumps(dict(zip(("clean", "noise", "snr", "noisy"), cells, strict=True)), ensure_ascii=True))
+                print(json.dumps(row, ensure_ascii=True))
             else:
                 table.add_row(*map(Text, cells))
         if not self._json:

@@ -88,7 +88,11 @@ def read_bytes(path: str | PathLike[str], limit: int = MAX_BYTES) -> bytes:
         with Path(path).open("rb") as file:
             return file.read(limit)
     except FileNotFoundError:
-        raise ModelError("there is no such model file", path=path, remedy="check the name behind --model") from None
+        raise ModelError(
+            "there is no such model file",
+            path=path,
+            remedy="check the name, or see cleanaudio models list",
+        ) from None
     except (OSError, ValueError) as error:  # a name with a zero byte is a ValueError
         raise ModelError(f"cannot be read: {getattr(error, 'strerror', None) or error}", path=path) from error
 

@@ -371,11 +371,12 @@ class TestThePlan:
         assert hidden(three) == []
 
     def test_as_json(self, denoise, three):
-        ran = denoise(three / "in", "-o", three / "out", "--dry-run", "--json", code=1)
+        ran = denoise(three / "in", "-o", three / "out", "--dry-run", "--json", "--residual", code=1)
         entries = {Path(entry["input"]).name: entry for entry in map(json.loads, ran.stdout.splitlines())}
         assert entries["new.wav"] == {
             "input": str(three / "in/new.wav"),
             "output": str(three / "out/new.wav"),
+            "beside": [str(three / "out/new.residual.wav")],
             "action": "clean",
             "reason": None,
         }

@@ -151,10 +151,12 @@ def test_existing_files_are_kept_unless_told_otherwise(cli, desk):
 
 def test_json_and_dry_run(cli, desk):
     arguments = ("mix", "clean/a.wav", "noise/long.wav", "--snr", 5, "-o", "out", "--json")
-    planned = cli(*arguments, "--dry-run")
-    assert planned.code == 0 and not (desk / "out").exists()
-    assert json.loads(planned.stdout)["noisy"].endswith("a_snr5.wav")
+    dry = cli(*arguments, "--dry-run")
+    assert dry.code == 0 and not (desk / "out").exists()
+    planned = json.loads(dry.stdout)
+    assert planned.pop("status") == "planned"
     row = json.loads(cli(*arguments).stdout)
+    assert row | planned == row and row["noisy"] == str(desk / "out" / "a_snr5.wav")
     assert row["status"] == "done" and row["snr_db"] == 5 and isinstance(row["offset_s"], float)
 
 
