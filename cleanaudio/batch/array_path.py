@@ -25,7 +25,7 @@ from cleanaudio.spatial.stream import Log, Series, SideBySide, Stream, driven
 
 Audio = NDArray[np.float32]
 Open = Callable[[], Processor]
-Guarded = Callable[[Open, Open], Callable[[Processor], Processor] | None]
+Guarded = Callable[[Open, Open], Processor | None]
 
 
 class ArrayPath:
@@ -142,8 +142,8 @@ class ArrayPath:
         log : callable, optional
             Takes what is decided on each stretch of the recording: see the beamformers.
         guarded : callable, optional
-            Given what forms the beam alone, and what makes a fresh postfilter, returns what watches over the
-            postfilter; None where there shall be no postfilter.
+            Given what forms the beam alone, and what makes a fresh postfilter, returns the postfilter to be used; None
+            where there shall be none.
         """
         after = self._request.after(self._rate, self.outputs, self._threads)
         if after is None:
@@ -151,10 +151,8 @@ class ArrayPath:
         analyses = after.analyse(lambda: driven(self._beam(None), self._blocks())) if after.needs_analysis else None
         if guarded is None:
             return Finite(Series([self._beam(log), after.open(analyses)]))
-        open_postfilter = partial(after.cleaning, analyses, beside=True)
-        watching = guarded(lambda: Finite(self._beam(None)), open_postfilter)
-        postfilter = [] if watching is None else [watching(open_postfilter())]
-        return Finite(Series([self._beam(log), *postfilter]))
+        postfilter = guarded(lambda: Finite(self._beam(None)), partial(after.cleaning, analyses, beside=True))
+        return Finite(Series([self._beam(log)] if postfilter is None else [self._beam(log), postfilter]))
 
     def _beam(self, log: Log | None) -> Stream:
         return Series([*self._before(), self._beamformer(log)])

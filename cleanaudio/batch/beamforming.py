@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -110,8 +110,8 @@ class _Beamforming:
             }
         return {**of_arrays, **fields}, tuple(notes)
 
-    def _guarded(self, open_beam: Open, open_postfilter: Open) -> Callable[[Processor], Processor] | None:
-        """Return what watches over the postfilter, None where it would do harm."""
+    def _guarded(self, open_beam: Open, open_postfilter: Open) -> Processor | None:
+        """Return the postfilter, watched over; None where it would do harm."""
         from cleanaudio.batch import guard
         from cleanaudio.metrics import dnsmos
 
@@ -121,12 +121,8 @@ class _Beamforming:
         self.result.notes += decision.notes("the postfilter", "no postfilter")
         if not decision.share:
             return None
-
-        def watching(postfilter: Processor) -> Processor:
-            self.watched = decision.watching(postfilter, rate, self.path.outputs)
-            return self.watched
-
-        return watching
+        self.watched = decision.watching(decision.cleaned or open_postfilter(), rate, self.path.outputs)
+        return self.watched
 
     @property
     def method(self) -> str:
