@@ -65,9 +65,7 @@ def inspect_file(threads: int, job: Job) -> Outcome:
                 plot_spectrum(spectrum, found, title, job.pictures + PICTURES[0])
                 plot_spectrogram(spectrogram, title, job.pictures + PICTURES[1])
     except CleanAudioError as error:
-        if error.path is None or error.path == str(path):
-            error.path = job.label
-        return Failed(job, error)
+        return Failed.because(error, job)
     fields = {
         "rate": found.info.rate,
         "channels": found.info.channels,

@@ -101,9 +101,7 @@ def locate_file(request: LocateRequest, threads: int, job: Job) -> Outcome:
         with open_array(job.inputs, request.geometry, request.mics) as array:
             return _locate(request, threads, job, array)
     except CleanAudioError as error:
-        if error.path in (None, str(job.inputs[0])):
-            error.path = job.label
-        return Failed(job, error)
+        return Failed.because(error, job)
 
 
 def _locate(request: LocateRequest, threads: int, job: LocateJob, array: ArrayRecording) -> Located:

@@ -157,9 +157,7 @@ def mix_file(request: MixRequest, job: Job) -> Outcome:
         with open_reader(job.inputs[0]) as speech, open_reader(job.variant.noise.path) as noise:
             done = _mix(request, job, speech, noise)
     except CleanAudioError as error:
-        if error.path is None:
-            error.path = job.label
-        return Failed(job, error)
+        return Failed.because(error, job)
     return replace(done, fields={**done.fields, "elapsed_s": round(time.perf_counter() - started, 3)})
 
 

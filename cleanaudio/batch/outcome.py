@@ -97,5 +97,12 @@ class Failed:
     error: CleanAudioError
     fields: Fields = field(default_factory=dict)
 
+    @classmethod
+    def because(cls, error: CleanAudioError, job: Job, fields: Fields | None = None) -> Failed:
+        """Return the outcome of an error; the job's own file is called in it as the user wrote it, or ``-``."""
+        if error.path is None or error.path == str(job.inputs[0]):
+            error.path = job.label
+        return cls(job, error, fields or {})
+
 
 Outcome = Done | Skipped | Failed

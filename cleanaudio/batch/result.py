@@ -50,9 +50,7 @@ def attempt(job: Job, work: Callable[[], tuple[Fields, tuple[str, ...]]]) -> Out
     try:
         fields, notes = work()
     except CleanAudioError as error:
-        if error.path in (None, str(job.inputs[0])):
-            error.path = job.label  # as the user wrote it: a pipe's is "-", not the file that keeps it
-        return Failed(job, error, {"elapsed_s": round(time.perf_counter() - started, 3)})
+        return Failed.because(error, job, {"elapsed_s": round(time.perf_counter() - started, 3)})
     elapsed = time.perf_counter() - started
     seconds = float(fields["seconds"] or 0.0)
     timing = {"elapsed_s": round(elapsed, 3), "rtf": round(elapsed / seconds, 5) if seconds else None}

@@ -76,9 +76,7 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
         measured = measure(lined_up, metrics)
         notes += lined_up.notes
     except CleanAudioError as error:
-        if error.path is None:
-            error.path = job.label
-        return Failed(job, error)
+        return Failed.because(error, job)
     fields = {
         "rate": rate,
         "channels": len(enhanced),

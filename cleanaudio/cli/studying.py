@@ -46,9 +46,7 @@ def study_file(study: Study, threads: int, job: Job) -> Outcome:
     try:
         findings = run_study(study, job.utterance, threads)
     except CleanAudioError as error:
-        if error.path is None:
-            error.path = job.label
-        return Failed(job, error)
+        return Failed.because(error, job)
     return Studied(job, {"elapsed_s": round(time.perf_counter() - started, 3)}, findings=findings)
 
 

@@ -57,7 +57,7 @@ class MinimumStatistics:
 
     WINDOWS, WINDOW_S = 8, 0.192
     """U sub-windows of V = 12 frames: the search reaches back 1.5 s."""
-    SMOOTH_MAX, CORRECTION_MIN, VARIANCE_MAX = 0.96, 0.7, 0.8
+    SMOOTH_MAX, CORRECTION_KEEP, CORRECTION_MIN, VARIANCE_MAX = 0.96, 0.7, 0.7, 0.8
     """α_max (eq. 11), the least α_c (eq. 10), the largest β (eq. 20)."""
     SLOPES = ((0.03, 8.0), (0.05, 4.0), (0.06, 2.0), (np.inf, 1.2))
     """Largest rise within a sub-window, by the mean of 1 / Q_eq (figure 5)."""
@@ -66,7 +66,7 @@ class MinimumStatistics:
 
     def __init__(self, hop_s: float, tiny: float) -> None:
         self._max = per_frame(self.SMOOTH_MAX, hop_s, _HOP_S)
-        self._correction_keep = float(per_frame(self.CORRECTION_MIN, hop_s, _HOP_S))
+        self._correction_keep = float(per_frame(self.CORRECTION_KEEP, hop_s, _HOP_S))
         self._variance_max = per_frame(self.VARIANCE_MAX, hop_s, _HOP_S)
         self._decay = -hop_s / self.SNR_DECAY_S
         self._frames = max(2, round(self.WINDOW_S / hop_s))
