@@ -134,6 +134,16 @@ def test_silence_stays_silence(spec: str, noise_like) -> None:
     assert np.max(np.abs(clean(path, after_noise)[:, -4000:])) <= 1e-5
 
 
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_sample_that_is_no_number_is_taken_for_silence(spec: str, noise_like) -> None:
+    path = built(spec, 16000, 1)
+    signal = noise_like(2.0, 16000)[None]
+    signal[:, 12000] = 0
+    broken = signal.copy()
+    broken[:, 12000] = np.nan
+    np.testing.assert_array_equal(clean(path, broken), clean(path, signal))
+
+
 @pytest.mark.parametrize("kind", ["square", "constant", "clipped noise", "alternating"])
 @pytest.mark.parametrize("spec", SPECS)
 def test_full_scale_stays_finite_and_bounded(spec: str, kind: str, noise_like) -> None:

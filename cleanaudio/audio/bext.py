@@ -16,6 +16,8 @@ def later(bext: bytes, frames: int) -> bytes:
     if len(bext) < _TIME_REFERENCE.stop:
         return bext
     reference = int.from_bytes(bext[_TIME_REFERENCE], "little") + frames
+    if reference >> 64:  # one that nobody set
+        return bext
     return bext[: _TIME_REFERENCE.start] + reference.to_bytes(8, "little") + bext[_TIME_REFERENCE.stop :]
 
 

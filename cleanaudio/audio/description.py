@@ -99,6 +99,16 @@ def is_measured(name: str) -> bool:
     return name.upper().startswith(_MEASURED)
 
 
+def decoded(text: bytes) -> str:
+    """Return a text whose encoding nobody says: UTF-8, or that of the years before it."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return text.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return text.decode("latin-1")
+
+
 def ended(chapters: Iterable[Chapter], seconds: float) -> Chapters:
     """Return chapters in their order, each with an end: where the next one begins, the last with the recording."""
     ordered = sorted(chapters, key=lambda chapter: chapter.start_s)

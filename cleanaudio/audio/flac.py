@@ -22,9 +22,16 @@ _HEADER = 1 << 16
 Blocks = tuple[tuple[int, bytes], ...]
 
 
-def read(file: BinaryIO) -> tuple[Description, Blocks]:
-    """Return what a file says of its recording, and its other blocks that belong to that and not to the stream."""
-    blocks = _walk(file)
+def read(file: BinaryIO, start: int = 0) -> tuple[Description, Blocks]:
+    """Return what a file says of its recording, and its other blocks that belong to that and not to the stream.
+
+    Parameters
+    ----------
+    file : binary file
+    start : int
+        Where the stream begins.
+    """
+    blocks = _walk(file, start)
     said = comments.read(next((content for kind, content in blocks if kind == _COMMENT), b""))
     pictures = [picture for kind, content in blocks if kind == _PICTURE and (picture := comments.unpacked(content))]
     known = (_STREAMINFO, _PADDING, _SEEKTABLE, _COMMENT, _PICTURE)
@@ -73,8 +80,8 @@ def name(kind: int) -> str:
     return {_APPLICATION: "application data", CUESHEET: "a cue sheet"}.get(kind, f"a block of type {kind}")
 
 
-def _walk(file: BinaryIO) -> list[tuple[int, bytes]]:
-    file.seek(0)
+def _walk(file: BinaryIO, start: int = 0) -> list[tuple[int, bytes]]:
+    file.seek(start)
     if file.read(4) != b"fLaC":
         return []
     found = []

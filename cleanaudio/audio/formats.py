@@ -130,10 +130,20 @@ def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
     return ".opus" if subtype == "OPUS" else SUFFIXES[container]
 
 
-def replacing_format(path: str | PathLike[str]) -> str | None:
-    """Return the format of the result for a file whose suffix says none that is written; None where it does."""
+def replacing_format(path: str | PathLike[str], container: str | None = None) -> str | None:
+    """Return the format of the result for a file that has to get another; None where it keeps its own.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        Its suffix may say none that is written.
+    container : str, optional
+        What it really is, once that is known: where that is only read, the suffix counts.
+    """
     suffix = PurePath(path).suffix.lower()
-    return None if suffix in WRITTEN_SUFFIXES else "mp3" if suffix == ".mp2" else "flac"
+    if suffix in WRITTEN_SUFFIXES:
+        return None if container is None or container in SUFFIXES else suffix[1:]
+    return "mp3" if suffix == ".mp2" else "flac"
 
 
 def named_format(output: str | PathLike[str], source: str | PathLike[str], format: str | None) -> str | None:

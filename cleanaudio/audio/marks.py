@@ -8,12 +8,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from cleanaudio.audio.description import Chapter, Chapters
+from cleanaudio.audio.description import Chapter, Chapters, decoded
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 
 _POINT = struct.Struct("<II4sIII")
 _LABEL = b"labl"
+_LAST_FRAME = (1 << 32) - 1
 
 
 def is_list(chunk: tuple[bytes, bytes], kind: bytes) -> bool:
@@ -40,7 +41,7 @@ def build(chapters: Chapters, rate: int) -> Chunks:
         return ()
     points, labels = [], []
     for number, chapter in enumerate(chapters, 1):
-        frame = round(chapter.start_s * rate)
+        frame = min(round(chapter.start_s * rate), _LAST_FRAME)  # far behind the end of what a WAV holds
         points.append(_POINT.pack(number, frame, b"data", 0, 0, frame))
         title = struct.pack("<I", number) + chapter.title.encode(errors="replace") + b"\0"
         labels.append(struct.pack("<4sI", _LABEL, len(title)) + title + b"\0" * (len(title) % 2))
@@ -62,9 +63,5 @@ def _labels(content: bytes) -> Iterator[tuple[int, str]]:
     while at + 12 <= len(content):
         name, size, number = struct.unpack_from("<4sII", content, at)
         if name == _LABEL and size >= 4:
-            title = content[at + 12 : at + 8 + size].split(b"\0")[0]
-            try:
-                yield number, title.decode()
-            except UnicodeDecodeError:  # programs of the years before UTF-8
-                yield number, title.decode("latin-1")
+            yield number, decoded(content[at + 12 : at + 8 + size].split(b"\0")[0])
         at += 8 + size + size % 2

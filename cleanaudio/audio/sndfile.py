@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from cleanaudio.audio.description import Chapters, Picture
+from cleanaudio.audio.description import Chapters, Picture, decoded
 from cleanaudio.audio.spliced import Spliced
 
 OPEN_LENGTH = (1 << 63) - 1
@@ -49,7 +49,7 @@ class SndfileSource:
         self._file = file  # kept open: libsndfile uses its descriptor
         self._open()
         self.frames = self.sound.frames
-        self.text: dict[str, str] = self.sound.copy_metadata()
+        self.text: dict[str, str] = _text(self.sound)
         self.pictures: tuple[Picture, ...] = ()
         self.chapters: Chapters = ()
 
@@ -108,3 +108,12 @@ class SndfileSource:
         """Close the file."""
         self.sound.close()
         self._file.close()
+
+
+def _text(sound: soundfile.SoundFile) -> dict[str, str]:
+    """Return the tags that libsndfile knows, in whatever encoding they are."""
+    found = {}
+    for name, number in soundfile._str_types.items():
+        if text := soundfile._snd.sf_get_string(sound._file, number):
+            found[name] = decoded(soundfile._ffi.string(text))
+    return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import BinaryIO
 
-from cleanaudio.audio import bext, comments, flac, id3, marks, mpeg, ogg, riff, wave
+from cleanaudio.audio import aiff, bext, comments, flac, id3, marks, mpeg, ogg, riff, wave
 from cleanaudio.audio.description import TEXT_FIELDS, Description, cut, ended, is_measured
 from cleanaudio.audio.files import open_reader
 
@@ -16,7 +16,7 @@ CARRIED_CHUNKS = (b"bext", b"iXML", b"cue ", b"LIST", b"smpl", b"inst", b"id3 ",
 """Chunks of a WAV that are carried byte for byte."""
 
 _ID3 = (b"id3 ", b"ID3 ")
-_LARGEST = 16 << 20
+_LARGEST = 64 << 20
 
 _TEXT_ONLY: Mapping[str, tuple[str, ...]] = {
     "AIFF": ("title", "artist", "comment", "software", "copyright"),
@@ -147,10 +147,10 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
     if head[:4] in riff.MAGICS:
         chunks = _chunks(file, size)
         said = next((id3.read(content) for name, content in chunks if name in _ID3), Description())
-        known = {name for name, _ in tags.comments}
-        more = tuple(comment for comment in said.comments if comment[0].upper() not in known)
-        chapters = marks.read(chunks, rate) or said.chapters
-        return Tags((*tags.comments, *more), said.pictures, chapters, chunks)
+        tags = _with(tags, said)
+        return replace(tags, chapters=marks.read(chunks, rate) or tags.chapters, chunks=chunks)
+    if head[:4] == b"FORM" and head[8:] in aiff.MAGICS:
+        return _with(tags, id3.read(aiff.id3_tag(file, _LARGEST)))
     if head[:4] == b"fLaC":
         said, blocks = flac.read(file)
         return Tags(said.comments, said.pictures, said.chapters, blocks=blocks)
@@ -163,7 +163,22 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
     file.seek(0)
     tag = file.read(length)
     said = id3.read(tag)
+    if file.read(4) == b"fLaC":  # which begins with its own blocks
+        own, blocks = flac.read(file, length)
+        return _with(Tags(own.comments, own.pictures, own.chapters, blocks=blocks), said)
     return Tags(said.comments or tags.comments, said.pictures, said.chapters, id3=tag)
+
+
+def _with(tags: Tags, said: Description) -> Tags:
+    """Return tags with what else is said beside them."""
+    known = {name.upper() for name, _ in tags.comments}
+    more = tuple(comment for comment in said.comments if comment[0].upper() not in known)
+    return replace(
+        tags,
+        comments=(*tags.comments, *more),
+        pictures=tags.pictures or said.pictures,
+        chapters=tags.chapters or said.chapters,
+    )
 
 
 def _chunks(file: BinaryIO, size: int) -> tuple[tuple[bytes, bytes], ...]:

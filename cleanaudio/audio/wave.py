@@ -57,7 +57,7 @@ class WaveSink:
     chunks : iterable of (bytes, bytes)
         Identifier and content of further chunks, written before the samples.
     channel_mask : int
-        Loudspeaker positions, for WAVEX.
+        Loudspeaker positions, for WAVEX and RF64.
     seekable : bool
         Whether the header can be corrected at the end; without, an unknown length stays open (0xFFFFFFFF).
     """
@@ -83,7 +83,8 @@ class WaveSink:
         self._written = 0
         self._promised = None if frames is None else frames * self._block_align
         self._always_long = container == "RF64"
-        self._format = _chunk(b"fmt ", self._format_fields(rate, channels, container == "WAVEX", channel_mask))
+        extensible = container == "WAVEX" or (container == "RF64" and channel_mask != 0)
+        self._format = _chunk(b"fmt ", self._format_fields(rate, channels, extensible, channel_mask))
         self._extra = b"".join(_chunk(name, content) for name, content in chunks)
         largest = len(self._format) + len(self._extra) + 100 + (self._promised or 0)
         self._room = self._always_long or largest > _LARGEST_RIFF or (frames is None and seekable)

@@ -178,7 +178,7 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
         return SpectralProcessor(lifted, together, analysis, archive.config.hop)
 
     path = make() if together == setup.channels else Independent([make() for _ in range(setup.channels)])
-    return Finite(WithoutOffset(path, setup.channels, setup.rate))
+    return Finite(WithoutOffset(path, setup.channels, archive.config.rate))
 
 
 class DeepFilterNet(Backend):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import spread
 from cleanaudio.errors import BackendUnavailable
@@ -100,7 +101,7 @@ class NoiseReduce(Backend):
                 threshold = np.array(analysis["threshold_db"])
             elif setup.profile is not None:
                 threshold = _threshold(setup.profile, resolved)
-        return spread(lambda: _Gating(resolved.options, resolved.rate, threshold), setup, resolved.rate)
+        return Finite(spread(lambda: _Gating(resolved.options, resolved.rate, threshold), setup, resolved.rate))
 
 
 class _Gating:

@@ -31,7 +31,7 @@ class WithoutOffset:
     processor : Processor
     channels : int
     rate : int
-        Hz.
+        Of the samples, Hz.
     """
 
     def __init__(self, processor: Processor, channels: int, rate: int) -> None:

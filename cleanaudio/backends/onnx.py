@@ -146,7 +146,7 @@ class Onnx(Backend):
         if model.hashes != resolved.hashes:
             raise replaced(resolved.model)
         path = model.front.before(model.contract.open(setup))
-        return Finite(WithoutOffset(path, setup.channels, setup.rate))
+        return Finite(WithoutOffset(path, setup.channels, model.contract.rate))
 
     def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> _Loaded:
         paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.stft import window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import noise as trackers
+from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, Estimator
 from cleanaudio.backends.frames import FrameQueue
 from cleanaudio.backends.gains import Estimate, OmLsa, Rule, Subtraction
@@ -195,7 +196,7 @@ class Spectral(Backend):
         linked = setup.linked and setup.channels > 1
         channels = [self._channel(setup, options, analysis) for _ in range(1 if linked else setup.channels)]
         gains = Gains(channels, setup.channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
-        return SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop, at_once=_AT_ONCE)
+        return Finite(SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop, at_once=_AT_ONCE))
 
     def _channel(self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None) -> _Channel:
         rate = setup.rate

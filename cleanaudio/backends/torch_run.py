@@ -122,7 +122,7 @@ class Torch(Backend):
         if digest != resolved.hashes["checkpoint"]:
             raise replaced(resolved.run)
         path = front.before(contract.open(setup))
-        return Finite(WithoutOffset(path, setup.channels, setup.rate))
+        return Finite(WithoutOffset(path, setup.channels, contract.rate))
 
     def _load(
         self, argument: str, setup: Setup, options: Mapping[str, Value]

@@ -12,6 +12,8 @@ from typing import TextIO
 from cleanaudio.errors import OutputError
 
 _CHUNK = 1 << 16
+_TELLING = 3
+"""Columns at the beginning that tell one kind of table from another; later ones come and go with the metrics."""
 
 
 def line_of(cells: Sequence[str]) -> bytes:
@@ -48,7 +50,7 @@ def check_place(path: Path, header: Sequence[str]) -> None:
         Something else is there.
     """
     try:
-        taken = path.is_file() and path.stat().st_size > 0 and columns_of(path)[:1] != [*header[:1]]
+        taken = path.is_file() and path.stat().st_size > 0 and columns_of(path)[:_TELLING] != [*header[:_TELLING]]
     except OSError:
         return  # opening it will say what is wrong
     if taken:

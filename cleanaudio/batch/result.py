@@ -143,7 +143,8 @@ class Result:
         info = self._info = self.take.reader.info
         mask = info.channel_mask if self.channels == info.channels else 0
         like = replace(info, channels=self.channels, channel_mask=mask)
-        format = self.wanted.format or replacing_format(self.job.inputs[0])  # the name was chosen before it was opened
+        # The name was chosen before it was opened.
+        format = self.wanted.format or replacing_format(self.job.inputs[0], info.format)
         self._target = output_format(like, format, self.wanted.subtype)
         self.notes += info.warnings
         self._tags = read_tags(info.path)

@@ -32,7 +32,7 @@ from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
-from cleanaudio.cli.progress import Progress
+from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
 
 
@@ -194,8 +194,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     if batch.dry_run:
         return _show(steps(), batch)
     rows = _rows(batch, recipe, metrics, stack)
-    stdin_is_read = batch.piped or {"@-", "@-0"} & set(batch.inputs) or str(batch.manifest) == "-"
-    count = None if stdin_is_read else lambda: sum(1 for _ in _sources(batch, exclude, room))
+    count = counter(batch.inputs, lambda: _sources(batch, exclude, room), batch.manifest)
     progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
     return _run(steps(), work, batch, rows, progress.advance)
 

@@ -82,6 +82,10 @@ def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> di
         if key not in known:
             raise RecipeError(f"{where}: there is no option {key!r}", remedy="use the long option names, without --")
         parameter = known[key]
+        if f"--{key}" in parameter.secondary_opts:  # the flag that says no
+            if not isinstance(value, bool):
+                raise RecipeError(f"{where}: {key} = {value!r} is no switch", remedy="write true or false")
+            value = not value
         found[parameter.name or key] = (
             [str(v) for v in value] if parameter.multiple and isinstance(value, list) else value
         )

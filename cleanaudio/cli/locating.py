@@ -20,8 +20,8 @@ from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
 from cleanaudio.cli.console import say, stdout
 from cleanaudio.cli.pictures import check_picture
-from cleanaudio.cli.progress import Progress
-from cleanaudio.cli.recordings import counter, recordings
+from cleanaudio.cli.progress import Progress, counter
+from cleanaudio.cli.recordings import recordings
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.doa import mirror_axis, mirrored
 

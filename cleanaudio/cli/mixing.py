@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
@@ -19,7 +20,7 @@ from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, pla
 from cleanaudio.batch.outcome import Done, Failed, Outcome, Skipped
 from cleanaudio.batch.plan import check_targets
 from cleanaudio.batch.run import Summary, run
-from cleanaudio.batch.source import Problem, Source
+from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
@@ -76,26 +77,27 @@ class Mixing:
 
         if dry_run:
             return exit_code(self._show(steps()), self._allow_empty)
+        planned_steps, found = _looked_ahead(steps())
         with ExitStack() as stack:
             stack.enter_context(FolderLock(self._folder))
-            table = stack.enter_context(self._open_manifest(request.overwrite))
+            # One that would stay empty takes nothing's place.
+            table = stack.enter_context(self._open_manifest(request.overwrite)) if found else None
             each = len(snrs_db) * (len(noise) if every else 1)
             count = partial(_count, speech, each)
             progress = stack.enter_context(Progress(count, shown=not self._quiet and not self._json))
 
             def on_outcome(outcome: Outcome) -> None:
                 row = row_of(outcome)
-                table.write([cell(row.get(name)) for name in COLUMNS])
+                if table is not None:
+                    table.write([cell(row.get(name)) for name in COLUMNS])
                 self._tell(outcome)
 
             work = partial(_work, request)
             try:
-                summary = run(steps(), work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
+                summary = run(planned_steps, work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
             except OutputError as error:  # the manifest itself cannot be written
                 complain(error)
                 return Exit.SOME_FAILED
-        if not summary.total:
-            self._manifest.unlink(missing_ok=True)  # an empty one would be in the next run's way
         if not self._quiet:
             say_summary(summary)
         return exit_code(summary, self._allow_empty)
@@ -139,6 +141,16 @@ class Mixing:
         if not self._json:
             stdout().print(table)
         return summary
+
+
+def _looked_ahead(steps: Iterator[MixJob | Skipped | Failed]) -> tuple[Iterator[MixJob | Skipped | Failed], bool]:
+    """Return the steps, and whether there is one beside folders and patterns in which there is nothing."""
+    seen: list[MixJob | Skipped | Failed] = []
+    for step in steps:
+        seen.append(step)
+        if not (isinstance(step, Failed) and isinstance(step.error, NothingFound)):
+            return chain(seen, steps), True
+    return iter(seen), False
 
 
 def _work(request: MixRequest, threads: int):

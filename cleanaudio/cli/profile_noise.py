@@ -110,7 +110,7 @@ def _measure_all(
                 for note in () if quiet else notes:
                     say(f"cleanaudio: {source.label}: note: {note}")
             except CleanAudioError as error:
-                if error.path is None or (isinstance(source, Source) and error.path == source.path):
+                if error.path is None or (isinstance(source, Source) and error.path == str(source.path)):
                     error.path = source.label
                 complain(error)
                 errors.append(error)

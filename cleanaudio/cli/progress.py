@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cleanaudio.cli.console import stderr
@@ -61,3 +63,13 @@ class Progress:
             return
         hours = summary.seconds / max(summary.elapsed_s, 1e-9)
         self._bar.update(self._task, completed=summary.total, speed=f"{hours:.0f} audio-hours per hour")
+
+
+def counter(
+    inputs: tuple[str, ...], found: Callable[[], Iterable[object]], manifest: Path | None = None
+) -> Callable[[], int] | None:
+    """Return what counts recordings ahead; None where something comes through a pipe, which can be read only once."""
+    lists = [text[1:] for text in inputs if text.startswith("@")] + ([] if manifest is None else [str(manifest)])
+    if "-" in inputs or not all(map(os.path.isfile, lists)):
+        return None
+    return lambda: sum(1 for _ in found())

@@ -33,8 +33,3 @@ def recordings(inputs: tuple[str, ...], recursive: bool, stack: ExitStack) -> Re
         return lambda: spooled(room)
     stdin = None if sys.stdin is None else sys.stdin.buffer
     return lambda: expand(inputs, recursive=recursive, suffixes=AUDIO_SUFFIXES, stdin=stdin)
-
-
-def counter(inputs: tuple[str, ...], found: Recordings) -> Callable[[], int] | None:
-    """Return what counts them ahead; None where their names come on stdin."""
-    return None if {"-", "@-", "@-0"} & set(inputs) else lambda: sum(1 for _ in found())

@@ -121,7 +121,7 @@ def _samples(found: Inspection) -> Iterator[Advice]:
         yield Advice(
             "offset",
             f"constant offset of {100 * offset:.2g} % of full scale",
-            "cleanaudio denoise -b wiener --limit-db 40 takes it down by 40 dB; -b deepfilternet leaves it",
+            "cleanaudio denoise takes it away, with any network (-b auto); -b wiener --limit-db 40 leaves a hundredth",
         )
     depth, sample_peak = found.info.depth, found.value("peak")
     if depth is not None and depth <= LOW_DEPTH and sample_peak is not None and sample_peak < LOW_PEAK_DBFS:

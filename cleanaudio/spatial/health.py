@@ -22,6 +22,7 @@ from cleanaudio.spatial.stream import Audio
 from cleanaudio.spatial.tdoa import band, best_peaks, correlation, phat
 
 _DEAD_DB = -60.0  # of the median channel
+_ROUNDING = 1e-10
 _QUIET_DB = -20.0
 _CLIPPED_SHARE = 1e-3
 _WINDOW_S = 1.0  # delays of up to half of it are found
@@ -163,7 +164,7 @@ class HealthCheck:
         self._cross = np.zeros((channels, self._size // 2 + 1), np.complex128)
         self._pair_curves = np.zeros((len(pairs), 2 * int(self._aperture) + 3)) if geometry is not None else None
         self._meters = [LevelMeter(rate, 1) for _ in range(channels)]
-        self._power = np.zeros(channels)
+        self._sum, self._square = np.zeros(channels), np.zeros(channels)
         self._clipped = np.zeros(channels, np.int64)
         self._last_full = np.zeros(channels, bool)
         self._active = np.zeros(channels, np.int64)
@@ -178,7 +179,8 @@ class HealthCheck:
         self._frames += block.shape[1]
         for meter, signal in zip(self._meters, block, strict=True):
             meter.add(signal[None])
-        self._power += np.sum(block.astype(np.float64) ** 2, axis=1)
+        self._sum += np.sum(block, axis=1, dtype=np.float64)
+        self._square += np.sum(block.astype(np.float64) ** 2, axis=1)
         full = np.concatenate([self._last_full[:, None], np.abs(block) >= FULL_SCALE], axis=1)
         self._clipped += np.sum(full[:, 1:] & full[:, :-1], axis=1)
         self._last_full = full[:, -1]
@@ -250,14 +252,22 @@ class HealthCheck:
 
         return max(use, key=standing)
 
+    @property
+    def _power(self) -> NDArray[np.float64]:
+        """Power of each channel; a constant offset is no sound."""
+        frames = max(self._frames, 1)
+        square, power = self._square / frames, (self._square - self._sum**2 / frames) / frames
+        return np.where(power > _ROUNDING * square, power, 0.0)
+
     def _levels(self) -> list[Finding]:
         findings = []
-        level = 10 * np.log10(np.maximum(self._power / max(self._frames, 1), 1e-30))
-        usual = float(np.median(level[self._power > 0])) if self._power.any() else 0.0
+        power = self._power
+        level = 10 * np.log10(np.maximum(power, 1e-30))
+        usual = float(np.median(level[power > 0])) if power.any() else 0.0
         for m in range(self._channels):
             below = level[m] - usual
-            if self._power[m] == 0 or below < _DEAD_DB:
-                text = "is silent" if self._power[m] == 0 else f"is dead ({below:.0f} dB)"
+            if power[m] == 0 or below < _DEAD_DB:
+                text = "is silent" if power[m] == 0 else f"is dead ({below:.0f} dB)"
                 findings.append(Finding(m, "dead", text, False))
             elif below < _QUIET_DB:
                 findings.append(Finding(m, "quiet", f"is {-below:.0f} dB quieter than the others", False))

@@ -83,7 +83,9 @@ def _pesq(clean: np.ndarray, output: np.ndarray, rate: int) -> float | None:
         return None
     import soxr
 
+    if not output.any():
+        return None  # the package breaks on silence
     try:
         return pesq.pesq(16000, soxr.resample(clean, rate, 16000), soxr.resample(output, rate, 16000), "wb")
-    except (pesq.NoUtterancesError, pesq.BufferTooShortError):
+    except (pesq.NoUtterancesError, pesq.BufferTooShortError, ValueError):  # as of outputs that are no numbers
         return None

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tagged_files import PNG, copy
 
-from cleanaudio.audio import flac, riff
+from cleanaudio.audio import flac, id3, marks, riff
 from cleanaudio.audio.description import Chapter, Description, Picture
 from cleanaudio.audio.files import open_reader, probe
 from cleanaudio.audio.recording import AudioInfo
@@ -103,7 +103,7 @@ def test_text_is_not_doubled_where_the_chunk_is_carried(tmp_path):
 
 
 def test_no_chunk_that_is_unknown_or_too_long(tmp_path):
-    (tmp_path / "in.wav").write_bytes(wav(before=[(b"PEAK", bytes(16)), (b"xyz ", b"12"), (b"bext", bytes(17 << 20))]))
+    (tmp_path / "in.wav").write_bytes(wav(before=[(b"PEAK", bytes(16)), (b"xyz ", b"12"), (b"bext", bytes(65 << 20))]))
     assert read_tags(tmp_path / "in.wav").chunks == ()
 
 
@@ -122,7 +122,47 @@ def test_an_excerpt_begins_later_in_the_day(tmp_path):
 
     tags = Tags(chunks=((b"bext", bext(2**32 - 1)), (b"iXML", b"<a/>")))
     assert tags.of_part(96000, 100, 48000).chunks == ((b"bext", bext(2**32 + 95999)), (b"iXML", b"<a/>"))
-    assert Tags(chunks=((b"bext", b"short"),)).of_part(1, 1, 48000).chunks == ((b"bext", b"short"),)
+    for odd in (b"short", bext(2**64 - 1)):
+        assert Tags(chunks=((b"bext", odd),)).of_part(1, 1, 48000).chunks == ((b"bext", odd),)
+
+
+def test_text_of_the_years_before_utf_8(tmp_path):
+    info = (b"LIST", b"INFO" + chunk(b"INAM", "Café Müller".encode("cp1252") + b"\0"))
+    (tmp_path / "in.wav").write_bytes(wav(before=[info]))
+    assert read_tags(tmp_path / "in.wav").text["title"] == "Café Müller"
+    soundfile.write(tmp_path / "in.mp3", noise(48000), 48000)
+    tag = b"TAG" + "Café €".encode("cp1252").ljust(30, b"\0") + bytes(95)
+    with open(tmp_path / "in.mp3", "ab") as file:
+        file.write(tag)
+    assert read_tags(tmp_path / "in.mp3").text["title"] == "Café €"
+
+
+def test_a_flac_behind_an_id3_tag_keeps_what_both_say(tmp_path):
+    soundfile.write(tmp_path / "own.flac", noise(), RATE)
+    own = Tags((("TITLE", "of the FLAC"), ("MOOD", "calm")), (Picture(PNG, "image/png"),))
+    copy(tmp_path / "own.flac", tmp_path / "tagged.flac", tags=own)
+    tag = id3.build(Description((("TITLE", "of the tag"), ("ARTIST", "somebody"))))
+    (tmp_path / "in.flac").write_bytes(tag + (tmp_path / "tagged.flac").read_bytes())
+    tags = read_tags(tmp_path / "in.flac")
+    assert tags.text | {"title": "of the FLAC", "artist": "somebody"} == tags.text
+    assert dict(tags.comments)["MOOD"] == "calm" and tags.pictures == own.pictures
+
+
+@pytest.mark.parametrize("name", [b"ID3 ", b"id3 "])
+def test_an_aiff_says_what_is_in_its_id3_chunk(tmp_path, name):
+    soundfile.write(tmp_path / "in.aiff", noise(), RATE)
+    picture = Picture(PNG, "image/png")
+    tag = id3.build(Description((("TITLE", "a name"), ("MOOD", "calm")), (picture,)))
+    data = (tmp_path / "in.aiff").read_bytes() + name + struct.pack(">I", len(tag)) + tag + b"\0" * (len(tag) % 2)
+    (tmp_path / "in.aiff").write_bytes(data[:4] + struct.pack(">I", len(data) - 8) + data[8:])
+    tags = read_tags(tmp_path / "in.aiff")
+    assert dict(tags.comments) == {"TITLE": "a name", "MOOD": "calm"} and tags.pictures == (picture,)
+    assert tags.left_out("AIFF") == "1 text tag, 1 picture not carried over: no place in AIFF"
+
+
+def test_a_mark_far_behind_the_end_stays_one():
+    (_, points), _ = marks.build((Chapter(1.0, None, "a"), Chapter(1e6, None, "b")), 48000)
+    assert [frame for _, frame in marks._points(points)] == [48000, 2**32 - 1]
 
 
 @pytest.mark.parametrize("target", ["wav", "rf64", "flac", "ogg", "opus", "mp3", "aiff", "caf"])

@@ -66,6 +66,12 @@ class TestFiles:
         assert row["recipe"] == made("-b", "wiener", "-s", "0.5")[0]["recipe"]
         assert row["recipe"] == made("-b", "wiener", "--config", file)[0]["recipe"], "their order must not matter"
 
+    def test_hold_the_flags_that_say_no(self, made, config, cli, source):
+        row, _ = made("--config", config("no-guard = true"), "-b", "wiener")
+        assert row["recipe"] == made("--no-guard", "-b", "wiener")[0]["recipe"]
+        assert row["recipe"] != made("--config", config("no-guard = false"), "-b", "wiener")[0]["recipe"]
+        assert cli("denoise", source, "-o", source.parent / "no", "--config", config("no-guard = 1")).code == 2
+
     def test_can_be_told_off(self, made, config):
         _, path = made("--config", config("set = ['limit_db=6']\nbackend = 'wiener'"), "--set", "limit_db=9")
         assert np.array_equal(read(path), read(made("-b", "wiener", "--set", "limit_db=9")[1]))

@@ -149,6 +149,14 @@ def test_existing_files_are_kept_unless_told_otherwise(cli, desk):
     assert (desk / "out" / "a_snr5.wav").read_bytes() != before
 
 
+def test_a_run_that_finds_nothing_leaves_the_manifest_of_the_last(cli, desk):
+    (desk / "empty").mkdir()
+    assert cli("mix", "clean/a.wav", "noise/long.wav", "--snr", 5, "-o", "out").code == 0
+    before = (desk / "out" / "manifest.csv").read_bytes()
+    assert cli("mix", "empty", "noise/long.wav", "--snr", 5, "-o", "out", "--overwrite").code == 4
+    assert (desk / "out" / "manifest.csv").read_bytes() == before
+
+
 def test_json_and_dry_run(cli, desk):
     arguments = ("mix", "clean/a.wav", "noise/long.wav", "--snr", 5, "-o", "out", "--json")
     dry = cli(*arguments, "--dry-run")

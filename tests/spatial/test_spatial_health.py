@@ -47,6 +47,16 @@ def test_dead_quiet_and_clipped(recording):
     assert report.keep_all().use == (0, 1, 2, 3, 4, 5)
 
 
+def test_an_offset_is_no_sound(recording):
+    offset = np.zeros((6, 1), np.float32)
+    offset[:2] = 0.2
+    quiet = 0.05 * recording
+    assert _check(quiet + offset).use == _check(quiet).use
+    dead = recording.copy()
+    dead[3] = 0.05
+    assert _kinds(_check(dead)) == [(3, "dead")]
+
+
 def test_an_inverted_channel_is_turned_over(recording, run):
     broken = recording.copy()
     broken[3] *= -1
