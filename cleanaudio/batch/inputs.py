@@ -189,16 +189,16 @@ class _Search:
                 yield item
                 continue
             path = os.path.join(root, item)
+            relative = os.path.basename(item) if ".." in PurePath(item).parts else item
             if os.path.isdir(path):
                 if "**" in parts or self._excluded(path, root):
                     continue
-                for found in self._folder(path, item):
+                for found in self._folder(path, relative):
                     if not (isinstance(found, Problem) and isinstance(found.error, NothingFound)):
                         empty = False
                         yield found
             elif any_suffix or self._is_audio(item):
                 empty = False
-                relative = os.path.basename(item) if ".." in PurePath(item).parts else item
                 yield Source(_path(path), Path(relative), path, found=True)
         if empty:
             yield Problem(pattern, NothingFound("no audio file matches this pattern", path=pattern))

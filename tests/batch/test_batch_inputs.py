@@ -263,6 +263,7 @@ class TestGlobs:
     def test_parent_folders_in_a_pattern_do_not_lead_out_of_the_output_tree(self, here):
         touch("in/x/a.wav", "in/y/b.wav")
         assert relatives("in/x*/../y/b.wav") == ["b.wav"]
+        assert relatives("in/x*/../../in/y") == [str(Path("y", "b.wav"))]
 
     @pytest.mark.parametrize("pattern", ["*.wav", "nowhere/*.wav", "a.txt/*", "**/*.wav", "**", "[!a]"])
     def test_nothing_matches(self, here, pattern):

@@ -10,6 +10,7 @@ import shutil
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -569,6 +570,22 @@ def test_one_in_this_process_is_one_in_a_worker(denoise, tmp_path, clip):
     denoise(tmp_path / "in", "-o", tmp_path / "out")
     denoise(tmp_path / "in/a.wav", "-o", tmp_path / "alone")
     assert (tmp_path / "out/a.wav").read_bytes() == (tmp_path / "alone/a.wav").read_bytes()
+
+
+@pytest.mark.parametrize(("suffix", "format"), [(".wav", "WAV"), (".flac", "FLAC"), (".mp3", "MP3")])
+def test_what_is_only_read_becomes_what_its_name_says(denoise, tmp_path, suffix, format):
+    """An AAC file that somebody named so."""
+    tone = (0.1 * np.sin(np.arange(48000) / 20)).astype(np.float32)[None]
+    with av.open(str(tmp_path / "a.m4a"), "w") as container:
+        stream = container.add_stream("aac", rate=48000, layout="mono")
+        for start in range(0, tone.shape[1], 1024):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(tone[:, start : start + 1024]), "fltp", "mono")
+            frame.rate = 48000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    (tmp_path / "a.m4a").rename(tmp_path / f"a{suffix}")
+    denoise(tmp_path / f"a{suffix}", "-o", tmp_path / "out", "-b", "none")
+    assert soundfile.info(tmp_path / "out" / f"a{suffix}").format == format
 
 
 def test_a_blend_with_auto_in_it(cli, tmp_path, speech_like):

@@ -13,7 +13,7 @@ from cleanaudio.errors import InputError, ModelError, OutputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.train.config import TrainConfig, changed, from_mapping, read, render, shipped
-from cleanaudio.train.evaluate import evaluate, load_pairs
+from cleanaudio.train.evaluate import _pesq, evaluate, load_pairs
 from cleanaudio.train.hearing import heard
 from cleanaudio.train.loop import Diverged, Trainer, train
 
@@ -325,3 +325,11 @@ def test_a_network_without_spectra_cannot_be_trained_on_them(tmp_path):
     config = tiny_config(network="conv-tasnet", options={}, target="spectrum", mix={"rate": 16000})
     with pytest.raises(RecipeError, match="does not work on spectra"):
         Trainer(config, make_mixer(tmp_path, rate=16000), tmp_path / "run")
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_a_network_that_gives_nothing_has_no_pesq_and_breaks_no_training(speech_like, value):
+    pytest.importorskip("pesq")
+    clean = speech_like(2.0, 16000)
+    assert _pesq(clean, clean, 16000) > 4
+    assert _pesq(clean, np.full_like(clean, value), 16000) is None
