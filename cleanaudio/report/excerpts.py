@@ -15,6 +15,7 @@ from cleanaudio.audio.array import through
 from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.metrics.interface import polarity
 from cleanaudio.metrics.score import line_up
 from cleanaudio.report.scores import Score
 
@@ -69,8 +70,8 @@ class Excerpt:
 
 
 def mono(signal: Audio) -> NDArray[np.float32]:
-    """Return the channel mean, (frames,)."""
-    return signal[0] if len(signal) == 1 else signal.mean(axis=0)
+    """Return the channel mean, (frames,), of channels that are upside down turned over, as metrics hear them."""
+    return signal[0] if len(signal) == 1 else (polarity(signal) * signal).mean(axis=0)
 
 
 def read_excerpt(scores: Sequence[Score]) -> Excerpt:
