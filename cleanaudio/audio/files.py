@@ -174,6 +174,8 @@ def _open_wav(name: str, file: BinaryIO, size: int) -> Reader | None:
 
 def _open_ogg(name: str, file: BinaryIO, size: int) -> Reader | None:
     stream = ogg.describe(file, size)
+    if stream is not None and stream.is_flac:  # libsndfile takes it for damaged
+        raise InputError("is FLAC within Ogg", path=name, remedy="take it out: ffmpeg -i IN.ogg -c:a copy OUT.flac")
     damaged = stream is not None and stream.damaged > 0
     reader = _open_sndfile(_View(name), length="doubtful" if damaged else "promised")
     if reader is None or stream is None:

@@ -40,6 +40,8 @@ class Stream:
         The last page is marked as such.
     damaged : int
         Pages that are missing, or whose checksum is wrong, so that decoders leave them out.
+    is_flac : bool
+        It holds FLAC, by the mapping of the FLAC project (0x7F ``FLAC``).
     """
 
     nominal_bit_rate: int | None
@@ -47,6 +49,7 @@ class Stream:
     chained: bool
     ended: bool
     damaged: int
+    is_flac: bool
 
 
 def describe(file: BinaryIO, size: int) -> Stream | None:
@@ -68,7 +71,8 @@ def describe(file: BinaryIO, size: int) -> Stream | None:
         elif flags & _BEGINS and audio_start:
             chained = True
     ended = bool(flags & _ENDS)
-    return Stream(nominal if nominal > 0 else None, audio_start, chained, ended, damaged + (reached < size and ended))
+    damaged += reached < size and ended
+    return Stream(nominal if nominal > 0 else None, audio_start, chained, ended, damaged, packet[:5] == b"\x7fFLAC")
 
 
 def read(file: BinaryIO, size: int) -> Description:

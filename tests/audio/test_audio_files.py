@@ -306,6 +306,16 @@ def test_vorbis_has_its_nominal_bit_rate_and_opus_its_mean(tmp_path):
     assert probe(tmp_path / "o.opus").bit_rate == pytest.approx(size * 8 / 2, rel=0.05)
 
 
+def test_flac_within_ogg_is_called_so(tmp_path):
+    """By the first page, as the mapping of FLAC to Ogg has it."""
+    info = b"fLaC" + struct.pack(">I", 34) + struct.pack(">HH6xQ16x", 4096, 4096, 16000 << 44 | 15 << 36)
+    packet = b"\x7fFLAC\x01\x00\x00\x01" + info
+    page = struct.pack("<4sBBqIIIBB", b"OggS", 0, 2, 0, 1, 0, 0, 1, len(packet)) + packet
+    (tmp_path / "a.ogg").write_bytes(page)
+    with pytest.raises(InputError, match="FLAC within Ogg"):
+        open_reader(tmp_path / "a.ogg")
+
+
 def test_chained_ogg_is_read_whole_with_pyav_and_marked_without(tmp_path, monkeypatch):
     path = tmp_path / "two.ogg"
     soundfile.write(tmp_path / "one.ogg", noise(RATE * 2, 1), RATE, format="OGG", subtype="VORBIS")
