@@ -10,6 +10,8 @@ import torch
 
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.errors import InputError
+from cleanaudio.metrics.interface import Signals
+from cleanaudio.metrics.pesq import PESQ_WB
 from cleanaudio.networks.interface import Network
 
 
@@ -77,15 +79,5 @@ def _si_sdr(clean: np.ndarray, output: np.ndarray) -> float:
 
 
 def _pesq(clean: np.ndarray, output: np.ndarray, rate: int) -> float | None:
-    try:
-        import pesq
-    except ImportError:
-        return None
-    import soxr
-
-    if not output.any():
-        return None  # the package breaks on silence
-    try:
-        return pesq.pesq(16000, soxr.resample(clean, rate, 16000), soxr.resample(output, rate, 16000), "wb")
-    except (pesq.NoUtterancesError, pesq.BufferTooShortError, ValueError):  # as of outputs that are no numbers
-        return None
+    found = PESQ_WB(Signals(output, rate, clean))["pesq_wb"]
+    return found if isinstance(found, float) else None
