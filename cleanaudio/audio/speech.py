@@ -34,10 +34,10 @@ class Piece:
     ----------
     start, frames : int
         Where, in frames of the recording.
-    psd : ndarray, shape (bins,)
-        Two-sided power spectral density, FS²/Hz, mean over the channels.
+    psd : ndarray, shape (channels, bins)
+        Two-sided power spectral density, FS²/Hz.
     level_db : float
-        RMS level, dBFS.
+        RMS level, dBFS, of all channels together, like what follows.
     modulation_db : float
         Standard deviation of the level in the speech band from frame to frame.
     score : float
@@ -95,30 +95,30 @@ def pieces(blocks: Iterable[NDArray[np.float32]], rate: int) -> Iterator[Piece]:
     scale = 1 / (rate * float(np.sum(shape.astype(np.float64) ** 2)))
     band = slice(*(min(size // 2 + 1, max(1, round(f * size / rate))) for f in SPEECH_HZ))
     stft: Stft | None = None
-    waiting = np.zeros((0, size // 2 + 1))
+    waiting: NDArray[np.float64] | None = None
     start = done = 0
     skip = size // hop - 1  # frames that reach back before the recording
     for block in blocks:
         stft = stft or Stft(block.shape[0], shape, hop)
         spectra = stft.push(block)
-        powers: NDArray[np.float64] = np.square(np.abs(spectra), dtype=np.float64).mean(axis=0)
-        powers *= scale
-        waiting = np.concatenate([waiting, powers[skip:]])
-        skip = max(0, skip - len(powers))
-        while len(waiting) >= PIECE_FRAMES:
-            now, waiting = waiting[:PIECE_FRAMES], waiting[PIECE_FRAMES:]
+        powers: NDArray[np.float64] = scale * np.square(np.abs(spectra), dtype=np.float64)
+        waiting = powers[:, skip:] if waiting is None else np.concatenate([waiting, powers[:, skip:]], axis=1)
+        skip = max(0, skip - powers.shape[1])
+        while waiting.shape[1] >= PIECE_FRAMES:
+            now, waiting = waiting[:, :PIECE_FRAMES], waiting[:, PIECE_FRAMES:]
             piece = _piece(now, start * hop, hop, rate, band)
             start += PIECE_FRAMES
             if piece is not None:
                 done += 1
                 yield piece
-    if not done and len(waiting):
+    if not done and waiting is not None and waiting.shape[1]:
         piece = _piece(waiting, start * hop, hop, rate, band)
         if piece is not None:
             yield piece
 
 
-def _piece(powers: NDArray[np.float64], start: int, hop: int, rate: int, band: slice) -> Piece | None:
+def _piece(of_channels: NDArray[np.float64], start: int, hop: int, rate: int, band: slice) -> Piece | None:
+    powers = of_channels.mean(axis=0)
     bins = powers.shape[1]
     width = rate / (2 * (bins - 1))  # Hz from bin to bin
     totals = (2 * powers.sum(axis=1) - powers[:, 0] - powers[:, -1]) * width
@@ -128,7 +128,7 @@ def _piece(powers: NDArray[np.float64], start: int, hop: int, rate: int, band: s
     modulation = float(speech.std())
     score = float(10 * np.log10(np.mean(10 ** (speech / 10)))) + _PENALTY * max(0.0, modulation - _STEADY_DB)
     level = 10 * np.log10(float(totals.mean()))
-    return Piece(start, len(powers) * hop, powers.mean(axis=0), level, modulation, score)
+    return Piece(start, len(powers) * hop, of_channels.mean(axis=1), level, modulation, score)
 
 
 def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 3.0) -> list[Piece]:

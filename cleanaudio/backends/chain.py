@@ -229,7 +229,9 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
     """
     check_strength(settings.dereverb)
     mode = settings.mode(setup.channels)
-    setup = replace(setup, linked=mode == "linked")
+    # A print's channels are left and right.
+    pooled = setup.profile.pooled if setup.profile is not None and mode == "mid-side" else setup.profile
+    setup = replace(setup, linked=mode == "linked", profile=pooled)
     options = _share_out(settings)
     last = max(term.stage for term in settings.terms)
     first = min((term.stage for term in settings.terms if term.name != "none"), default=0)

@@ -154,6 +154,11 @@ class Setup:
     profile: NoiseProfile | None = None
     cleaned: bool = False
 
+    @property
+    def decisions(self) -> int:
+        """How many channels are judged: what linked channels have in common is one."""
+        return 1 if self.linked else self.channels
+
 
 @dataclass(frozen=True)
 class Resolved:

@@ -6,7 +6,7 @@ inverted cable, one dead side) it slides over to the stronger channel, so that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,19 +217,19 @@ class Independent:
         return np.concatenate([processor.flush() for processor in self._processors])
 
 
-def spread(mono: Callable[[], Processor], setup: Setup, rate: int) -> Processor:
+def spread(processors: Sequence[Processor], setup: Setup, rate: int) -> Processor:
     """Serve all channels of ``setup`` with a backend whose processors take one.
 
     Parameters
     ----------
-    mono : callable
-        Makes a fresh processor for one channel.
+    processors : sequence of Processor
+        Fresh, each for one channel, as many as ``setup.decisions``.
     setup : Setup
     rate : int
         The processors' rate, Hz.
     """
     if setup.channels == 1:
-        return mono()
+        return processors[0]
     if setup.linked:
-        return Linked(mono(), setup.channels, rate)
-    return Independent([mono() for _ in range(setup.channels)])
+        return Linked(processors[0], setup.channels, rate)
+    return Independent(processors)

@@ -95,13 +95,14 @@ class NoiseReduce(Backend):
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
-        threshold: NDArray[np.float64] | None = None
+        thresholds: Iterable[NDArray[np.float64] | None] = [None] * setup.decisions
         if resolved.options["stationary"]:
             if analysis is not None:
-                threshold = np.array(analysis["threshold_db"])
+                thresholds = [np.array(analysis["threshold_db"])] * setup.decisions
             elif setup.profile is not None:
-                threshold = _threshold(setup.profile, resolved)
-        return Finite(spread(lambda: _Gating(resolved.options, resolved.rate, threshold), setup, resolved.rate))
+                thresholds = _thresholds(setup.profile, resolved, setup.decisions)
+        gates = [_Gating(resolved.options, resolved.rate, threshold) for threshold in thresholds]
+        return Finite(spread(gates, setup, resolved.rate))
 
 
 class _Gating:
@@ -166,11 +167,11 @@ def _feed(whole: Audio) -> NDArray[np.float64]:
     return mean if mean @ mean >= _CANCELLED * powers[strongest] else whole[strongest].astype(np.float64)
 
 
-def _threshold(profile: NoiseProfile, resolved: Resolved) -> NDArray[np.float64]:
-    """Return the threshold in dB that Gaussian noise of this print would give."""
+def _thresholds(profile: NoiseProfile, resolved: Resolved, channels: int) -> NDArray[np.float64]:
+    """Return the thresholds in dB that Gaussian noise of this print would give, (channels, bins)."""
     window = int(resolved.options["n_fft"])
     shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
-    density = profile.at(np.linspace(0, resolved.rate / 2, window // 2 + 1))
+    density = profile.at(np.linspace(0, resolved.rate / 2, window // 2 + 1), channels)
     power = density * resolved.rate * np.sum(shape**2) / np.sum(shape) ** 2  # scipy's scaling "spectrum"
     level = 10 * np.log10(np.maximum(power, 1e-30))
     return level + _MEAN_DB + float(resolved.options["n_std_thresh"]) * _STD_DB

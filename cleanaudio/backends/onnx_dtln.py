@@ -120,7 +120,7 @@ class DtlnContract:
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
-        return spread(self._make, setup, self.rate)
+        return spread([self._make() for _ in range(setup.decisions)], setup, self.rate)
 
     def _make(self) -> Processor:
         flat = np.ones(self._size, np.float32)

@@ -185,7 +185,7 @@ class WaveformContract:
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
-        return spread(self._make, setup, self.rate)
+        return spread([self._make() for _ in range(setup.decisions)], setup, self.rate)
 
     def _make(self) -> Processor:
         return Undelayed(Chunks(self._session, self._grid, self.rate), self._delay, channels=1)

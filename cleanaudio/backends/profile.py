@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import InputError
 
 KIND = "cleanaudio noise print"
-VERSION = 1
+VERSION = 2  # 1 had one density, the mean over the channels
 _LEAST = 1e-20  # FS²/Hz, far below any recording
 _TOP = 0.1  # share of the band whose mean stands for what lies above it
 _BANDS = 12
@@ -31,8 +31,8 @@ class NoiseProfile:
 
     Parameters
     ----------
-    psd : ndarray, shape (bins,)
-        Two-sided power spectral density in FS²/Hz at :attr:`frequencies`, mean over the channels.
+    psd : ndarray, shape (channels, bins)
+        Two-sided power spectral density of each channel in FS²/Hz at :attr:`frequencies`.
     rate : int
         Rate of the recording that it was measured on, Hz.
     window_s : float
@@ -59,13 +59,14 @@ class NoiseProfile:
     @property
     def frequencies(self) -> NDArray[np.float64]:
         """Frequencies of the bins, 0 … rate/2, Hz."""
-        return np.linspace(0, self.rate / 2, len(self.psd))
+        return np.linspace(0, self.rate / 2, self.psd.shape[1])
 
     @property
     def level_db(self) -> float:
-        """RMS level of the noise, dBFS."""
-        width = self.rate / (2 * (len(self.psd) - 1))
-        return float(10 * np.log10((2 * self.psd.sum() - self.psd[0] - self.psd[-1]) * width + _LEAST))
+        """RMS level of the noise in all channels, dBFS."""
+        psd = self.psd.mean(axis=0)
+        width = self.rate / (2 * (len(psd) - 1))
+        return float(10 * np.log10((2 * psd.sum() - psd[0] - psd[-1]) * width + _LEAST))
 
     @property
     def hash(self) -> str:
@@ -73,20 +74,34 @@ class NoiseProfile:
         content = np.asarray(self.psd, "<f8").tobytes()
         return hashlib.sha256(f"{self.rate} ".encode() + content).hexdigest()
 
-    def at(self, frequencies: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return the density at other frequencies, two-sided, FS²/Hz.
+    @property
+    def pooled(self) -> NoiseProfile:
+        """The same with one density, the mean over the channels: for what is not these channels any more."""
+        return replace(self, psd=self.psd.mean(axis=0, keepdims=True))
+
+    def at(self, frequencies: NDArray[np.floating], channels: int = 1) -> NDArray[np.float64]:
+        """Return the densities at other frequencies, two-sided, FS²/Hz.
 
         Interpolated on a logarithmic scale; above the band that was measured, the mean of its highest tenth.
 
         Parameters
         ----------
-        frequencies : ndarray
+        frequencies : ndarray, shape (n,)
             Hz.
+        channels : int
+            Of the recording that is to be cleaned, or 1 for what is common to them.
+
+        Returns
+        -------
+        ndarray, shape (channels, n)
+            Each channel's own where the print has as many, else the mean over the print's channels for each.
         """
+        psd = np.maximum(self.psd if len(self.psd) == channels else self.pooled.psd, _LEAST)
         own = self.frequencies
-        top = float(np.mean(self.psd[int((1 - _TOP) * len(self.psd)) :]))
-        values = np.exp(np.interp(frequencies, own, np.log(np.maximum(self.psd, _LEAST))))
-        return np.where(np.asarray(frequencies) > own[-1], max(top, _LEAST), values)
+        top = psd[:, int((1 - _TOP) * len(own)) :].mean(axis=1)
+        ends = zip(np.log(psd), np.log(top), strict=True)
+        logs = [np.interp(frequencies, own, row, right=end) for row, end in ends]
+        return np.broadcast_to(np.exp(logs), (channels, len(frequencies)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -100,7 +115,7 @@ class NoiseProfile:
             "level_db": round(self.level_db, 2),
             "stationarity_db": self.stationarity_db,
             "stretches": [{"start_s": s.start_s, "end_s": s.end_s, "level_db": s.level_db} for s in self.stretches],
-            "psd": [float(value) for value in self.psd],
+            "psd": self.psd.tolist(),
         }
 
     @classmethod
@@ -114,21 +129,21 @@ class NoiseProfile:
         """
         if not isinstance(data, Mapping) or data.get("kind") != KIND:
             raise InputError("this is not a noise print", remedy="make one with cleanaudio profile-noise")
-        if data.get("version") != VERSION:
+        if data.get("version") not in range(1, VERSION + 1):
             raise InputError(
-                f"noise print of version {data.get('version')!r}; this program reads {VERSION}",
+                f"noise print of version {data.get('version')!r}; this program reads 1 to {VERSION}",
                 remedy="measure it again with cleanaudio profile-noise",
             )
         try:
-            psd = np.array(data["psd"], np.float64)
+            psd = np.atleast_2d(np.array(data["psd"], np.float64))
             rate, window_s, seconds = int(data["rate"]), float(data["window_s"]), float(data["seconds"])
             parts = tuple(Stretch(**{k: float(s[k]) for k in _STRETCH}) for s in data.get("stretches", ()))
             steady = data.get("stationarity_db")
             steady = None if steady is None else float(steady)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"broken noise print: {error}", remedy=_AGAIN) from None
-        if psd.ndim != 1 or len(psd) < 2 or not np.all(np.isfinite(psd)) or np.any(psd < 0):
-            raise InputError("broken noise print: psd must be a list of numbers from zero up", remedy=_AGAIN)
+        if psd.ndim != 2 or psd.shape[1] < 2 or not np.all(np.isfinite(psd)) or np.any(psd < 0):
+            raise InputError("broken noise print: psd must be lists of numbers from zero up", remedy=_AGAIN)
         if not all(map(math.isfinite, (window_s, seconds, steady or 0.0))):
             raise InputError("broken noise print: a time or stationarity_db is no number", remedy=_AGAIN)
         if not 1000 <= rate <= 10_000_000:
@@ -225,13 +240,16 @@ def average(profiles: Sequence[NoiseProfile]) -> NoiseProfile:
     Parameters
     ----------
     profiles : sequence of NoiseProfile
-        At least one; the result has the highest of their rates, and no stretches unless it is the only one.
+        At least one; the result has the highest of their rates, a density for each channel where all have as many, and
+        no stretches unless it is the only one.
     """
     if len(profiles) == 1:
         return profiles[0]
     finest = max(profiles, key=lambda profile: profile.rate)
     seconds = [profile.seconds for profile in profiles]
-    psd = np.average([profile.at(finest.frequencies) for profile in profiles], axis=0, weights=seconds)
+    counts = {len(profile.psd) for profile in profiles}
+    channels = counts.pop() if len(counts) == 1 else 1
+    psd = np.average([profile.at(finest.frequencies, channels) for profile in profiles], axis=0, weights=seconds)
     levels = [profile.level_db for profile in profiles]
     within = [profile.stationarity_db or 0.0 for profile in profiles]
     steady = math.sqrt(float(np.average(np.square(within), weights=seconds) + np.var(levels)))
@@ -247,7 +265,7 @@ class _Total:
         self._runs: list[tuple[int, int, float]] = []  # start, end, energy
 
     def add(self, piece: Piece) -> None:
-        bands = 10 * np.log10([part.mean() + _LEAST for part in np.array_split(piece.psd, _BANDS)])
+        bands = 10 * np.log10([part.mean() + _LEAST for part in np.array_split(piece.psd, _BANDS, axis=1)])
         if not self._count:
             self._psd, self._mean, self._squares = np.zeros_like(piece.psd), np.zeros_like(bands), np.zeros_like(bands)
         self._count += 1

@@ -114,7 +114,8 @@ class RnNoise(Backend):
         path = find_rnnoise()
         assert path is not None
         library = _load(path)
-        return Finite(spread(lambda: Undelayed(Frames(library), DELAY, channels=1), setup, RATE))
+        voices = [Undelayed(Frames(library), DELAY, channels=1) for _ in range(setup.decisions)]
+        return Finite(spread(voices, setup, RATE))
 
 
 @lru_cache(maxsize=1)

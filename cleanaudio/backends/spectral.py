@@ -179,7 +179,7 @@ class Spectral(Backend):
         hashes = {}
         if full["tracker"] == "profile" and setup.profile is not None:
             hashes["profile"] = setup.profile.hash
-        latency = hop * (overlap + self._channel(setup, full, None).look_ahead)
+        latency = hop * (overlap + self._channels(setup, full, None, 1)[0].look_ahead)
         return Resolved(setup.rate, latency, full, hashes, needs_analysis=needs_analysis)
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
@@ -194,24 +194,28 @@ class Spectral(Backend):
         options = resolved.options
         hop, overlap = sizes(resolved.rate, float(options["window_s"]), float(options["hop_s"]))
         linked = setup.linked and setup.channels > 1
-        channels = [self._channel(setup, options, analysis) for _ in range(1 if linked else setup.channels)]
+        channels = self._channels(setup, options, analysis, setup.decisions)
         gains = Gains(channels, setup.channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
         return Finite(SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop, at_once=_AT_ONCE))
 
-    def _channel(self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None) -> _Channel:
+    def _channels(
+        self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None, count: int
+    ) -> list[_Channel]:
         rate = setup.rate
         hop, overlap = sizes(rate, options["window_s"], options["hop_s"])
         energy = float(np.sum(window("hann", hop * overlap).astype(np.float64) ** 2))
-        tracker: Tracker
+        noise: list[Tracker]
         if options["tracker"] == "profile":
             profile = NoiseProfile.from_dict(analysis["profile"]) if analysis else setup.profile
             bins = hop * overlap // 2 + 1
-            density = np.zeros(bins) if profile is None else profile.at(np.linspace(0, rate / 2, bins))
-            tracker = Fixed((np.maximum(density * rate, _SILENT) * energy).astype(np.float32))
+            silence = np.zeros((count, bins))
+            densities = silence if profile is None else profile.at(np.linspace(0, rate / 2, bins), count)
+            noise = [Fixed((np.maximum(row * rate, _SILENT) * energy).astype(np.float32)) for row in densities]
         else:
             ahead = options["quality"] == "ahead"
-            tracker = trackers.make(options["tracker"], hop / rate, overlap, _SILENT * energy, ahead)
-        return _Channel(tracker, self._rule(options, hop / rate, rate / (hop * overlap)))
+            name, least = options["tracker"], _SILENT * energy
+            noise = [trackers.make(name, hop / rate, overlap, least, ahead) for _ in range(count)]
+        return [_Channel(tracker, self._rule(options, hop / rate, rate / (hop * overlap))) for tracker in noise]
 
 
 def sizes(rate: int, window_s: float, hop_s: float) -> tuple[int, int]:

@@ -69,13 +69,18 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
 
 
 def plot_profile(profile: NoiseProfile, path: str | PathLike[str]) -> None:
-    """Draw the spectrum of a noise print over a logarithmic frequency axis."""
+    """Draw the spectrum of a noise print, a line for each channel, over a logarithmic frequency axis."""
     figure = new_figure()
     axes = figure.add_subplot()
     frequencies = profile.frequencies
     audible = frequencies >= 20
     level = 10 * np.log10(np.maximum(2 * profile.psd, 1e-20))
-    axes.semilogx(frequencies[audible], level[audible], color=ACCENT, linewidth=1.6)
+    several = len(level) > 1
+    for number, row in enumerate(level, start=1):
+        colour = f"C{number}" if several else ACCENT
+        axes.semilogx(frequencies[audible], row[audible], color=colour, linewidth=1.6, label=f"channel {number}")
+    if several:
+        axes.legend(frameon=False, fontsize=9, loc="best")
     axes.set_xlim(20, frequencies[-1])
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("density (dBFS / Hz)")

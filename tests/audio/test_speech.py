@@ -26,7 +26,7 @@ def test_pieces_tell_level_and_spectrum():
     found = list(pieces([noise(10, 0.02)], RATE))
     assert np.mean([piece.level_db for piece in found]) == pytest.approx(20 * np.log10(0.02), abs=0.2)
     expected = welch(noise(10, 0.02)[0], RATE, nperseg=512, return_onesided=False)[1]
-    mean = np.mean([piece.psd for piece in found], axis=0)
+    (mean,) = np.mean([piece.psd for piece in found], axis=0)
     assert np.mean(mean[5:-5]) == pytest.approx(np.mean(expected[5:250]), rel=0.03)
     assert not any(piece.speech for piece in found)
 

@@ -19,7 +19,7 @@ def test_the_density_equals_welchs():
     profile = measure([audio], RATE, source="x")
     frequencies, expected = welch(audio[0], RATE, nperseg=512, return_onesided=False)
     band = (frequencies > 100) & (frequencies < 7000)
-    ours = profile.at(frequencies[band])
+    (ours,) = profile.at(frequencies[band])
     assert np.max(np.abs(10 * np.log10(ours / expected[band]))) < 1.0
     assert profile.level_db == pytest.approx(10 * np.log10(np.mean(audio**2)), abs=0.3)
     assert profile.seconds == pytest.approx(20, abs=0.5)
@@ -32,7 +32,7 @@ def test_a_print_serves_any_rate(rate):
     other = resample_poly(noise(10)[0], rate // 100, RATE // 100)
     frequencies, expected = welch(other, rate, nperseg=1024, return_onesided=False)
     band = (frequencies > 100) & (frequencies < 0.4 * min(rate, RATE))
-    ours = profile.at(frequencies[band])
+    (ours,) = profile.at(frequencies[band])
     assert np.abs(np.mean(10 * np.log10(ours / expected[band]))) < 0.5
 
 
@@ -97,6 +97,29 @@ def test_nothing_to_measure_is_an_error(audio, how):
         how([audio.astype(np.float32)], RATE, source="x")
 
 
+def test_each_channel_has_its_own_density_and_one_decision_their_mean():
+    left, right = noise(seed=1, level=0.1), noise(seed=2, level=0.001)
+    both = measure([np.concatenate([left, right])], RATE)
+    np.testing.assert_allclose(both.psd[:1], measure([left], RATE).psd, rtol=1e-6, atol=1e-19)
+    np.testing.assert_allclose(both.at(both.frequencies, 2), both.psd, rtol=1e-6, atol=1e-19)
+    np.testing.assert_allclose(both.at(both.frequencies), both.psd.mean(axis=0)[None], rtol=1e-6, atol=1e-19)
+    three = both.at(both.frequencies, 3)  # of another recording
+    np.testing.assert_allclose(three, np.repeat(both.pooled.psd, 3, axis=0), rtol=1e-6, atol=1e-19)
+    assert both.level_db == pytest.approx(both.pooled.level_db)
+
+
+def test_a_print_of_version_one_is_read():
+    profile = measure([noise()], RATE)
+    old = {**profile.to_dict(), "version": 1, "psd": profile.psd[0].tolist()}
+    np.testing.assert_array_equal(NoiseProfile.from_dict(old).psd, profile.psd)
+
+
+def test_an_average_of_recordings_with_as_many_channels_keeps_them():
+    stereo = measure([np.concatenate([noise(seed=1), noise(seed=2)])], RATE)
+    assert average([stereo, stereo]).psd.shape == stereo.psd.shape
+    assert len(average([stereo, measure([noise()], RATE)]).psd) == 1
+
+
 def test_an_average_lies_between():
     quiet, loud = measure([noise(level=0.01)], RATE, source="a"), measure([noise(level=0.03, seed=2)], RATE, source="b")
     both = average([quiet, loud])
@@ -107,7 +130,7 @@ def test_an_average_lies_between():
 
 @pytest.mark.parametrize("name", ["seconds", "window_s", "stationarity_db"])
 def test_a_print_with_a_number_that_is_none_is_broken(name):
-    sound = NoiseProfile(np.ones(9), 16000, 0.02, 1.0, "room", (), 1.0).to_dict()
+    sound = NoiseProfile(np.ones((1, 9)), 16000, 0.02, 1.0, "room", (), 1.0).to_dict()
     assert NoiseProfile.from_dict(sound).seconds == 1
     with pytest.raises(InputError, match="broken noise print"):
         NoiseProfile.from_dict({**sound, name: float("nan")})

@@ -78,6 +78,18 @@ def test_a_print_of_the_noise_is_used(name, voice_and_noise):
     assert np.mean(clean(name, (voice + noise)[None], profile=louder) ** 2) < 0.8 * np.mean(out**2)
 
 
+@pytest.mark.parametrize("name", ["omlsa", "noisereduce"])
+def test_unlinked_channels_are_judged_by_their_own_noise(name, voice_and_noise):
+    voice, noise = voice_and_noise
+    sides = np.stack([voice + noise, 0.01 * (voice + noise[::-1])])  # the second would drown in the first one's noise
+    both = measure([np.stack([noise, 0.01 * noise[::-1]])], RATE)
+    options = {"stationary": True} if name == "noisereduce" else {}
+    out = clean(name, sides, profile=both, linked=False, **options)
+    for number, own in enumerate((noise, 0.01 * noise[::-1])):
+        alone = clean(name, sides[number : number + 1], profile=measure([own[None]], RATE), **options)
+        np.testing.assert_allclose(out[number : number + 1], alone, atol=1e-4 * np.abs(alone).max())
+
+
 def test_a_print_is_part_of_the_recipe(voice_and_noise):
     profile = measure([voice_and_noise[1][None]], RATE)
     resolved = registry.get("omlsa").resolve(Setup(RATE, 1, profile=profile), {})
