@@ -38,6 +38,32 @@ def window(name: WindowName, frames: int) -> NDArray[np.float32]:
     return (np.sqrt(hann) if name == "sqrt-hann" else hann).astype(np.float32)
 
 
+def sizes(rate: int, window_s: float, hop_s: float) -> tuple[int, int]:
+    """Return window and hop in samples: the longest not longer than asked whose Fourier transform is quick.
+
+    Parameters
+    ----------
+    rate : int
+        Hz.
+    window_s, hop_s : float
+        Seconds; a window is a whole number of hops, two at least.
+    """
+    overlap = max(2, round(window_s / hop_s))
+    hop = max(2, int(hop_s * rate + 1e-6))
+    while hop > 2 and not _quick(hop * overlap):
+        hop -= 1
+    return hop * overlap, hop
+
+
+def _quick(size: int) -> bool:
+    if size % 2:
+        return False
+    for factor in (2, 3, 5, 7):
+        while size % factor == 0:
+            size //= factor
+    return size == 1
+
+
 def synthesis_window(analysis: NDArray[np.float32], hop: int) -> NDArray[np.float32]:
     """Return the least-squares synthesis window of Griffin & Lim (1984, eq. 6) for an analysis window and hop."""
     periods = -(-len(analysis) // hop)

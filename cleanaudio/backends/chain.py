@@ -140,8 +140,9 @@ class Chain:
 
     def dereverberation(self) -> Processor:
         """Return a fresh processor for what comes before the backends."""
-        method: Literal["online", "auto"] = "online" if self.live else "auto"
-        return Finite(dereverb(self.rate, self.channels, self.dereverb, method=method))
+        method: Literal["suppress", "auto"] = "suppress" if self.live else "auto"
+        linked = self.mode != "independent"
+        return Finite(dereverb(self.rate, self.channels, self.dereverb, method=method, linked=linked))
 
     def _heard(self, blocks: Iterable[Audio], before: Sequence[Processor]) -> Iterable[Audio]:
         """Return what a stage hears of a recording."""

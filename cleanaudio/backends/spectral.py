@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.stft import window
+from cleanaudio.audio.stft import sizes, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import noise as trackers
 from cleanaudio.backends.blocks import Finite
@@ -175,11 +175,11 @@ class Spectral(Backend):
             raise RecipeError("tracker=profile needs a noise print when live", remedy="measure one with profile-noise")
         if full["hop_s"] > full["window_s"] / 2:
             raise RecipeError(f"hop_s {full['hop_s']:g} is more than half of window_s {full['window_s']:g}")
-        hop, overlap = sizes(setup.rate, full["window_s"], full["hop_s"])
+        size, hop = sizes(setup.rate, full["window_s"], full["hop_s"])
         hashes = {}
         if full["tracker"] == "profile" and setup.profile is not None:
             hashes["profile"] = setup.profile.hash
-        latency = hop * (overlap + self._channels(setup, full, None, 1)[0].look_ahead)
+        latency = size + hop * self._channels(setup, full, None, 1)[0].look_ahead
         return Resolved(setup.rate, latency, full, hashes, needs_analysis=needs_analysis)
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
@@ -192,56 +192,30 @@ class Spectral(Backend):
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
         options = resolved.options
-        hop, overlap = sizes(resolved.rate, float(options["window_s"]), float(options["hop_s"]))
+        size, hop = sizes(resolved.rate, float(options["window_s"]), float(options["hop_s"]))
         linked = setup.linked and setup.channels > 1
         channels = self._channels(setup, options, analysis, setup.decisions)
         gains = Gains(channels, setup.channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
-        return Finite(SpectralProcessor(gains, setup.channels, window("hann", hop * overlap), hop, at_once=_AT_ONCE))
+        return Finite(SpectralProcessor(gains, setup.channels, window("hann", size), hop, at_once=_AT_ONCE))
 
     def _channels(
         self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None, count: int
     ) -> list[_Channel]:
         rate = setup.rate
-        hop, overlap = sizes(rate, options["window_s"], options["hop_s"])
-        energy = float(np.sum(window("hann", hop * overlap).astype(np.float64) ** 2))
+        size, hop = sizes(rate, options["window_s"], options["hop_s"])
+        energy = float(np.sum(window("hann", size).astype(np.float64) ** 2))
         noise: list[Tracker]
         if options["tracker"] == "profile":
             profile = NoiseProfile.from_dict(analysis["profile"]) if analysis else setup.profile
-            bins = hop * overlap // 2 + 1
+            bins = size // 2 + 1
             silence = np.zeros((count, bins))
             densities = silence if profile is None else profile.at(np.linspace(0, rate / 2, bins), count)
             noise = [Fixed((np.maximum(row * rate, _SILENT) * energy).astype(np.float32)) for row in densities]
         else:
             ahead = options["quality"] == "ahead"
             name, least = options["tracker"], _SILENT * energy
-            noise = [trackers.make(name, hop / rate, overlap, least, ahead) for _ in range(count)]
-        return [_Channel(tracker, self._rule(options, hop / rate, rate / (hop * overlap))) for tracker in noise]
-
-
-def sizes(rate: int, window_s: float, hop_s: float) -> tuple[int, int]:
-    """Return hop in frames and hops in a window: the longest not longer than asked whose FFT is quick.
-
-    Parameters
-    ----------
-    rate : int
-        Hz.
-    window_s, hop_s : float
-        Seconds.
-    """
-    overlap = max(2, round(window_s / hop_s))
-    hop = max(2, int(hop_s * rate + 1e-6))
-    while hop > 2 and not _quick(hop * overlap):
-        hop -= 1
-    return hop, overlap
-
-
-def _quick(size: int) -> bool:
-    if size % 2:
-        return False
-    for factor in (2, 3, 5, 7):
-        while size % factor == 0:
-            size //= factor
-    return size == 1
+            noise = [trackers.make(name, hop / rate, size // hop, least, ahead) for _ in range(count)]
+        return [_Channel(tracker, self._rule(options, hop / rate, rate / size)) for tracker in noise]
 
 
 def _floor(options: Mapping[str, Any]) -> float:

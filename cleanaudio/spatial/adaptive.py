@@ -6,23 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import check_block
-from cleanaudio.audio.stft import Stft, window
+from cleanaudio.audio.stft import Stft, sizes, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.spatial.blocks import Blocks, Method, Pace, Rule
 from cleanaudio.spatial.covariance import Covariance, weighted_sum
 from cleanaudio.spatial.masks import MaskEstimator
-from cleanaudio.spatial.stream import Audio, Log, stft_sizes
+from cleanaudio.spatial.stream import Audio, Log
 
 METHODS: tuple[Method, ...] = ("mvdr", "gev", "mwf")
 
-WINDOW_S = 0.064
-"""Of the STFT: as long as a room's early echoes, so that one weight a bin can follow them."""
+WINDOW_S, HOP_S = 0.064, 0.016
+"""Of the STFT: windows as long as a room's early echoes, so that one weight a bin can follow them."""
 
 
 def beamforming_stft(rate: int) -> tuple[int, int]:
     """Return window and hop, in samples, of the STFT that :class:`MaskBeamformer` works in."""
-    return stft_sizes(rate, WINDOW_S)
+    return sizes(rate, WINDOW_S, HOP_S)
 
 
 class NoiseStretch:

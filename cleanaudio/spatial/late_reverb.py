@@ -1,8 +1,7 @@
 """Late reverberation of a single channel: estimated from the past by the room's exponential decay, and subtracted.
 
 Lebart, Boucher & Denbigh (Acta Acustica 87(3), 2001): energy that was in a bin T_l seconds ago has decayed by
-exp(−2 Δ T_l), Δ = 3 ln 10 / T60, and what is left of it is late reverberation. Habets, Gannot & Cohen (IEEE SPL
-16(9), 2009) let only a share κ of the direct sound's energy take part.
+exp(−2 Δ T_l), Δ = 3 ln 10 / T60, and what is left of it is late reverberation.
 """
 
 from __future__ import annotations
@@ -79,7 +78,7 @@ class DecayTime:
 
 
 class LateReverb:
-    """Suppresses late reverberation in the spectra of any number of channels, each by itself.
+    """Suppresses late reverberation in the spectra of any number of channels.
 
     Parameters
     ----------
@@ -88,8 +87,8 @@ class LateReverb:
         0 … 1: the deepest gain is −18 dB times this.
     t60_s : float, optional
         Reverberation time, 0.1 … 10; estimated from the recording without it.
-    kappa : float
-        0 … 1: share of the arriving energy that reverberates; 1 far from the source, less close to it.
+    linked : bool
+        One gain for all channels, from their mean power, instead of one for each.
 
     Raises
     ------
@@ -105,17 +104,18 @@ class LateReverb:
         hop: int,
         strength: float = 1.0,
         t60_s: float | None = None,
-        kappa: float = 1.0,
+        linked: bool = False,
     ) -> None:
-        if not (0 <= strength <= 1 and 0 <= kappa <= 1 and (t60_s is None or 0.1 <= t60_s <= 10)):
-            raise RecipeError("strength and κ are 0 … 1, the reverberation time is 0.1 … 10 s")
+        if not (0 <= strength <= 1 and (t60_s is None or 0.1 <= t60_s <= 10)):
+            raise RecipeError("the strength is 0 … 1, the reverberation time 0.1 … 10 s")
         self.look_ahead = 0
         self._shape = (channels, size // 2 + 1)
+        self._linked = linked
         self._late = max(1, round(_LATE_S * rate / hop))
         self._hop_s = hop / rate
         self._keep = float(np.exp(-self._hop_s / _SMOOTH_S))
         self._least = 10 ** (-18 * strength / 20)
-        self._strength, self._t60_s, self._kappa = strength, t60_s, kappa
+        self._t60_s = t60_s
         self._decay = DecayTime(rate, size, hop)
         self.reset()
 
@@ -127,12 +127,9 @@ class LateReverb:
     def reset(self) -> None:
         """Forget the signal."""
         self._decay.reset()
-        nothing = np.zeros(self._shape)
-        self._power = nothing
-        self._past: deque[tuple[NDArray[np.float64], NDArray[np.float64]]] = deque(
-            [(nothing, nothing)] * self._late, maxlen=self._late
-        )
-        self._clean = nothing
+        nothing = np.zeros((1, self._shape[1]) if self._linked else self._shape)
+        self._power = self._clean = nothing
+        self._past: deque[NDArray[np.float64]] = deque([nothing] * self._late, maxlen=self._late)
         self._frame = 0
         self._fade = 1.0
 
@@ -148,17 +145,17 @@ class LateReverb:
         return np.zeros((self._shape[0], 0, self._shape[1]), np.complex64)
 
     def _gain(self, observed: NDArray[np.float64]) -> NDArray[np.float64]:
+        common = observed.mean(axis=0)
         if self._t60_s is None:
-            self._decay.push(observed.mean(axis=0))
+            self._decay.push(common)
+        observed = common[None] if self._linked else observed
         if self._frame % 32 == 0:  # the decay time moves slowly
             rate_of_decay = 3 * np.log(10) / self.t60_s
             self._fade = float(np.exp(-2 * rate_of_decay * self._late * self._hop_s))
         self._frame += 1
         self._power = self._keep * self._power + (1 - self._keep) * observed
-        power, reverberant = self._past[0]
-        late = self._fade * ((1 - self._kappa) * reverberant + self._kappa * power)
-        self._past.append((self._power, late))
-        late = np.maximum(late, 1e-20)
+        late = np.maximum(self._fade * self._past[0], 1e-20)
+        self._past.append(self._power)
         posterior = observed / late
         prior = _PRIOR * self._clean / late + (1 - _PRIOR) * np.maximum(posterior - 1, 0.0)
         gain = np.maximum(prior / (1 + prior), self._least)

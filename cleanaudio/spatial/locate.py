@@ -11,19 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import check_block
-from cleanaudio.audio.stft import Stft, window
+from cleanaudio.audio.stft import Stft, sizes, window
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.covariance import TINY, Covariance, weighted_sum
 from cleanaudio.spatial.doa import Grid, music, srp_phat, turned
 from cleanaudio.spatial.geometry import Geometry, steering
 from cleanaudio.spatial.masks import Mask, MaskEstimator
-from cleanaudio.spatial.stream import Audio, stft_sizes
+from cleanaudio.spatial.stream import Audio
 from cleanaudio.spatial.threads import one_thread
 
 LocateMethod = Literal["srp-phat", "music"]
 
 _LOWEST_HZ, _HIGHEST_HZ = 300.0, 4000.0  # where a voice is strong; small arrays cannot tell directions further down
-_STFT_S = 0.032
+_WINDOW_S, _HOP_S = 0.032, 0.016  # of the STFT
 _ACTIVE_DB = 10.0  # over the quietest tenth of the windows
 _MEMORY_S = 2.5  # of the noise
 _TAKEN = 0.9  # of it: what is left where all were taken has its phase by chance
@@ -54,7 +54,7 @@ class Bearing:
 
 def locating_stft(rate: int) -> tuple[int, int]:
     """Return window and hop, in samples, of the STFT that :class:`Locator` works in."""
-    return stft_sizes(rate, _STFT_S, 2)
+    return sizes(rate, _WINDOW_S, _HOP_S)
 
 
 class Locator:

@@ -115,9 +115,3 @@ class SideBySide:
         ready = min(one.shape[1] for one in together)
         self._waiting = [one[:, ready:] for one in together]
         return np.concatenate([one[:, :ready] for one in together])
-
-
-def stft_sizes(rate: int, window_s: float, overlap: int = 4) -> tuple[int, int]:
-    """Return window and hop in samples: the power of two nearest to ``window_s``, and that over ``overlap``."""
-    size = max(64, 1 << round(np.log2(window_s * rate)))
-    return size, size // overlap

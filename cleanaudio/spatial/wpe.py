@@ -2,7 +2,8 @@
 
 Nakatani, Yoshioka, Kinoshita, Miyoshi & Juang, TASLP 18(7), 2010; many channels after Yoshioka & Nakatani, TASLP
 20(10), 2012; recursive after Caroselli, Shafran, Narayanan & Rose, Interspeech 2017. The results equal those of the
-package nara_wpe for the same spectra and parameters.
+package nara_wpe for the same spectra and parameters; its recursive form counts the delay from two frames before the
+present.
 """
 
 from __future__ import annotations
@@ -35,9 +36,7 @@ def affordable_taps(taps: int, channels: int, frames: int, delay: int) -> int:
     return min(taps, max(0, frames - delay) // (FRAMES_PER_TAP * channels))
 
 
-def wpe(
-    spectra: Spectra, taps: int = 10, delay: int = 3, iterations: int = 3, context: int = 0
-) -> NDArray[np.complex128]:
+def wpe(spectra: Spectra, taps: int = 10, delay: int = 3, iterations: int = 3) -> NDArray[np.complex128]:
     """Return the late reverberation that the whole of the spectra predicts, to be subtracted from them.
 
     Parameters
@@ -49,8 +48,6 @@ def wpe(
         Frames between the present and the newest that is used, so that speech itself is not predicted.
     iterations : int
         Of filter and power in turn.
-    context : int
-        Frames on each side over which the power is averaged.
 
     Returns
     -------
@@ -68,7 +65,7 @@ def wpe(
     predicted = np.zeros_like(observed)
     with one_thread():
         for _ in range(iterations):
-            roots = np.sqrt(_inverse_power(observed - predicted, context))
+            roots = np.sqrt(_inverse_power(observed - predicted))
             for f, root in enumerate(roots):
                 predicted[f] = _predict(observed[f], root, taps, delay)
     return predicted.transpose(1, 2, 0)
@@ -105,15 +102,9 @@ def _solve(upper: NDArray[np.complex128], right: NDArray[np.complex128]) -> NDAr
     return np.zeros_like(right)
 
 
-def _inverse_power(spectra: NDArray[np.complex128], context: int) -> NDArray[np.float64]:
+def _inverse_power(spectra: NDArray[np.complex128]) -> NDArray[np.float64]:
     """Return 1 / power, (bins, frames), of spectra (bins, channels, frames); at most 100 dB over the least."""
     power = np.mean(spectra.real**2 + spectra.imag**2, axis=1)
-    if context:
-        frames = power.shape[1]
-        summed = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
-        high = np.minimum(np.arange(frames) + context + 1, frames)
-        low = np.maximum(np.arange(frames) - context, 0)
-        power = np.maximum(summed[:, high] - summed[:, low], 0.0) / (high - low)
     largest = power.max(initial=0.0)
     return 1 / np.maximum(power, 1e-10 * largest) if largest > 0 else np.ones_like(power)
 
@@ -127,23 +118,29 @@ class OnlineWpe:
     taps, delay : int
     alpha : float
         Forgetting factor per frame, 0.9 … 1.
+    trust : float
+        The inverse covariance begins as so many times the identity: 1 trusts the first frames, as nara_wpe does, and
+        takes away speech with them; 0.001 waits for about a second.
     """
 
-    def __init__(self, channels: int, bins: int, taps: int = 10, delay: int = 3, alpha: float = 0.9999) -> None:
+    def __init__(
+        self, channels: int, bins: int, taps: int = 10, delay: int = 3, alpha: float = 0.9999, trust: float = 0.001
+    ) -> None:
         check(taps, delay)
         if not 0.9 <= alpha <= 1:
             raise RecipeError(f"a forgetting factor of {alpha:g} is outside 0.9 … 1")
         self._channels, self._bins, self._taps, self._delay, self._alpha = channels, bins, taps, delay, alpha
+        self._trust = trust
         self.look_ahead = 0
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         size = self._taps * self._channels
-        self._inverse = np.tile(np.eye(size, dtype=np.complex128), (self._bins, 1, 1))
+        self._inverse = np.tile(self._trust * np.eye(size, dtype=np.complex128), (self._bins, 1, 1))
         self._idle = np.zeros(self._bins, np.int64)
         self._filter = np.zeros((self._bins, size, self._channels), np.complex128)
-        self._past = np.zeros((self._taps + self._delay + 1, self._bins, self._channels), np.complex128)
+        self._past = np.zeros((self._taps + self._delay - 1, self._bins, self._channels), np.complex128)
 
     def predict(self, spectra: Spectra) -> NDArray[np.complex128]:
         """Take (channels, frames, bins), return the late reverberation that the past of each frame predicts."""
