@@ -166,7 +166,8 @@ class Trainer:
             now = time.monotonic()
             self.minutes = before + (now - began) / 60
             finished = self.step >= self.config.steps or now - began >= 60 * minutes
-            end = self._agreed(STOP if after_step(self.step) else FINISH if finished else GO_ON)
+            # The strongest wish to end of all processes, so that none is left waiting for the others.
+            end = int(self._agreed(STOP if after_step(self.step) else FINISH if finished else GO_ON, "MAX"))
             if now - logged >= 30 or end:
                 self._record({name: value / count for name, value in sums.items()})
                 sums, count, logged = {}, 0, now
@@ -174,20 +175,22 @@ class Trainer:
             if self.pairs and self.rank == 0 and due and end != STOP:
                 scores = self._judge()
                 evaluated = time.monotonic()
+            if self.config.schedule == "plateau":
+                self.slowed = self._agreed(self.slowed, "MIN")  # of which only the first, who judges, knows
             if self.config.early_stop:
-                end = self._agreed(max(end, FINISH if self.worse >= self.config.early_stop else GO_ON))
+                end = int(self._agreed(max(end, FINISH if self.worse >= self.config.early_stop else GO_ON), "MAX"))
             if now - saved >= 60 * self.config.checkpoint_minutes or end:
                 self.save()  # after the evaluation, whose result belongs to it
                 saved = now
         return scores
 
-    def _agreed(self, end: int) -> int:
-        """Return the strongest wish to end of all processes, so that none is left waiting for the others."""
+    def _agreed(self, value: float, how: str) -> float:
+        """Return the greatest (``MAX``) or least (``MIN``) of the values of all processes."""
         if self.world == 1:
-            return end
-        wish = torch.tensor(end, device=self.device)
-        distributed.all_reduce(wish, distributed.ReduceOp.MAX)
-        return int(wish)
+            return value
+        shared = torch.tensor(value, dtype=torch.float64, device=self.device)
+        distributed.all_reduce(shared, getattr(distributed.ReduceOp, how))
+        return shared.item()
 
     def one_step(self) -> dict[str, float]:
         """Make one update; returns the loss and its parts."""
