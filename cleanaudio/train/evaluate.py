@@ -10,14 +10,16 @@ import torch
 
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.errors import InputError
-from cleanaudio.metrics.interface import Signals
+from cleanaudio.metrics.aggregate import finite
+from cleanaudio.metrics.interface import Measured, Signals
 from cleanaudio.metrics.pesq import PESQ_WB
+from cleanaudio.metrics.si_sdr import SI_SDR
 from cleanaudio.networks.interface import Network
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over the pairs; PESQ is NaN where the package is missing or no pair could be measured."""
+    """Means over the pairs that could be measured; NaN where there is none, PESQ also where the package is missing."""
 
     pesq: float
     si_sdr_db: float
@@ -25,7 +27,7 @@ class Scores:
     @property
     def rank(self) -> float:
         """Return one number to compare checkpoints by."""
-        return (0.0 if np.isnan(self.pesq) else self.pesq) + 0.1 * self.si_sdr_db
+        return float(np.nansum([self.pesq, 0.1 * self.si_sdr_db]))
 
 
 def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -65,19 +67,13 @@ def evaluate(network: Network, pairs: list[tuple[np.ndarray, np.ndarray]], rate:
     with torch.no_grad():
         for noisy, clean in pairs:
             output = network.enhance(torch.from_numpy(noisy).to(device)[None])[0].cpu().numpy()
-            ratios.append(_si_sdr(clean, output))
-            quality.append(_pesq(clean, output, rate))
+            signals = Signals(output, rate, clean)
+            quality.append(PESQ_WB(signals)["pesq_wb"])
+            ratios.append(SI_SDR(signals)["si_sdr"])
     network.train(training)
-    measured = [value for value in quality if value is not None]
-    return Scores(float(np.mean(measured)) if measured else float("nan"), float(np.mean(ratios)))
+    return Scores(_mean(quality), _mean(ratios))
 
 
-def _si_sdr(clean: np.ndarray, output: np.ndarray) -> float:
-    clean, output = clean - clean.mean(dtype=np.float64), output - output.mean(dtype=np.float64)
-    along = (output @ clean) / (clean @ clean + 1e-12) * clean
-    return float(10 * np.log10((along @ along + 1e-12) / (np.sum((output - along) ** 2) + 1e-12)))
-
-
-def _pesq(clean: np.ndarray, output: np.ndarray, rate: int) -> float | None:
-    found = PESQ_WB(Signals(output, rate, clean))["pesq_wb"]
-    return found if isinstance(found, float) else None
+def _mean(measured: list[Measured]) -> float:
+    known = [value for value in map(finite, measured) if value is not None]
+    return float(np.mean(known)) if known else float("nan")

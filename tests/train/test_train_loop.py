@@ -1,6 +1,7 @@
 import csv
 import errno
 import os
+from dataclasses import astuple
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from cleanaudio.errors import InputError, ModelError, OutputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.train.config import TrainConfig, changed, from_mapping, read, render, shipped
-from cleanaudio.train.evaluate import _pesq, evaluate, load_pairs
+from cleanaudio.train.evaluate import Scores, evaluate, load_pairs
 from cleanaudio.train.hearing import heard
 from cleanaudio.train.loop import Diverged, Trainer, train
 
@@ -151,6 +152,20 @@ def test_schedules(tmp_path):
     assert plateau.learning_rate() == pytest.approx(0.25e-3)
 
 
+def test_who_does_not_judge_slows_down_with_who_does(tmp_path, monkeypatch):
+    trainer = Trainer(tiny_config(steps=1, schedule="plateau"), make_mixer(tmp_path), tmp_path / "run", pairs())
+    trainer.rank, trainer.world = 1, 2
+
+    def with_the_first(value, how=distributed.ReduceOp.SUM):  # which has judged, and has just halved its rate
+        if how == distributed.ReduceOp.MIN:
+            value.clamp_(max=0.5)
+
+    monkeypatch.setattr(distributed, "all_reduce", with_the_first)
+    trainer.run()
+    trainer.step = 500
+    assert trainer.learning_rate() == pytest.approx(0.5e-3)
+
+
 def test_early_stop(tmp_path):
     config = tiny_config(steps=1000, evaluate_minutes=0.0, early_stop=2)
     trainer = Trainer(config, make_mixer(tmp_path), tmp_path / "run", pairs())
@@ -275,18 +290,38 @@ def test_pairs_are_read_at_the_network_rate(tmp_path):
     assert "one rate and length" in caught.value.remedy
 
 
+class Times(torch.nn.Module):
+    def __init__(self, gain):
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.tensor(gain))
+
+    def enhance(self, noisy):
+        return noisy * self.gain
+
+
 def test_evaluation_measures_what_comes_out():
-    class Same(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.ones(()))
-
-        def enhance(self, noisy):
-            return noisy * self.weight
-
     (noisy, clean), *_ = pairs()
     expected = 10 * np.log10(np.mean(clean**2) / np.mean((noisy - clean) ** 2))
-    assert evaluate(Same(), [(noisy, clean)], 48000).si_sdr_db == pytest.approx(expected, abs=0.2)
+    assert evaluate(Times(1.0), [(noisy, clean)], 48000).si_sdr_db == pytest.approx(expected, abs=0.2)
+
+
+def test_a_pair_without_a_voice_decides_nothing():
+    (noisy, clean), *_ = pairs()
+    silent = (noisy - clean, 0 * clean)
+    assert evaluate(Times(1.0), [silent, (noisy, clean)], 48000) == evaluate(Times(1.0), [(noisy, clean)], 48000)
+    assert evaluate(Times(1.0), [silent], 48000).rank == 0 < Scores(np.nan, 5.0).rank < Scores(2.0, np.nan).rank
+
+
+@pytest.mark.parametrize("gain", [0.0, np.nan])
+def test_a_network_that_gives_nothing_has_no_scores_and_breaks_no_training(speech_like, gain):
+    clean = speech_like(2.0, 16000)
+    assert np.isnan(astuple(evaluate(Times(gain), [(clean, clean)], 16000))).all()
+
+
+def test_the_clean_voice_has_the_best_pesq(speech_like):
+    pytest.importorskip("pesq")
+    clean = speech_like(2.0, 16000)
+    assert evaluate(Times(1.0), [(clean, clean)], 16000).pesq > 4
 
 
 def _one_of_two(rank, folder):
@@ -296,6 +331,11 @@ def _one_of_two(rank, folder):
     trainer = Trainer(tiny_config(), make_mixer(folder), folder / f"more{rank}")
     trainer.one_step()
     torch.save(trainer.network.state_dict(), folder / f"{rank}.pt")
+    slowing = {"schedule": "plateau", "plateau_patience": 0, "evaluate_minutes": 0.0}
+    trainer = Trainer(tiny_config(steps=2, **slowing), make_mixer(folder), folder / f"plateau{rank}", pairs())
+    trainer.best = 1e9
+    trainer.run()
+    assert trainer.slowed == 0.25
     distributed.destroy_process_group()
 
 
@@ -325,11 +365,3 @@ def test_a_network_without_spectra_cannot_be_trained_on_them(tmp_path):
     config = tiny_config(network="conv-tasnet", options={}, target="spectrum", mix={"rate": 16000})
     with pytest.raises(RecipeError, match="does not work on spectra"):
         Trainer(config, make_mixer(tmp_path, rate=16000), tmp_path / "run")
-
-
-@pytest.mark.parametrize("value", [0.0, np.nan])
-def test_a_network_that_gives_nothing_has_no_pesq_and_breaks_no_training(speech_like, value):
-    pytest.importorskip("pesq")
-    clean = speech_like(2.0, 16000)
-    assert _pesq(clean, clean, 16000) > 4
-    assert _pesq(clean, np.full_like(clean, value), 16000) is None
