@@ -107,9 +107,7 @@ def _parts(signals: Signals) -> tuple[float, float] | NotMeasurable:
 
     def make() -> tuple[float, float] | NotMeasurable:
         rate = rate_of(signals)
-        tiny = np.finfo(
-            float
-        ).eps  # keeps the predictors of silent frames defined, as the reference implementation does
+        tiny = np.finfo(float).eps  # keeps the predictors of silent frames defined, as the reference does
         signal = [signals.mono(what, rate).astype(np.float64) for what in ("reference", "enhanced")]
         if not signal[0].any():
             return SILENT
@@ -144,12 +142,12 @@ def _composite(signals: Signals) -> Computed:
     return regression(*parts, segments, mos)  # type: ignore[arg-type]
 
 
-def regression(llr: float, wss: float, segmental_snr: float, pesq: float) -> dict[str, Measured]:
+def regression(llr: float, wss: float, segmental_snr: float, mos: float) -> dict[str, Measured]:
     """Return CSIG, CBAK and COVL of the four measures, limited to 1 … 5."""
     raw = {
-        "csig": 3.093 - 1.029 * llr + 0.603 * pesq - 0.009 * wss,
-        "cbak": 1.634 + 0.478 * pesq - 0.007 * wss + 0.063 * segmental_snr,
-        "covl": 1.594 + 0.805 * pesq - 0.512 * llr - 0.007 * wss,
+        "csig": 3.093 - 1.029 * llr + 0.603 * mos - 0.009 * wss,
+        "cbak": 1.634 + 0.478 * mos - 0.007 * wss + 0.063 * segmental_snr,
+        "covl": 1.594 + 0.805 * mos - 0.512 * llr - 0.007 * wss,
     }
     return {key: float(np.clip(value, 1, 5)) for key, value in raw.items()}
 

@@ -27,7 +27,7 @@ TOO_SHORT = NotMeasurable(f"shorter than a frame of {SIZE} samples")
 
 def log_spectra(signal: NDArray) -> NDArray[np.float64]:
     """Return the level of each bin in dB, (frames, SIZE // 2 + 1)."""
-    count = max(0, -(-(len(signal) - SIZE) // SIZE))
+    count = len(signal) // SIZE
     frames = signal[: count * SIZE].reshape(count, SIZE)
     return 20 * np.log10(np.abs(np.fft.rfft(frames * np.hanning(SIZE), axis=1)) + FLOOR)
 

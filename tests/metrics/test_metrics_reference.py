@@ -171,7 +171,7 @@ def test_composite_is_the_regression_of_its_parts(pair):
 
 def test_regression_gives_the_published_example():
     # the example in the documentation of the authors' own program
-    found = regression(llr=0.681368, wss=49.671978, segmental_snr=3.991727, pesq=2.255732)
+    found = regression(llr=0.681368, wss=49.671978, segmental_snr=3.991727, mos=2.255732)
     assert found == pytest.approx({"csig": 3.3050, "cbak": 2.6160, "covl": 2.7133}, abs=1e-3)
 
 
@@ -179,6 +179,15 @@ def test_log_spectral_distance_of_a_gain_is_the_gain(noise_like):
     noise = 0.1 * noise_like(2.0, 48000, "white")
     assert measure("lsd", 0.5 * noise, noise, 48000) == pytest.approx(20 * np.log10(2), abs=0.01)
     assert measure("lsd_hi", 0.5 * noise, noise, 48000) == pytest.approx(20 * np.log10(2), abs=0.01)
+
+
+def test_lsd_hears_every_whole_frame(noise_like):
+    noise = 0.1 * noise_like(1.0, 48000, "white")[: 4 * 2048]
+    harmed = noise.copy()
+    harmed[-2048:] *= 0.5
+    assert measure("lsd", harmed, noise, 48000) == pytest.approx(20 * np.log10(2) / 4, abs=0.01)
+    assert measure("lsd", harmed[-2048:], noise[-2048:], 48000) == pytest.approx(20 * np.log10(2), abs=0.01)
+    assert isinstance(measure("lsd", harmed[-2047:], noise[-2047:], 48000), NotMeasurable)
 
 
 def test_lsd_hi_hears_a_lost_upper_band_only_there(noise_like):
