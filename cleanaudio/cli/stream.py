@@ -245,7 +245,7 @@ def _devices(
 
 
 def _device(text: str | None) -> str | int | None:
-    return int(text) if text is not None and text.isdigit() else text
+    return int(text) if text is not None and text.isdecimal() else text
 
 
 def _show_devices() -> None:

@@ -314,8 +314,9 @@ class TestDevices:
         fake = types.SimpleNamespace(Stream=Stream, PortAudioError=PortAudioError)
         monkeypatch.setitem(sys.modules, "sounddevice", fake)
         monkeypatch.setattr("cleanaudio.live.devices._SILENT_FOR_S", 0.1)
-        _, said = stream("--input-device", "nothing", code=2)
-        assert "No input device matching 'nothing' (see cleanaudio stream --list-devices)" in said
+        for name in ("nothing", "²"):
+            _, said = stream("--input-device", name, code=2)
+            assert f"No input device matching '{name}' (see cleanaudio stream --list-devices)" in said
         _, said = stream("--input-device", "card", code=2)
         assert "the audio device stopped giving sound (was it unplugged?)" in said
 
