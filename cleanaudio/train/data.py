@@ -45,7 +45,7 @@ class Mixer:
     speech, noise : Corpus
         At any rates.
     rooms : ndarray, shape (count, taps)
-        Responses at ``config.rate``, the direct sound first.
+        Responses at ``config.rate``; the direct sound is within the first millisecond.
     config : MixConfig
     seed : int
     device : torch.device

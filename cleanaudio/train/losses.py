@@ -103,11 +103,11 @@ class SpectralLoss(nn.Module):
         """Take (batch, samples) of about unit level, return the loss."""
         total = estimate.new_zeros(())
         for size in self.sizes:
-            shape = (-1, estimate.shape[1] // size * size)
+            whole = estimate.shape[1] // size * size
             hann = getattr(self, f"window_{size}")
             spectra = []
             for signal in (estimate, target):
-                frames = signal[:, : shape[1]].unfold(1, size, size // 2)
+                frames = signal[:, :whole].unfold(1, size, size // 2)
                 spectra.append(torch.fft.rfft(frames * hann) * (2 / size) ** 0.5)
             magnitude, parts = compressed(spectra[0], spectra[1], getattr(self, f"weight_{size}"))
             total = total + (1 - self.complex_share) * magnitude + self.complex_share * parts
@@ -115,7 +115,7 @@ class SpectralLoss(nn.Module):
 
 
 class EnhancementLoss(nn.Module):
-    """Spectral loss plus SI-SNR and level, all up to the bandwidth that the target really has.
+    """Spectral loss plus SI-SNR and level, over the whole band: the network leaves out what lies above the target's.
 
     Parameters
     ----------
