@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 from cleanaudio.errors import BackendUnavailable
 
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
-_INSIDE = re.compile(r"(?<=\w)'(?=\w)")
-_NOT_WORDS = re.compile(r"[^\w\x00]+|_")
+_ALIKE = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "\u200b": " "})  # the last: a space that has no width
+_WORD = re.compile(r"[^\W_]\S*")  # from the first letter or digit: a mark that stands on none is no word
 
 
 @dataclass(frozen=True)
@@ -48,9 +47,16 @@ def plain(text: str) -> str:
     >>> plain("“Don’t—PLEASE!” said Mr. O'Hara, twenty-one.")
     "don't please said mr o'hara twenty one"
     """
-    text = unicodedata.normalize("NFKC", text).translate(_APOSTROPHES).lower()
-    text = _NOT_WORDS.sub(" ", _INSIDE.sub("\0", text))
-    return " ".join(text.replace("\0", "'").split())
+    text = unicodedata.normalize("NFKC", text).translate(_ALIKE).lower()
+    return " ".join(word.rstrip("'") for word in _WORD.findall("".join(map(_of_words, text))))
+
+
+def _of_words(character: str) -> str:
+    """Return a letter, mark, digit or apostrophe as it is, nothing for what only governs looks, a space for others."""
+    category = unicodedata.category(character)
+    if category == "Cf":  # a soft hyphen, or a joiner of zero width
+        return ""
+    return character if category[0] in "LMN" or character == "'" else " "
 
 
 def word_errors(said: str, heard: str) -> WordErrors:

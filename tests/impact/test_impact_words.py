@@ -11,6 +11,9 @@ from cleanaudio.impact.words import plain, word_errors
         ("twenty-one  under_score\n3.5", "twenty one under score 3 5"),
         ("ÉCOLE Straße", "école straße"),
         (" … ?! ", ""),
+        ("“हिन्दी में!”", "हिन्दी में"),  # vowel signs and the virama are marks
+        ("cafe\u0301s, co\u00adoperate; क्\u200dष", "cafés cooperate क्ष"),
+        ("❤\ufe0f love\u200bbirds ´", "love birds"),
     ],
 )
 def test_only_the_words_are_left(text, expected):
