@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,7 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording that a manifest or folder names.
+    """One recording that a manifest or folder names, or a part of it.
 
     Parameters
     ----------
@@ -38,6 +39,8 @@ class Clip:
         How far the recording reaches; infinite where nobody measured it.
     source, licence : str
         Where it came from, under which terms; empty where the manifest does not say.
+    start_s, duration_s : float
+        Which part of it; infinite to its end.
     """
 
     path: Path
@@ -45,6 +48,13 @@ class Clip:
     bandwidth_hz: float
     source: str = ""
     licence: str = ""
+    start_s: float = 0.0
+    duration_s: float = math.inf
+
+    def within(self, rate: int, frames: int) -> slice:
+        """Return which of the frames of the recording it is."""
+        start, stop = (round(min(s * rate, frames)) for s in (self.start_s, self.start_s + self.duration_s))
+        return slice(start, stop)
 
 
 @dataclass(frozen=True)
@@ -97,9 +107,9 @@ def scan(source: Path, group: Literal["speaker", "type"]) -> list[Clip]:
     Parameters
     ----------
     source : Path
-        A ``manifest.csv`` with the column ``file``, a JSONL manifest in NeMo's form (``audio_filepath``), or a folder:
-        the ``manifest.csv`` in and below it where there are any, else ``*.jsonl`` and ``*manifest*.json`` in it, else
-        all audio files, grouped by the folder they lie in.
+        A ``manifest.csv`` with the column ``file``, a JSONL manifest in NeMo's form (``audio_filepath``, and of a part
+        ``offset`` and ``duration`` in seconds), or a folder: the ``manifest.csv`` in and below it where there are any,
+        else ``*.jsonl`` and ``*manifest*.json`` in it, else all audio files, grouped by the folder they lie in.
     group : {"speaker", "type"}
         The column to group by.
 
@@ -135,15 +145,24 @@ def _listed(manifest: Path, group: str) -> list[Clip]:
                 float(row.get("bandwidth_hz") or "inf"),
                 str(row.get("source") or ""),
                 str(row.get("licence") or row.get("license") or ""),
+                *(() if manifest.suffix == ".csv" else _part(row)),  # a CSV's columns of these names may be anything
             )
             for row in rows
         ]
-    except (OSError, KeyError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, KeyError, ValueError, OverflowError, AttributeError, TypeError) as error:
         raise InputError(
             f"not a manifest of recordings ({type(error).__name__}: {error})",
             path=manifest,
             remedy="it needs a column file, or audio_filepath on every line of JSON",
         ) from error
+
+
+def _part(row: dict) -> tuple[float, float]:
+    """Return start and duration in seconds of what a line in NeMo's form names."""
+    start, duration = float(row.get("offset") or 0), float(row.get("duration") or "inf")
+    if not (0 <= start < math.inf and duration >= 0):
+        raise ValueError(f"offset {start:g}, duration {duration:g}")
+    return start, duration
 
 
 def load(
@@ -180,7 +199,10 @@ def load(
     for clip in clips:
         state = clip.path.stat() if clip.path.exists() else None
         known = state and (state.st_size, state.st_mtime_ns)
-        key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {known}\n".encode(errors="surrogateescape"))
+        key.update(f"{clip.path.name} {clip.group} {clip.bandwidth_hz} {known}".encode(errors="surrogateescape"))
+        if clip.start_s or clip.duration_s < math.inf:
+            key.update(f" {clip.start_s} {clip.duration_s}".encode())
+        key.update(b"\n")
     stem = cache / f"{group}-{key.hexdigest()[:16]}"
     index, data = stem.with_suffix(".json"), stem.with_suffix(".i16")
     if not index.exists():
@@ -201,7 +223,7 @@ def _decode(clips: list[Clip], index: Path, data: Path, joined: bool, most_rate:
     tracks: list[Track] = []
     skipped = []
     position = 0
-    ordered = sorted(clips, key=lambda clip: (clip.group, str(clip.path)))
+    ordered = sorted(clips, key=lambda clip: (clip.group, str(clip.path), clip.start_s))
     workers = os.cpu_count() or 1
     with replacing(data) as unfinished, unfinished.open("wb") as out, ThreadPoolExecutor(workers) as pool:
         for first in range(0, len(ordered), 8 * workers):  # so many at a time, for the sake of the memory
@@ -230,7 +252,11 @@ def _read(clip: Clip, most_rate: int) -> tuple[NDArray[np.int16], int, str]:
 
     nothing = np.zeros(0, np.int16)
     try:
-        samples, rate = soundfile.read(os.fsencode(clip.path), dtype="int16", always_2d=True)
+        with soundfile.SoundFile(os.fsencode(clip.path)) as file:
+            rate, part = file.samplerate, clip.within(file.samplerate, file.frames)
+            if part.start:
+                file.seek(part.start)
+            samples = file.read(part.stop - part.start, "int16", always_2d=True)
     except soundfile.LibsndfileError as error:
         return nothing, 0, error.error_string  # the whole would name the file once more, as bytes
     except OSError as error:

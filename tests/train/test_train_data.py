@@ -68,6 +68,38 @@ def test_a_manifest_of_something_else_is_refused(tmp_path):
     assert "audio_filepath" in caught.value.remedy
 
 
+def nemo(folder, *parts):
+    """Write a manifest with a line for each part of speech11.wav."""
+    lines = [{"audio_filepath": "speech/speech11.wav", "speaker": "a", **part} for part in parts]
+    (folder / "nemo.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder / "nemo.jsonl"
+
+
+def test_the_parts_that_a_manifest_names_are_cut_out(tmp_path):
+    speech, _ = write_corpus(tmp_path)
+    whole, rate = soundfile.read(speech / "speech11.wav", dtype="int16")
+
+    def heard(*parts):
+        return load([nemo(tmp_path, *parts)], tmp_path / "cache", "speaker", True).samples
+
+    second, first = {"offset": 0.5, "duration": 0.25}, {"offset": 0.0, "duration": 0.125}
+    expected = np.concatenate([whole[: rate // 8], whole[rate // 2 : 3 * rate // 4]])
+    np.testing.assert_array_equal(heard(second, first), expected)
+    np.testing.assert_array_equal(heard({"offset": 0.4}), whole[round(0.4 * rate) :])
+    np.testing.assert_array_equal(heard({"duration": 0.4}), whole[: round(0.4 * rate)])
+    np.testing.assert_array_equal(heard({"offset": None, "duration": 1e300}), whole)
+    with pytest.raises(InputError, match="none of the recordings"):
+        heard({"offset": 2.0, "duration": 1.0})
+
+
+@pytest.mark.parametrize(
+    "part", [{"offset": -1}, {"offset": "now"}, {"duration": -0.5}, {"duration": [1]}, {"offset": 10**400}]
+)
+def test_a_part_that_cannot_be_makes_no_manifest(tmp_path, part):
+    with pytest.raises(InputError, match="not a manifest"):
+        scan(nemo(tmp_path, part), "speaker")
+
+
 def test_one_broken_file_is_skipped_counted_and_named(tmp_path):
     speech, _ = write_corpus(tmp_path)
     (speech / "speech00.wav").write_bytes(b"RIFF nonsense")
