@@ -32,6 +32,7 @@ def expand(
     exclude: Sequence[Path] = (),
     manifest: str | None = None,
     stdin: TextIO | BinaryIO | None = None,
+    again: bool = False,
 ) -> Iterator[Source | Problem]:
     """Find the files behind `inputs`, lazily, in a fixed order, each once.
 
@@ -52,6 +53,8 @@ def expand(
         A JSONL file with ``audio_filepath`` in each line, relative to its folder; ``-`` is stdin.
     stdin : file, optional
         Where ``@-``, ``@-0`` and a manifest ``-`` are read from.
+    again : bool
+        Yield a file again where it is named again.
 
     Returns
     -------
@@ -73,14 +76,14 @@ def expand(
         raise RecipeError(f"{' and '.join(readers)} would both read stdin", remedy="keep one of them")
     if readers and stdin is None:
         raise RecipeError(f"{readers[0]} needs stdin, which is closed")
-    return _Search(recursive, suffixes, exclude).run(inputs, manifest, stdin)
+    return _Search(recursive, suffixes, exclude, again).run(inputs, manifest, stdin)
 
 
 class _Search:
     """One expansion: its settings, and what it has already found."""
 
-    def __init__(self, recursive: bool, suffixes: Collection[str], exclude: Sequence[Path]) -> None:
-        self._recursive = recursive
+    def __init__(self, recursive: bool, suffixes: Collection[str], exclude: Sequence[Path], again: bool) -> None:
+        self._recursive, self._again = recursive, again
         self._suffixes = {"." + suffix.lower().lstrip(".") for suffix in suffixes}
         self._exclude = [os.path.realpath(folder) for folder in exclude]
         self._names = RealNames()
@@ -97,7 +100,7 @@ class _Search:
     def _once(self, items: Iterator[Source | Problem]) -> Iterator[Source | Problem]:
         for item in items:
             known = len(self._seen)
-            if isinstance(item, Problem) or self._seen.add(self._names.key(item.path)) == known:
+            if isinstance(item, Problem) or self._again or self._seen.add(self._names.key(item.path)) == known:
                 yield item
 
     def _typed(self, text: str, stdin: TextIO | BinaryIO | None) -> Iterator[Source | Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,9 +14,10 @@ from pathlib import Path
 from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inputs import expand
+from cleanaudio.batch.names import RealNames
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
 from cleanaudio.batch.run import run
-from cleanaudio.batch.source import Problem
+from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.progress import Progress
@@ -115,20 +116,29 @@ class Studying:
 
     def _steps(self) -> Iterator[StudyJob | Failed]:
         stdin = None if sys.stdin is None else sys.stdin.buffer
-        for number, item in enumerate(expand([], suffixes=AUDIO_SUFFIXES, manifest=str(self._manifest), stdin=stdin)):
+        names = RealNames()
+        found: list[Source | Problem] = []
+        lines: dict[bytes, list[Mapping[str, object]]] = {}  # that name a recording
+        for item in expand([], suffixes=AUDIO_SUFFIXES, manifest=str(self._manifest), stdin=stdin, again=True):
+            if isinstance(item, Problem):
+                found.append(item)
+                continue
+            about = lines.setdefault(names.key(item.path), [])
+            if not about:
+                found.append(item)
+            about.append(item.meta)
+        for number, item in enumerate(found):
             job = Job(number, (), Path(), item.label)
             if isinstance(item, Problem):
                 yield Failed(job, item.error)
                 continue
-            text = transcript(item.meta)
-            if text is None:
-                error = InputError(
-                    "its line in the manifest has no text", path=item.label, remedy='write "text": "what is said"'
-                )
+            try:
+                text = transcript(lines[names.key(item.path)], item.label)
+            except InputError as error:
                 yield Failed(job, error)
-            else:
-                utterance = Utterance(item.path, item.label, item.relative.as_posix(), text)
-                yield StudyJob(number, (item.path,), Path(), item.label, utterance=utterance)
+                continue
+            utterance = Utterance(item.path, item.label, item.relative.as_posix(), text)
+            yield StudyJob(number, (item.path,), Path(), item.label, utterance=utterance)
 
     def _tell(self, finding: Finding) -> None:
         if self._json:

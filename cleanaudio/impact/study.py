@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -204,7 +204,28 @@ def _noise(study: Study, utterance: Utterance, speech: Audio, rate: int) -> tupl
         raise
 
 
-def transcript(fields: Mapping[str, object]) -> str | None:
-    """Return what is said, by the ``text`` in a manifest's line; None where there is none, or it has no words."""
-    text = fields.get("text")
-    return text if isinstance(text, str) and plain(text) else None
+def transcript(lines: Sequence[Mapping[str, object]], label: str) -> str:
+    """Return what is said in a recording, by ``text`` in the lines of a manifest that name it.
+
+    Parameters
+    ----------
+    lines : sequence of mapping
+        One or more.
+    label : str
+        How the recording is called in messages.
+
+    Raises
+    ------
+    InputError
+        There is no text, or one without words, or the lines are about parts of the recording: it is recognised whole.
+    """
+    texts = [text for line in lines if isinstance(text := line.get("text"), str) and plain(text)]
+    if len(texts) < len(lines):
+        raise InputError("its line in the manifest has no text", path=label, remedy='write "text": "what is said"')
+    if any(line.get("offset") for line in lines) or len(set(map(plain, texts))) > 1:
+        raise InputError(
+            "the manifest gives the text of parts of it, and it is recognised as a whole",
+            path=label,
+            remedy="cut it into one file for each utterance",
+        )
+    return texts[0]

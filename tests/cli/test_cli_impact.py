@@ -102,6 +102,17 @@ def test_what_is_wrong_with_one_recording_is_its_row_and_the_others_go_on(cli, d
         assert reason in reasons[name] and reason in ran.stderr
 
 
+def test_a_recording_in_parts_is_refused_and_one_that_is_named_twice_is_studied_once(cli, desk):
+    whole = {"audio_filepath": "clean/b.wav", "text": "one two three four", "offset": 0, "duration": 1.5}
+    parts = [{"audio_filepath": "./clean/a.wav", "text": text, "duration": 0.7} for text in ("one two", "three four")]
+    manifest(desk, [whole, *parts, whole])
+    ran = cli(*SOME, "-o", "impact.csv")
+    assert ran.code == 1 and "./clean/a.wav: the manifest gives the text of parts of it" in ran.stderr
+    assert [(row["audio"], row["status"]) for row in rows(desk / "impact.csv")] == [
+        *[("clean/b.wav", "done")] * 3, ("./clean/a.wav", "failed")
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("code", "reason"), [("import sys; sys.exit('out of memory')", "out of memory"), ("pass", "gave no words")]
 )

@@ -98,9 +98,22 @@ def test_stereo_and_another_rate(study, tmp_path, speech_like, ears):
     assert len(found) == 5 and {one.shape for one in ears} == {(32000,)}
 
 
+def test_what_is_said_is_what_all_lines_of_a_manifest_say():
+    whole = {"text": "Hello.", "offset": 0.0, "duration": 2.0}
+    assert transcript([{"text": "Hello."}], "a.wav") == transcript([whole, {"text": "hello"}], "a.wav") == "Hello."
+
+
+@pytest.mark.parametrize("fields", [{}, {"text": " … "}, {"text": 5}, {"text": None}])
+def test_a_line_without_text_is_refused(fields):
+    for lines in ([fields], [{"text": "Hello."}, fields]):
+        with pytest.raises(InputError, match="no text"):
+            transcript(lines, "a.wav")
+
+
 @pytest.mark.parametrize(
-    ("fields", "text"),
-    [({"text": "Hello."}, "Hello."), ({}, None), ({"text": " … "}, None), ({"text": 5}, None), ({"text": None}, None)],
+    "lines", [[{"text": "one", "offset": 1.5}], [{"text": "one"}, {"text": "two"}], [{"text": "one", "offset": "x"}]]
 )
-def test_transcripts_in_a_manifest(fields, text):
-    assert transcript(fields) == text
+def test_texts_of_parts_of_a_recording_are_refused(lines):
+    with pytest.raises(InputError, match="parts of it") as caught:
+        transcript(lines, "a.wav")
+    assert caught.value.path == "a.wav" and "one file for each utterance" in caught.value.remedy
