@@ -1,10 +1,12 @@
-"""One run at a time in an output folder."""
+"""One run at a time in an output folder, and what it is at, for the run after one that was killed."""
 
 from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -20,6 +22,9 @@ class FolderLock:
     file goes away at a clean end and is left, unlocked, by a killed run; the next run takes it over. Removing it is
     safe because who gets the lock looks whether the file that it locked is still the one in the folder.
 
+    The file names the outputs that were begun and are not in the log yet: one that got its name before its run was
+    killed is that run's all the same, and may be made anew.
+
     The lock belongs to the open file, so a process *forked* without ``exec`` shares it and would keep it after the
     death of its parent: start workers by ``spawn`` or ``forkserver``.
 
@@ -33,6 +38,7 @@ class FolderLock:
         self.folder = folder
         self._path = os.path.join(folder, LOCK_NAME)
         self._descriptor: int | None = None
+        self._begun = _left(self._path)
 
     def acquire(self) -> None:
         """Take the lock, or say who has it, without waiting.
@@ -47,9 +53,9 @@ class FolderLock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if is_current(descriptor, self._path):
-                    os.ftruncate(descriptor, 0)
-                    os.write(descriptor, b"%d\n" % os.getpid())
+                    self._begun = _left(self._path)
                     self._descriptor = descriptor
+                    self._note()
             except OSError as error:
                 raise self._explain(error, descriptor) from error
             finally:
@@ -57,12 +63,17 @@ class FolderLock:
                     os.close(descriptor)
 
     def release(self) -> None:
-        """Give the lock back and remove its file; without effect if it is not held."""
+        """Give the lock back and remove its file; without effect if it is not held.
+
+        The file stays where an output of a killed run still waits to be made anew.
+        """
         if self._descriptor is None:
             return
+        self._begun = {name for name in self._begun if os.path.lexists(os.path.join(self.folder, name))}
+        self._note()
         descriptor, self._descriptor = self._descriptor, None
         try:
-            if is_current(descriptor, self._path):
+            if is_current(descriptor, self._path) and not self._begun:
                 os.unlink(self._path)
         except OSError as error:
             raise OutputError(f"the lock cannot be removed: {error.strerror}", path=self._path) from error
@@ -78,6 +89,32 @@ class FolderLock:
     ) -> None:
         self.release()
 
+    def begin(self, output: Path) -> None:
+        """Note that an output is being made."""
+        self._begun.add(self._name(output))
+        self._note()
+
+    def end(self, output: Path) -> None:
+        """Note that the log knows what became of an output."""
+        if self.has_begun(output):
+            self._begun.discard(self._name(output))
+            self._note()
+
+    def has_begun(self, output: Path) -> bool:
+        """Whether an output was begun, by this run or by one that was killed, and is not in the log."""
+        return self._name(output) in self._begun
+
+    def _name(self, output: Path) -> str:
+        return os.path.relpath(output, self.folder)
+
+    def _note(self) -> None:
+        if self._descriptor is None:
+            return
+        content = f"{os.getpid()}\n{json.dumps(sorted(self._begun))}\n".encode()
+        with suppress(OSError):  # a full disk: what the note is for may never come
+            os.pwrite(self._descriptor, content, 0)
+            os.ftruncate(self._descriptor, len(content))
+
     def _open(self) -> int:
         try:
             os.makedirs(self.folder, exist_ok=True)
@@ -91,7 +128,7 @@ class FolderLock:
 
     def _explain(self, error: OSError, descriptor: int) -> OutputError:
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            holder = os.pread(descriptor, 32, 0).partition(b"\n")[0].decode("ascii", "replace")
             who = f"process {holder}" if holder else "another process"
             return OutputError(
                 f"{who} is writing into this folder",
@@ -103,6 +140,13 @@ class FolderLock:
             path=self.folder,
             remedy="choose a folder on another file system with -o",
         )
+
+
+def _left(path: str) -> set[str]:
+    """Return what the file of a killed run names."""
+    with suppress(OSError, ValueError, TypeError), open(path, "rb") as file:
+        return set(map(str, json.loads(file.read().partition(b"\n")[2])))
+    return set()
 
 
 def is_current(descriptor: int, path: str | os.PathLike[str]) -> bool:

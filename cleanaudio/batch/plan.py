@@ -32,6 +32,7 @@ def plan(
     *,
     recipe_hash: str,
     log: RowIndex | None = None,
+    begun: Callable[[Path], bool] = lambda output: False,
     now: float | Callable[[], float],
 ) -> Iterator[Job | Skipped | Failed]:
     """Decide what to do with each source.
@@ -45,6 +46,8 @@ def plan(
         Hash of the recipe, compared with the log's.
     log : RowIndex, optional
         What earlier runs wrote; without it nothing is known of an existing file.
+    begun : callable
+        Whether a run that was killed had begun an output, and could not log it any more.
     now : float or callable
         Seconds since the epoch; a callable (``time.time``) stays right while a long plan is being worked on.
 
@@ -69,7 +72,7 @@ def plan(
             )
         items = chain(first, items)
     clock = now if callable(now) else lambda: now
-    planner = _Planner(policy, recipe_hash, log)
+    planner = _Planner(policy, recipe_hash, log, begun)
     for number, item in enumerate(items):
         if isinstance(item, Problem):
             yield Failed(Job(number, (), Path(), item.label), item.error)
@@ -80,8 +83,10 @@ def plan(
 class _Planner:
     """What the plan knows of the sources so far."""
 
-    def __init__(self, policy: OutputPolicy, recipe_hash: str, log: RowIndex | None) -> None:
-        self._policy, self._recipe, self._log = policy, recipe_hash, log
+    def __init__(
+        self, policy: OutputPolicy, recipe_hash: str, log: RowIndex | None, begun: Callable[[Path], bool]
+    ) -> None:
+        self._policy, self._recipe, self._log, self._begun = policy, recipe_hash, log, begun
         self._names = RealNames()
         self._outputs = Numbers()
         self._owners = array("Q")  # of each output, the number of its job
@@ -153,6 +158,8 @@ class _Planner:
             return job
         if self._policy.existing == "refuse":
             raise OutputError("the output exists", path=existing[0], remedy="--overwrite or --skip-existing")
+        if self._begun(job.output):
+            return job
         entry = None if self._log is None else self._log.find(job.output)
         if entry is None:
             raise OutputError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from cleanaudio.batch.leftovers import Leftovers
+from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pool import Work, run_here, run_jobs
 from cleanaudio.batch.rows import RowWriter
@@ -73,6 +74,7 @@ def run(
     on_outcome: Callable[[Outcome], None],
     on_progress: Callable[[Summary], None] | None = None,
     in_order: bool = False,
+    lock: FolderLock | None = None,
 ) -> Summary:
     """Run a plan.
 
@@ -92,6 +94,8 @@ def run(
         Told of the sums after each outcome, as it comes.
     in_order : bool
         Log and tell of outcomes in the order of the plan; what comes early waits.
+    lock : FolderLock, optional
+        Of the output folder: notes which outputs are begun and not in the log yet.
     """
     summary, started = Summary(), time.monotonic()
     early: dict[int, Outcome] = {}
@@ -100,6 +104,8 @@ def run(
     def tell(outcome: Outcome) -> None:
         if rows is not None:
             rows.write(outcome)
+        if lock is not None:
+            lock.end(outcome.job.output)
         on_outcome(outcome)
 
     def settle(outcome: Outcome) -> None:
@@ -130,6 +136,8 @@ def run(
                 return
             if isinstance(step, Job):
                 earlier.remove(step)
+                if lock is not None:
+                    lock.begin(step.output)
                 yield step
             else:
                 settle(step)

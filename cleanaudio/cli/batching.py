@@ -182,21 +182,23 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
         raise RecipeError("--skip-existing needs the log of earlier runs", remedy="give --metrics FILE.csv")
     if metrics is not None:
         check_log(metrics)
-    if folder is not None and not batch.dry_run:
-        stack.enter_context(FolderLock(folder))
+    lock = None if folder is None else FolderLock(folder)
+    if lock is not None and not batch.dry_run:
+        stack.enter_context(lock)
+    begun = (lambda output: False) if lock is None else lock.has_begun
     log = None if metrics is None else RowIndex.read(metrics)
     exclude = () if folder is None else (folder,)
     room = _room(stack) if batch.piped else None
 
     def steps() -> Iterator[Job | Skipped | Failed]:
-        return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, now=time.time)
+        return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun, now=time.time)
 
     if batch.dry_run:
         return _show(steps(), batch)
     rows = _rows(batch, recipe, metrics, stack)
     count = counter(batch.inputs, lambda: _sources(batch, exclude, room), batch.manifest)
     progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
-    return _run(steps(), work, batch, rows, progress.advance)
+    return _run(steps(), work, batch, rows, progress.advance, lock)
 
 
 def _run(
@@ -205,6 +207,7 @@ def _run(
     batch: Batch,
     rows: RowWriter | None,
     on_progress: Callable[[Summary], None] | None = None,
+    lock: FolderLock | None = None,
 ) -> Summary:
     def on_outcome(outcome: Outcome) -> None:
         if batch.json:
@@ -212,7 +215,7 @@ def _run(
         tell(outcome, batch.quiet)
 
     try:
-        return run(steps, work, workers(batch.jobs), rows, on_outcome, on_progress)
+        return run(steps, work, workers(batch.jobs), rows, on_outcome, on_progress, lock=lock)
     except OutputError as error:  # the log itself cannot be written: what is done is done, the rest must wait
         complain(error)
         raise typer.Exit(Exit.SOME_FAILED) from error

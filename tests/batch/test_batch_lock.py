@@ -129,3 +129,45 @@ def test_removing_the_file_lets_no_two_in(tmp_path):
         thread.join()
     assert sum(entered) >= 100
     assert max(most) == 1
+
+
+def killed(folder: Path, *names: str) -> None:
+    """Begin outputs and die: the kernel gives the lock back, and the file stays."""
+    text = (
+        "import os, sys; from pathlib import Path\n"
+        "from cleanaudio.batch.lock import FolderLock\n"
+        "lock = FolderLock(Path(sys.argv[1]))\n"
+        "lock.acquire()\n"
+        "for name in sys.argv[2:]: lock.begin(lock.folder / name)\n"
+        "os._exit(9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", text, folder, *names], check=False).returncode == 9
+
+
+def test_what_a_killed_run_had_begun_is_known_until_it_is_done(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["a b\nc.wav", "ü.wav", os.fsdecode(b"\xff.wav"), "sub/d.wav"]
+    killed(tmp_path / "out", *names)
+    ours = Path("out")  # the next run may call the folder otherwise
+    (ours / "sub").mkdir()
+    for name in names:
+        (ours / name).touch()
+    with FolderLock(ours) as lock:
+        assert all(lock.has_begun(ours / name) for name in names) and not lock.has_begun(ours / "other.wav")
+        for name in names[:2]:
+            lock.begin(ours / name)
+            lock.end(ours / name)
+    assert (ours / LOCK_NAME).exists()  # two still wait
+    (ours / names[2]).unlink()
+    with FolderLock(ours) as lock:
+        assert [lock.has_begun(ours / name) for name in names] == [False, False, True, True]
+        lock.end(ours / names[3])
+    assert not (ours / LOCK_NAME).exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"12\n", b"12\nnonsense\n", b"12\n3\n", b"\xff\n[\n"])
+def test_a_lock_file_of_any_content_is_taken_over(tmp_path, content):
+    (tmp_path / LOCK_NAME).write_bytes(content)
+    with FolderLock(tmp_path) as lock:
+        assert not lock.has_begun(tmp_path / "a.wav")
+    assert os.listdir(tmp_path) == []

@@ -395,6 +395,16 @@ class TestSkipExisting:
             assert "does not know" in error.message
             assert "--overwrite" in error.remedy
 
+    def test_what_a_killed_run_had_begun_is_made_anew_but_only_with_leave_to_skip(self, here):
+        one = source("in/one.wav")
+        Path("out").mkdir()
+        Path("out/one.wav").write_text("clean, and named in the moment of the kill")
+        common = {"recipe_hash": RECIPE, "begun": lambda output: output == Path("out/one.wav"), "now": NOW}
+        (step,) = plan([one], OutputPolicy(Path("out"), existing="skip"), **common)
+        assert isinstance(step, Job)
+        (step,) = plan([one], OutputPolicy(Path("out")), **common)
+        assert isinstance(step, Failed)
+
     def test_an_outdated_output_that_someone_has_edited_is_refused(self, here):
         a = source("a.wav")
         log = run(a, recipe="another")
