@@ -42,6 +42,10 @@ def speed_of_sound(temperature_c: float = 20.0) -> float:
     return 331.3 * math.sqrt(1 + temperature_c / 273.15)
 
 
+SPEED_OF_SOUND = speed_of_sound()
+"""Where nobody says how warm it is, m/s."""
+
+
 @dataclass(frozen=True)
 class Direction:
     """A direction of arrival: where the source is, seen from the array.

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from cleanaudio.audio.array import check_block
 from cleanaudio.audio.level import FULL_SCALE, LevelMeter
 from cleanaudio.errors import InputError
-from cleanaudio.spatial.geometry import Geometry
+from cleanaudio.spatial.geometry import SPEED_OF_SOUND, Geometry
 from cleanaudio.spatial.stream import Audio
 from cleanaudio.spatial.tdoa import band, best_peaks, correlation, phat
 
-_DEAD_DB = -60.0  # of the median channel
+_DEAD_DB = -60.0  # of the median of the others
 _ROUNDING = 1e-10
 _QUIET_DB = -20.0
 _CLIPPED_SHARE = 1e-3
@@ -141,7 +141,7 @@ class HealthCheck:
         rate: int,
         channels: int,
         geometry: Geometry | None = None,
-        speed: float = 343.0,
+        speed: float = SPEED_OF_SOUND,
         aperture_s: float = 0.03,
         numbers: Sequence[int] | None = None,
     ) -> None:
@@ -263,9 +263,10 @@ class HealthCheck:
         findings = []
         power = self._power
         level = 10 * np.log10(np.maximum(power, 1e-30))
-        usual = float(np.median(level[power > 0])) if power.any() else 0.0
+        live = np.flatnonzero(power)
         for m in range(self._channels):
-            below = level[m] - usual
+            others = level[live[live != m]]
+            below = level[m] - np.median(others) if len(others) else 0.0
             if power[m] == 0 or below < _DEAD_DB:
                 text = "is silent" if power[m] == 0 else f"is dead ({below:.0f} dB)"
                 findings.append(Finding(m, "dead", text, False))
@@ -342,7 +343,7 @@ class HealthCheck:
             use[first], use[second] = b, a
 
     def _misfit(self, order: list[int], lags: NDArray[np.float64]) -> float:
-        """Median misfit, in samples, of the best plane wave to the delays, were channel m microphone order[m]."""
+        """Return the mean misfit in samples, each cut to 10, of the best plane wave, were channel m microphone order[m]."""
         assert self._geometry is not None, "only called with a geometry"
         positions = self._geometry.positions[order] * (self._rate / self._speed)
         rows = -(positions[self._second] - positions[self._first])

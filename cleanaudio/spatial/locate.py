@@ -15,7 +15,7 @@ from cleanaudio.audio.stft import Stft, sizes, window
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.covariance import TINY, Covariance, weighted_sum
 from cleanaudio.spatial.doa import Grid, music, srp_phat, turned
-from cleanaudio.spatial.geometry import Geometry, steering
+from cleanaudio.spatial.geometry import SPEED_OF_SOUND, Geometry, steering
 from cleanaudio.spatial.masks import Mask, MaskEstimator
 from cleanaudio.spatial.stream import Audio
 from cleanaudio.spatial.threads import one_thread
@@ -91,7 +91,7 @@ class Locator:
         rate: int,
         channels: int,
         geometry: Geometry,
-        speed: float = 343.2,
+        speed: float = SPEED_OF_SOUND,
         method: LocateMethod = "srp-phat",
         masks: MaskEstimator | None = None,
         *,

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.errors import InputError, RecipeError
+from cleanaudio.spatial.geometry import SPEED_OF_SOUND
 from cleanaudio.train.corpus import scan
-
-SPEED_OF_SOUND = 343.0
 
 
 def shoebox(generator: np.random.Generator, rate: int, seconds: float, reach_s: float = 0.08) -> NDArray[np.float32]:

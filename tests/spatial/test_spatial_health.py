@@ -47,6 +47,20 @@ def test_dead_quiet_and_clipped(recording):
     assert report.keep_all().use == (0, 1, 2, 3, 4, 5)
 
 
+@pytest.mark.parametrize(("gain_db", "kind", "said"), [(-25, "quiet", "25 dB quieter"), (-70, "dead", "(-70 dB)")])
+@pytest.mark.parametrize("channels", [2, 3, 6])
+def test_a_microphone_is_as_quiet_as_it_is_against_the_others(recording, channels, gain_db, kind, said):
+    weak = np.repeat(recording[:1], channels, axis=0)
+    weak[1] *= np.float32(10 ** (gain_db / 20))
+    check = HealthCheck(16000, channels)
+    check.push(weak)
+    (finding,) = check.report(keep=True).findings
+    assert (finding.channel, finding.kind) == (1, kind) and said in finding.detail
+    if channels == 2:
+        with pytest.raises(InputError, match="of 2 microphones only 1"):
+            check.report()
+
+
 def test_an_offset_is_no_sound(recording):
     offset = np.zeros((6, 1), np.float32)
     offset[:2] = 0.2
