@@ -343,7 +343,7 @@ class HealthCheck:
             use[first], use[second] = b, a
 
     def _misfit(self, order: list[int], lags: NDArray[np.float64]) -> float:
-        """Return the mean misfit to the best plane wave, 10 samples a pair at most, were channel m microphone order[m]."""
+        """Return the mean misfit in samples (10 at most) of the best plane wave, were channel m microphone order[m]."""
         assert self._geometry is not None, "only called with a geometry"
         positions = self._geometry.positions[order] * (self._rate / self._speed)
         rows = -(positions[self._second] - positions[self._first])
