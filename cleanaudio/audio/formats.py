@@ -6,6 +6,7 @@ The names are libsndfile's (``WAV``, ``PCM_16``, ``VORBIS`` …).
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import PurePath
@@ -49,6 +50,13 @@ CONTAINER_SUFFIXES = frozenset(
 
 AUDIO_SUFFIXES = WRITTEN_SUFFIXES | CONTAINER_SUFFIXES | {".mp2", ".sph", ".nist"}
 """Suffixes, in lower case, of what is taken for audio in a folder."""
+
+_MAGICS = (
+    *((b"RIFF", 0, ".wav"), (b"RF64", 0, ".wav"), (b"BW64", 0, ".wav"), (b"fLaC", 0, ".flac"), (b"caff", 0, ".caf")),
+    *((b"OpusHead", 28, ".opus"), (b"OggS", 0, ".ogg"), (b"FORM", 0, ".aiff"), (b"riff", 0, ".w64")),
+    *((b".snd", 0, ".au"), (b"ftyp", 4, ".m4a"), (b"\x1aE\xdf\xa3", 0, ".mkv"), (b"ID3", 0, ".mp3")),
+)
+"""First bytes, where they stand, and the suffix of what begins so."""
 
 BIT_RATE_SUBTYPES = frozenset(["VORBIS", "OPUS", "MPEG_LAYER_III"])
 """Encodings whose bit rate can be chosen."""
@@ -115,8 +123,19 @@ class OutputFormat:
         return self.subtype not in FLOAT_SUBTYPES
 
 
+def suffix_of(head: bytes) -> str | None:
+    """Return the suffix that fits the first bytes of a file, ``.mp3`` for bare MPEG frames; None for no known one."""
+    for magic, offset, suffix in _MAGICS:
+        if head[offset : offset + len(magic)] == magic:
+            return suffix
+    mpeg = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
+    return (".aac" if head[1] & 0xF6 == 0xF0 else ".mp3") if mpeg else None
+
+
 def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
-    """Return the suffix, with its dot, that the result for a file gets; looks at nothing but the names.
+    """Return the suffix, with its dot, that the result for a file gets.
+
+    Looks at nothing but the names, unless the file's own says nothing.
 
     Raises
     ------
@@ -125,7 +144,8 @@ def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
     """
     format = format or replacing_format(path)
     if format is None:
-        return PurePath(path).suffix
+        own = PurePath(path).suffix
+        return own if own.lower() in WRITTEN_SUFFIXES else _suffix_inside(path) or own
     container, subtype = _parse(format)
     return ".opus" if subtype == "OPUS" else SUFFIXES[container]
 
@@ -141,9 +161,18 @@ def replacing_format(path: str | PathLike[str], container: str | None = None) ->
         What it really is, once that is known: where that is only read, the suffix counts.
     """
     suffix = PurePath(path).suffix.lower()
+    if suffix not in AUDIO_SUFFIXES:
+        suffix = _suffix_inside(path) or suffix
     if suffix in WRITTEN_SUFFIXES:
         return None if container is None or container in SUFFIXES else suffix[1:]
     return "mp3" if suffix == ".mp2" else "flac"
+
+
+def _suffix_inside(path: str | PathLike[str]) -> str | None:
+    """Return the suffix that fits what is in a file; None where it cannot be looked at."""
+    with suppress(OSError), open(path, "rb") as file:
+        return suffix_of(file.read(64))
+    return None
 
 
 def named_format(output: str | PathLike[str], source: str | PathLike[str], format: str | None) -> str | None:

@@ -8,14 +8,10 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
+from cleanaudio.audio.formats import suffix_of
 from cleanaudio.errors import InputError, OutputError
 
 _PIECE = 1 << 20
-_SUFFIXES = (
-    *((b"RIFF", 0, ".wav"), (b"RF64", 0, ".wav"), (b"BW64", 0, ".wav"), (b"fLaC", 0, ".flac"), (b"caff", 0, ".caf")),
-    *((b"OpusHead", 28, ".opus"), (b"OggS", 0, ".ogg"), (b"FORM", 0, ".aiff"), (b"riff", 0, ".w64")),
-    *((b".snd", 0, ".au"), (b"ftyp", 4, ".m4a"), (b"\x1aE\xdf\xa3", 0, ".mkv"), (b"ID3", 0, ".mp3")),
-)
 
 
 def spool(stream: BinaryIO, folder: str | PathLike[str] | None = None) -> Path:
@@ -43,7 +39,8 @@ def spool(stream: BinaryIO, folder: str | PathLike[str] | None = None) -> Path:
         raise InputError("no data", path="-", remedy="pipe a recording into standard input")
     name = ""
     try:
-        descriptor, name = tempfile.mkstemp(prefix="cleanaudio-", suffix=_suffix(first), dir=folder)
+        suffix = suffix_of(first) or ".spool"
+        descriptor, name = tempfile.mkstemp(prefix="cleanaudio-", suffix=suffix, dir=folder)
         with os.fdopen(descriptor, "wb") as target:
             piece = first
             while piece:
@@ -67,11 +64,3 @@ def _read(stream: BinaryIO) -> bytes:
         return stream.read(_PIECE) or b""
     except OSError as error:
         raise InputError(f"breaks off: {error.strerror or error}", path="-", remedy="run the pipe again") from error
-
-
-def _suffix(head: bytes) -> str:
-    for magic, offset, suffix in _SUFFIXES:
-        if head[offset : offset + len(magic)] == magic:
-            return suffix
-    mpeg = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
-    return (".aac" if head[1] & 0xF6 == 0xF0 else ".mp3") if mpeg else ".spool"

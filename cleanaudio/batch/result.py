@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -26,7 +26,7 @@ from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
 from cleanaudio.batch.recorded import Recorded
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
-from cleanaudio.errors import CleanAudioError
+from cleanaudio.errors import CleanAudioError, InputError
 
 if TYPE_CHECKING:
     from cleanaudio.batch.judge import Judging
@@ -147,6 +147,7 @@ class Result:
         format = self.wanted.format or replacing_format(self.job.inputs[0], info.format)
         self._target = output_format(like, format, self.wanted.subtype)
         self.notes += info.warnings
+        self._stamps = [_stamp(path) for path in self.job.inputs]
         self._tags = read_tags(info.path)
         if self.take.stretch is not None:
             self._tags = self._tags.of_part(self.take.start, self.take.frames, info.rate)
@@ -262,6 +263,7 @@ class Result:
                     waiting.push(before * np.float32(level.gain))
                     removed.write(waiting.pop(cleaned.shape[1]) - cleaned)
             others = [file for file in (beside, removed) if file is not None]
+            self._check_unchanged()
             for other in others:
                 other.finish()
             finished = output.finish()
@@ -271,6 +273,17 @@ class Result:
                 other.path = output.path.with_name(other.path.name)
             carry_through()
         return level, output.clipped
+
+    def _check_unchanged(self) -> None:
+        """Refuse what was written to while it was read: nobody knows which half is of which recording."""
+        for path, before in zip(self.job.inputs, self._stamps, strict=True):
+            now = _stamp(path)
+            if now is not None and now != before:
+                raise InputError(
+                    "was written to while it was read",
+                    path=path if len(self.job.inputs) > 1 else self.job.label,
+                    remedy="clean it once it is complete; --min-age leaves young files for a later run",
+                )
 
     def _keeps_samples(self, processor: Processor) -> bool:
         """Whether what was measured of the recording, as its gain for players, holds for the output too."""
@@ -290,6 +303,14 @@ class Result:
             dither_seed=_fingerprint(source),
             overwrite=self.overwrite,
         )
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return size and time of a file; None where it is gone, which does no harm to who has it open."""
+    with suppress(FileNotFoundError):
+        status = path.stat()
+        return status.st_size, status.st_mtime_ns
+    return None
 
 
 def _fingerprint(path: Path) -> int:

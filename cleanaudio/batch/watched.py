@@ -138,15 +138,26 @@ class Watched:
         ):
             if less.any():
                 lost = borne.loss_db[less].max()
-                notes.append(f"guarded: {kept} {_when(less, CELL_S)}: the speech would lose {lost:.1f} dB")
+                notes.append(f"guarded: {kept} {self._when(less, CELL_S)}: the speech would lose {lost:.1f} dB")
         losses = self._others()
         if losses.any():
-            when = _when(losses > 0, STRETCH * CELL_S)
+            when = self._when(losses > 0, STRETCH * CELL_S)
             notes.append(
                 f"sounds that are no speech lost up to {losses.max():.0f} dB {when}; "
                 f"if they are music, {gentler} leaves more of it"
             )
         return notes
+
+    def _when(self, marked: NDArray[np.bool_], seconds: float) -> str:
+        """Return at which times something is marked, each place so many seconds long, the last one maybe shorter."""
+        at, spans = 0, []
+        for mark, places in groupby(marked):
+            end = at + len(list(places))
+            if mark:
+                spans.append(f"{_clock(at * seconds)}–{_clock(min(end * seconds, self._given / self._rate))}")
+            at = end
+        more = f" and {len(spans) - _PLACES} more" if len(spans) > _PLACES else ""
+        return f"at {', '.join(spans[:_PLACES])}{more}"
 
     def _others(self) -> Vector:
         """Return how many dB other sounds lose in each stretch, 0 where it is not worth a word."""
@@ -161,18 +172,6 @@ class Watched:
             below_db = 10 * np.log10(voice / (before / frames))
         worth = ~voiced & (loss_db > OTHERS_LOSS_DB) & (frames > OTHERS_SHARE * _FRAMES) & ~(below_db > OTHERS_BELOW_DB)
         return np.where(worth, np.minimum(loss_db, 200.0), 0.0)
-
-
-def _when(marked: NDArray[np.bool_], seconds: float) -> str:
-    """Return at which times something is marked, each place so many seconds long."""
-    at, spans = 0, []
-    for mark, places in groupby(marked):
-        end = at + len(list(places))
-        if mark:
-            spans.append(f"{_clock(at * seconds)}–{_clock(end * seconds)}")
-        at = end
-    more = f" and {len(spans) - _PLACES} more" if len(spans) > _PLACES else ""
-    return f"at {', '.join(spans[:_PLACES])}{more}"
 
 
 def _clock(seconds: float) -> str:

@@ -382,7 +382,12 @@ def test_a_log_that_is_full(program, tmp_path, clip):
     ran = program(*common, tmp_path / "out2", prefix=small_files_only(limit))
     assert ran.returncode == 1
     assert b"log.csv: the log cannot be written: File too large (" in ran.stderr and b"Traceback" not in ran.stderr
-    assert log.read_bytes() == before and hidden(tmp_path) == []
+    assert log.read_bytes() == before
+    # What is done and not in the log is remembered, and made anew when there is room again.
+    again = program(
+        "denoise", path, *WIENER, "--metrics", tmp_path / "new.csv", "--skip-existing", "-o", tmp_path / "out2"
+    )
+    assert again.returncode == 0 and audio(tmp_path / "out2") == {"a.wav"} and hidden(tmp_path) == []
 
 
 def test_a_log_of_something_else(cli, tmp_path, clip):
@@ -545,8 +550,15 @@ def test_numbers_that_are_none_are_counted_once_however_often_an_excerpt_is_walk
     assert ran.code == 0 and "note: 3 samples were not numbers" in ran.stderr
 
 
-@pytest.mark.parametrize("name", ["talk", "talk.bin", "talk.m4a"])
-def test_a_name_that_says_no_format_becomes_flac_whatever_the_file_is(cli, tmp_path, clip, name):
-    write(tmp_path / "a.ogg", clip, subtype="VORBIS").rename(tmp_path / name)
-    assert cli("denoise", tmp_path / name, "-b", "wiener", "-o", tmp_path / "out").code == 0
+def test_a_name_of_a_format_that_is_not_written_becomes_flac_whatever_the_file_is(cli, tmp_path, clip):
+    write(tmp_path / "a.ogg", clip, subtype="VORBIS").rename(tmp_path / "talk.m4a")
+    assert cli("denoise", tmp_path / "talk.m4a", "-b", "wiener", "-o", tmp_path / "out").code == 0
     assert shape(tmp_path / "out/talk.flac")[2:] == (8000, "FLAC", "PCM_16")
+
+
+@pytest.mark.parametrize("name", ["talk", "talk.bin"])
+def test_a_name_that_says_no_format_gets_the_files_own(cli, tmp_path, clip, name):
+    loud = write(tmp_path / "a.wav", 30 * clip, subtype="FLOAT")  # what no integer could hold
+    loud.rename(tmp_path / name)
+    assert cli("denoise", tmp_path / name, "-b", "none", "-o", tmp_path / "out").code == 0
+    np.testing.assert_array_equal(read(tmp_path / "out/talk.wav"), read(tmp_path / name))
