@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from cleanaudio.batch.mixing import MixJob
@@ -14,6 +16,14 @@ COLUMNS = (
 )
 """``clean`` and ``noise`` are as the user wrote them, ``noisy`` is an absolute path; ``offset_s`` is where in the noise
 the piece begins, ``scale_db`` what speech and noise were taken down by."""
+
+
+def names_no_mix(path: Path) -> bool:
+    """Whether a manifest is there in which nothing was mixed: the next one may take its place."""
+    with suppress(OSError, ValueError, csv.Error), open(path, encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        return tuple(rows.fieldnames or ()) == COLUMNS and all(row["status"] != "done" for row in rows)
+    return False
 
 
 Row = dict[str, str | int | float | None]

@@ -15,7 +15,7 @@ from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
 from cleanaudio.batch.csvfile import CsvFile, cell
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
-from cleanaudio.batch.mix_manifest import COLUMNS, planned, row_of
+from cleanaudio.batch.mix_manifest import COLUMNS, names_no_mix, planned, row_of
 from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, plan_mixes, variants
 from cleanaudio.batch.outcome import Done, Failed, Outcome, Skipped
 from cleanaudio.batch.plan import check_targets
@@ -107,7 +107,7 @@ class Mixing:
             self._manifest.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"the manifest cannot be written: {error.strerror}", path=self._manifest) from error
-        return CsvFile(self._manifest, COLUMNS, replace=overwrite)
+        return CsvFile(self._manifest, COLUMNS, replace=overwrite or names_no_mix(self._manifest))
 
     def _tell(self, outcome: Outcome) -> None:
         if self._json:

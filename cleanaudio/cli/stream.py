@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -171,10 +172,14 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
     source = PcmSource(stdin, pcm, length)
     processor, timing = chosen.open(pcm.rate, pcm.channels, block_ms)
 
+    written = 0
+
     def sink(audio: Any) -> None:
-        out.write(pcm.encode(audio))
+        nonlocal written
+        written += out.write(pcm.encode(audio))
         out.flush()
 
+    begin = _place(out)
     stop = Stop()
     try:
         with stop.listening():
@@ -182,6 +187,8 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
                 out.write(pcm.header())
             pump(_until(stop, source.blocks(timing.block)), processor, sink, timing)
             out.flush()
+            if pcm.wav and begin is not None:
+                os.pwrite(out.fileno(), pcm.header(written), begin)
     except BrokenPipeError:  # who listened has gone: nothing is wrong, and Python must not try to flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
     if source.odd_bytes:
@@ -189,6 +196,14 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
     if source.looks_like_stereo:
         say("cleanaudio: -: note: this looks like stereo declared mono; is it --channels 2?")
     return timing.report(), _code(stop)
+
+
+def _place(out: BinaryIO) -> int | None:
+    """Return where in a file stdout writes next; None in a pipe, and in a file to which all is appended."""
+    with suppress(OSError):  # of which "not seekable" is one
+        if not fcntl.fcntl(out.fileno(), fcntl.F_GETFL) & os.O_APPEND:
+            return out.tell()
+    return None
 
 
 def _until(stop: Stop, blocks: Iterable[Any]) -> Iterator[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import MAX_CHANNELS
-from cleanaudio.audio.riff import OPEN_SIZE
+from cleanaudio.audio.riff import OPEN_SIZE, UNKNOWN
 from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
 
@@ -69,14 +69,17 @@ class PcmFormat:
         integers = np.clip(np.rint(audio.T * np.float64(scale)), -scale, scale - 1)
         return np.ascontiguousarray(integers).astype(kind).tobytes()
 
-    def header(self) -> bytes:
-        """Return the WAV header of a stream of unknown length."""
+    def header(self, size: int | None = None) -> bytes:
+        """Return the WAV header of so many bytes of samples; None, or more than it can name: of unknown length."""
         bits = 8 * self.frame_bytes // self.channels
         code = 3 if self.encoding == "f32le" else 1
         fmt = struct.pack(
             "<HHIIHH", code, self.channels, self.rate, self.rate * self.frame_bytes, self.frame_bytes, bits
         )
-        return b"RIFF\xff\xff\xff\xffWAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data\xff\xff\xff\xff"
+        samples = UNKNOWN if size is None or size >= OPEN_SIZE else size
+        whole = min(20 + len(fmt) + samples, UNKNOWN)
+        head = struct.pack("<4sI8sI", b"RIFF", whole, b"WAVEfmt ", len(fmt))
+        return head + fmt + struct.pack("<4sI", b"data", samples)
 
 
 def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:

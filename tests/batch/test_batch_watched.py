@@ -73,6 +73,9 @@ def test_what_is_cleaned_more_gently_takes_the_place_of_the_input(speech_like, n
     half = slice(4 * RATE, -4 * RATE)
     np.testing.assert_allclose(out[0, half], (voice + in_room)[half] / 2, atol=1e-5)
     assert watched.notes("the cleaning", "")[0].startswith("guarded: the cleaning is gentler at 0:00–0:26: ")
+    short = Watched(Known(np.stack([voice, in_room])[:, : 9 * RATE], 0), RATE, 1)
+    through(short, noisy[:, : 9 * RATE])
+    assert " at 0:00–0:09: " in short.notes("the cleaning", "")[0]  # where the last cell ends early
     # most of it is what the guard allows, whatever is in it
     out = through(Watched(Known(np.stack([voice, in_room]), 0), RATE, 1, share=0.25), noisy)
     np.testing.assert_allclose(out[0, half], (0.75 * noisy[0] + 0.125 * (voice + in_room))[half], atol=1e-5)

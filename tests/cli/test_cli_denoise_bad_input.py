@@ -14,6 +14,8 @@ import pytest
 import soundfile
 from cli_helpers import WITHOUT_ROOT, audio, hidden, read, rows, shape, small_files_only, wav_bytes, write
 
+from cleanaudio.batch.take import Take
+
 WIENER = ("-b", "wiener", "-j", "1")
 RATES = (8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000)
 NAMES = (
@@ -540,6 +542,25 @@ def test_silence_and_hardly_anything_have_a_noise_print_of_nothing(cli, tmp_path
         write(tmp_path / "in" / f"{name}.wav", samples)
     ran = cli("denoise", tmp_path / "in", "-b", "omlsa", "--set", "tracker=profile", "-o", tmp_path / "out")
     assert ran.code == 0, ran.stderr
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_is_written_to_while_it_is_read_fails_and_what_is_removed_does_not(cli, tmp_path, clip, monkeypatch, gone):
+    path = write(tmp_path / "a.wav", clip)
+
+    def blocks(take: Take):
+        yield from whole(take)
+        if gone:
+            path.unlink()
+        else:
+            write(path, 0.5 * clip)
+
+    whole = Take.blocks
+    monkeypatch.setattr(Take, "blocks", blocks)
+    ran = cli("denoise", path, "-b", "wiener", "-o", tmp_path / "out")
+    assert ran.code == (0 if gone else 1), ran.stderr
+    assert gone or f"{path}: was written to while it was read (" in ran.stderr
+    assert audio(tmp_path / "out") == ({"a.wav"} if gone else set()) and hidden(tmp_path) == []
 
 
 def test_numbers_that_are_none_are_counted_once_however_often_an_excerpt_is_walked(cli, tmp_path, clip):

@@ -157,6 +157,17 @@ def test_a_run_that_finds_nothing_leaves_the_manifest_of_the_last(cli, desk):
     assert (desk / "out" / "manifest.csv").read_bytes() == before
 
 
+def test_a_run_in_which_nothing_was_mixed_is_not_in_the_way_of_the_next(cli, desk):
+    write(desk / "noise" / "silent.wav", np.zeros(16000))
+    assert cli("mix", "clean/a.wav", "noise/silent.wav", "--snr", 0, "-o", "out").code == 1
+    (row,) = rows(desk / "out" / "manifest.csv")
+    assert row["status"] == "failed"
+    assert cli("mix", "clean/a.wav", "noise/long.wav", "--snr", 0, "-o", "out").code == 0
+    (row,) = rows(desk / "out" / "manifest.csv")
+    assert row["status"] == "done"
+    assert cli("mix", "clean/deep/b.flac", "noise/long.wav", "--snr", 0, "-o", "out").code == 2
+
+
 def test_json_and_dry_run(cli, desk):
     arguments = ("mix", "clean/a.wav", "noise/long.wav", "--snr", 5, "-o", "out", "--json")
     dry = cli(*arguments, "--dry-run")

@@ -75,6 +75,17 @@ class TestPipes:
             heard = file.read()
         np.testing.assert_allclose(heard, live((clip / 32768).astype(np.float32)[None])[0], atol=2e-5)
 
+    @pytest.mark.parametrize(("mode", "known"), [("wb", True), ("ab", False)])
+    def test_a_file_gets_a_header_that_knows_its_length(self, tmp_path, clip, mode, known):
+        path = tmp_path / "out.wav"
+        command = (sys.executable, "-m", "cleanaudio", "stream", "-q", "-b", "wiener")
+        with open(path, mode) as file:
+            subprocess.run(command, input=wav_bytes(clip), stdout=file, check=True)
+        header = path.read_bytes()[:44]
+        assert int.from_bytes(header[40:], "little") == (2 * len(clip) if known else UNKNOWN)
+        assert int.from_bytes(header[4:8], "little") == (2 * len(clip) + 36 if known else UNKNOWN)
+        assert path.stat().st_size == 44 + 2 * len(clip)
+
     def test_the_size_of_the_blocks_does_not_matter(self, stream, clip):
         data = (clip / 32768).astype("<f4").tobytes()
         common = ("--rate", "16000", "--format", "f32le", "-q", "--block-ms")
