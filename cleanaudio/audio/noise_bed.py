@@ -102,8 +102,7 @@ class NoiseBed:
         start = self._next
         piece = self._reader.read(min(self._piece, self._period - start))
         if not piece.shape[1]:
-            missing = self._period - start
-            raise InputError(f"the recording ends {missing} frames before its time", path=self._reader.info.path)
+            raise self._reader.broken_off(start)
         if self._reader.repaired:
             raise InputError("holds samples that are not numbers", path=self._reader.info.path)
         faded = len(self._rise) - start

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
+from cleanaudio.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,6 +141,15 @@ class Reader:
         """Iterate over the rest of the recording in blocks of ``frames``, the last one shorter."""
         while (block := self.read(frames)).shape[1]:
             yield block
+
+    def broken_off(self, frame: int) -> InputError:
+        """Return the error of a recording that gives nothing at a frame before its end: it is damaged there."""
+        seconds = frame / self.info.rate
+        return InputError(
+            f"damaged at {seconds:.2f} s of {self.info.frames / self.info.rate:.2f}: nothing can be read from there on",
+            path=self.info.path,
+            remedy="copy it again" + f"; --excerpt 0-{int(seconds)} cleans what comes before" * (seconds >= 1),
+        )
 
     def seek(self, frame: int) -> None:
         """Move to a frame.

@@ -79,16 +79,18 @@ def sizes(rate: int) -> tuple[int, int]:
     return 2 * hop, hop
 
 
-def pieces(blocks: Iterable[NDArray[np.float32]], rate: int) -> Iterator[Piece]:
+def pieces(blocks: Iterable[NDArray[np.float32]], rate: int, rest: bool = False) -> Iterator[Piece]:
     """Cut a recording into pieces, as it comes.
 
-    Digital silence is left out, and a rest shorter than a piece unless it is all there is.
+    Digital silence is left out.
 
     Parameters
     ----------
     blocks : iterable of ndarray, shape (channels, n)
     rate : int
         Hz.
+    rest : bool
+        Whether the last piece may be shorter than the others; it may where it is the only one.
     """
     size, hop = sizes(rate)
     shape = window("hann", size)
@@ -111,7 +113,7 @@ def pieces(blocks: Iterable[NDArray[np.float32]], rate: int) -> Iterator[Piece]:
             if piece is not None:
                 done += 1
                 yield piece
-    if not done and waiting is not None and waiting.shape[1]:
+    if (rest or not done) and waiting is not None and waiting.shape[1]:
         piece = _piece(waiting, start * hop, hop, rate, band)
         if piece is not None:
             yield piece

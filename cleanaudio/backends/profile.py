@@ -210,7 +210,7 @@ def measure(
         Digital silence, or less than 50 ms.
     """
     total = _Total()
-    for piece in pieces(blocks, rate):
+    for piece in pieces(blocks, rate, rest=True):
         total.add(piece)
     return total.profile(rate, source, start_s)
 

@@ -68,11 +68,12 @@ class Take:
         self.reader.repaired = counted
         return piece
 
-    def _blocks(self, start: int, left: int) -> Iterator[Audio]:
-        self.reader.seek(self.start + start)
-        while left > 0:
-            block = self.reader.read(min(left, math.ceil(BLOCK_S * self.reader.info.rate)))
+    def _blocks(self, start: int, frames: int) -> Iterator[Audio]:
+        at, end = self.start + start, self.start + start + frames
+        self.reader.seek(at)
+        while at < end:
+            block = self.reader.read(min(end - at, math.ceil(BLOCK_S * self.reader.info.rate)))
             if not block.shape[1]:
-                raise InputError(f"the recording ends {left} frames before its time", path=self.reader.info.path)
-            left -= block.shape[1]
+                raise self.reader.broken_off(at)
+            at += block.shape[1]
             yield block

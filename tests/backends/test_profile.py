@@ -42,6 +42,13 @@ def test_it_does_not_matter_how_the_signal_was_cut():
     np.testing.assert_allclose(pieces.psd, measure([audio], RATE, source="x").psd, rtol=1e-4)
 
 
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.4])
+def test_all_of_what_was_chosen_is_measured(seconds):
+    """But the first window's worth, which would reach back before it, and a rest shorter than a hop."""
+    profile = measure([noise(seconds)], RATE)
+    assert seconds - 0.04 < profile.seconds <= seconds
+
+
 def test_stretches_without_speech_are_found(speech_like):
     voice = speech_like(6.0, RATE)
     audio = np.concatenate([noise(2), noise(6, seed=1) + 0.3 * voice[None], noise(1.5, seed=2)], axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -542,6 +543,17 @@ def test_silence_and_hardly_anything_have_a_noise_print_of_nothing(cli, tmp_path
         write(tmp_path / "in" / f"{name}.wav", samples)
     ran = cli("denoise", tmp_path / "in", "-b", "omlsa", "--set", "tracker=profile", "-o", tmp_path / "out")
     assert ran.code == 0, ran.stderr
+
+
+def test_a_flac_that_is_damaged_in_the_middle_says_where_and_what_can_be_saved(cli, tmp_path, noise_like):
+    path = write(tmp_path / "a.flac", 0.1 * noise_like(4.0, 16000, "white"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 4] = bytes(4)
+    path.write_bytes(data)
+    ran = cli("denoise", path, "-b", "wiener", "-o", tmp_path / "out")
+    assert ran.code == 1 and re.search(r"a\.flac: damaged at [12]\.\d\d s of 4\.00: .*--excerpt 0-1 cleans", ran.stderr)
+    assert cli("denoise", path, "-b", "wiener", "-o", tmp_path / "out", "--excerpt", "0-1").code == 0
+    assert shape(tmp_path / "out" / "a.flac")[2] == 16000
 
 
 @pytest.mark.parametrize("gone", [False, True])
