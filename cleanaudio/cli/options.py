@@ -160,7 +160,7 @@ Name = Annotated[
     str,
     typer.Option(
         "--name",
-        help="Name of an output, from {stem} {suffix} {ext} {parent} {backend} {number}.",
+        help="Name of an output, from {stem} {suffix} {ext} {name} {parent} {backend} {number}.",
         rich_help_panel=OUTPUT,
     ),
 ]
