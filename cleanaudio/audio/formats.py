@@ -142,10 +142,10 @@ def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
     FormatError
         ``format`` is not written.
     """
-    format = format or replacing_format(path)
+    suffix = _suffix_for(path)
+    format = format or _replacing(suffix)
     if format is None:
-        own = PurePath(path).suffix
-        return own if own.lower() in WRITTEN_SUFFIXES else _suffix_inside(path) or own
+        return suffix
     container, subtype = _parse(format)
     return ".opus" if subtype == "OPUS" else SUFFIXES[container]
 
@@ -160,19 +160,23 @@ def replacing_format(path: str | PathLike[str], container: str | None = None) ->
     container : str, optional
         What it really is, once that is known: where that is only read, the suffix counts.
     """
-    suffix = PurePath(path).suffix.lower()
-    if suffix not in AUDIO_SUFFIXES:
-        suffix = _suffix_inside(path) or suffix
+    return _replacing(_suffix_for(path), container)
+
+
+def _replacing(suffix: str, container: str | None = None) -> str | None:
+    suffix = suffix.lower()
     if suffix in WRITTEN_SUFFIXES:
         return None if container is None or container in SUFFIXES else suffix[1:]
     return "mp3" if suffix == ".mp2" else "flac"
 
 
-def _suffix_inside(path: str | PathLike[str]) -> str | None:
-    """Return the suffix that fits what is in a file; None where it cannot be looked at."""
-    with suppress(OSError), open(path, "rb") as file:
-        return suffix_of(file.read(64))
-    return None
+def _suffix_for(path: str | PathLike[str]) -> str:
+    """Return a file's suffix as it is written or, where it says no format, the one that fits what is inside."""
+    own = PurePath(path).suffix
+    if own.lower() not in AUDIO_SUFFIXES:
+        with suppress(OSError), open(path, "rb") as file:
+            return suffix_of(file.read(64)) or own
+    return own
 
 
 def named_format(output: str | PathLike[str], source: str | PathLike[str], format: str | None) -> str | None:

@@ -142,13 +142,21 @@ class Reader:
         while (block := self.read(frames)).shape[1]:
             yield block
 
-    def broken_off(self, frame: int) -> InputError:
-        """Return the error of a recording that gives nothing at a frame before its end: it is damaged there."""
+    def broken_off(self, frame: int, option: str = "") -> InputError:
+        """Return the error of a recording that gives nothing at a frame before its end: it is damaged there.
+
+        Parameters
+        ----------
+        frame : int
+        option : str
+            Of the command, that chooses a stretch of a recording; the remedy says how it saves what comes before.
+        """
         seconds = frame / self.info.rate
         return InputError(
             f"damaged at {seconds:.2f} s of {self.info.frames / self.info.rate:.2f}: nothing can be read from there on",
             path=self.info.path,
-            remedy="copy it again" + f"; --excerpt 0-{int(seconds)} cleans what comes before" * (seconds >= 1),
+            remedy="copy it again"
+            + f"; {option} 0-{int(seconds)} cleans what comes before" * bool(option and seconds >= 1),
         )
 
     def seek(self, frame: int) -> None:

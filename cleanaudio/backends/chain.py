@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
 from cleanaudio.backends.ahead import Ahead
-from cleanaudio.backends.blocks import Finite, Queue
+from cleanaudio.backends.blocks import Finite
+from cleanaudio.backends.combining import Blend, DryMix, MidSide, swap_mid_side
 from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Processor, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
 from cleanaudio.backends.spec import Term
@@ -149,7 +150,7 @@ class Chain:
         if self.dereverb:
             blocks = driven(self.dereverberation(), blocks)
         if self.mode == "mid-side":
-            blocks = map(_swap_mid_side, blocks)
+            blocks = map(swap_mid_side, blocks)
         return driven(Series(before), blocks) if before else blocks
 
     def _at_rate_of(self, link: Link, blocks: Iterable[Audio]) -> Iterable[Audio]:
@@ -289,113 +290,3 @@ def _share_out(settings: Settings) -> list[dict[str, Value]]:
         for share in takers:
             share[bare] = value
     return shares
-
-
-class DryMix:
-    """Mixes a share of the input into the output, sample on sample.
-
-    Parameters
-    ----------
-    processor : Processor
-    dry : float
-        Share of the input, 0 … 1. ``dry = 1, wet = -1`` leaves what was taken away.
-    channels : int
-    wet : float, optional
-        Share of the output; default ``1 - dry``.
-    """
-
-    def __init__(self, processor: Processor, dry: float, channels: int, wet: float | None = None) -> None:
-        self._processor, self._dry, self._channels = processor, np.float32(dry), channels
-        self._wet = np.float32(1 - dry if wet is None else wet)
-        self.latency = processor.latency
-        self._waiting = Queue(channels)
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._processor.reset()
-        self._waiting = Queue(self._channels)
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
-        self._waiting.push(block)
-        return self._mix(self._processor.process(block))
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return self._mix(self._processor.flush())
-
-    def _mix(self, wet: Audio) -> Audio:
-        return self._dry * self._waiting.pop(wet.shape[1]) + self._wet * wet
-
-
-def residual(processor: Processor, channels: int) -> Processor:
-    """Return a processor whose output is what the given one takes away: input minus output."""
-    return DryMix(processor, 1.0, channels, wet=-1.0)
-
-
-class Blend:
-    """Weighted sums of several processors' outputs, sample on sample.
-
-    Parameters
-    ----------
-    processors : sequence of Processor
-    mixes : sequence of sequence of float
-        The weights of each sum; the channels of the second one come below those of the first.
-    channels : int
-    """
-
-    def __init__(self, processors: Sequence[Processor], mixes: Sequence[Sequence[float]], channels: int) -> None:
-        self._processors, self._mixes, self._channels = processors, mixes, channels
-        self.latency = max(processor.latency for processor in processors)
-        self._queues = [Queue(channels) for _ in processors]
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        for processor in self._processors:
-            processor.reset()
-        self._queues = [Queue(self._channels) for _ in self._processors]
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
-        return self._sum(processor.process(block) for processor in self._processors)
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return self._sum(processor.flush() for processor in self._processors)
-
-    def _sum(self, outputs: Iterable[Audio]) -> Audio:
-        for queue, output in zip(self._queues, outputs, strict=True):
-            queue.push(output)
-        ready = min(queue.frames for queue in self._queues)
-        totals = np.zeros((len(self._mixes), self._channels, ready), np.float32)
-        for queue, *weights in zip(self._queues, *self._mixes, strict=True):
-            output = queue.pop(ready)
-            for total, weight in zip(totals, weights, strict=True):
-                total += np.float32(weight) * output
-        return totals.reshape(len(self._mixes) * self._channels, ready)
-
-
-class MidSide:
-    """Mid and side in place of left and right, around a processor for two channels."""
-
-    def __init__(self, processor: Processor) -> None:
-        self._processor = processor
-        self.latency = processor.latency
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._processor.reset()
-
-    def process(self, block: Audio) -> Audio:
-        """Take (2, n), return (2, m), or as many pairs as come."""
-        return _swap_mid_side(self._processor.process(_swap_mid_side(block)))
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return _swap_mid_side(self._processor.flush())
-
-
-def _swap_mid_side(block: Audio) -> Audio:
-    """Left and right to mid and side, and back: the scaled matrix is its own inverse."""
-    pairs = np.stack([block[::2] + block[1::2], block[::2] - block[1::2]], axis=1)
-    return pairs.reshape(block.shape) * np.float32(np.sqrt(0.5))

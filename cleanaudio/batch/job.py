@@ -67,7 +67,7 @@ class _Cleaning:
     def __post_init__(self) -> None:
         self.info = self.reader.info
         self.watched: Watched | None = None
-        self.take = Take(self.reader, self.request.excerpt)
+        self.take = Take(self.reader, self.request.excerpt, "--excerpt")
         original = Untouched(self.info.channels)
         self.result = Result(
             self.request, self.job, self.take, original, self.info.channels, self.overwrite, self.threads

@@ -29,6 +29,8 @@ class Take:
     reader : Reader
     stretch : (float, float or None), optional
         Seconds; default: all of it.
+    option : str
+        By which the user chooses the stretch, for advice; empty where there is none.
 
     Attributes
     ----------
@@ -43,6 +45,7 @@ class Take:
 
     reader: Reader
     stretch: Stretch | None = None
+    option: str = ""
 
     def __post_init__(self) -> None:
         rate, frames = self.reader.info.rate, self.reader.info.frames
@@ -74,6 +77,6 @@ class Take:
         while at < end:
             block = self.reader.read(min(end - at, math.ceil(BLOCK_S * self.reader.info.rate)))
             if not block.shape[1]:
-                raise self.reader.broken_off(at)
+                raise self.reader.broken_off(at, self.option)
             at += block.shape[1]
             yield block

@@ -13,7 +13,7 @@ from cleanaudio.audio.array import through
 from cleanaudio.backends import chain
 from cleanaudio.backends.ahead import AHEAD_S, Ahead
 from cleanaudio.backends.blocks import Queue
-from cleanaudio.backends.chain import Blend
+from cleanaudio.backends.combining import Blend
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
-from cleanaudio.backends.chain import Blend, DryMix, MidSide, Settings, residual, resolve
+from cleanaudio.backends.chain import Settings, resolve
+from cleanaudio.backends.combining import Blend, DryMix, MidSide, residual
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.linking import Feed, Independent, Linked
 from cleanaudio.backends.profile import measure
