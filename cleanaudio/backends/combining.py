@@ -20,15 +20,13 @@ class DryMix:
     ----------
     processor : Processor
     dry : float
-        Share of the input, 0 … 1. ``dry = 1, wet = -1`` leaves what was taken away.
+        Share of the input, 0 … 1.
     channels : int
-    wet : float, optional
-        Share of the output; default ``1 - dry``.
     """
 
-    def __init__(self, processor: Processor, dry: float, channels: int, wet: float | None = None) -> None:
-        self._processor, self._dry, self._channels = processor, np.float32(dry), channels
-        self._wet = np.float32(1 - dry if wet is None else wet)
+    def __init__(self, processor: Processor, dry: float, channels: int) -> None:
+        self._processor, self._channels = processor, channels
+        self._dry, self._wet = np.float32(dry), np.float32(1 - dry)
         self.latency = processor.latency
         self._waiting = Queue(channels)
 
@@ -48,11 +46,6 @@ class DryMix:
 
     def _mix(self, wet: Audio) -> Audio:
         return self._dry * self._waiting.pop(wet.shape[1]) + self._wet * wet
-
-
-def residual(processor: Processor, channels: int) -> Processor:
-    """Return a processor whose output is what the given one takes away: input minus output."""
-    return DryMix(processor, 1.0, channels, wet=-1.0)
 
 
 class Blend:

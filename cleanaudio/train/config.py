@@ -36,8 +36,9 @@ class TrainConfig:
     schedule : {"plateau", "cosine", "constant"}
     warmup : int
         Steps over which the learning rate rises.
-    plateau_factor, plateau_patience
-        The rate is multiplied so after so many evaluations that were no better.
+    plateau_factor : float
+    plateau_patience : int
+        The rate is multiplied by the factor after so many evaluations that were no better.
     average : float
         Decay of the running mean of the weights, for each step.
     target : {"signal", "spectrum", "irm", "ibm", "psm"}
@@ -99,6 +100,7 @@ class TrainConfig:
         _positive("batch", self.batch)
         _positive("steps", self.steps)
         _positive("learning_rate", self.learning_rate)
+        _positive("clip", self.clip)
         for name in ("rate", "seconds", "stock", "remix"):
             _positive(f"mix.{name}", getattr(self.mix, name))
         for name in ("speech_dbfs", "snr_db", "speed", "formants"):
@@ -114,7 +116,7 @@ class TrainConfig:
                 f"mix.seconds = {self.mix.seconds:g} is too short",
                 remedy=f"an excerpt holds the largest of loss_sizes, {max(self.loss_sizes)} samples, at least",
             )
-        for name in ("front_share", "average"):
+        for name in ("front_share", "average", "plateau_factor"):
             if not 0 <= (share := getattr(self, name)) <= 1:
                 raise RecipeError(f"{name} = {share:g} is no share", remedy="it lies between 0 and 1")
 

@@ -16,7 +16,7 @@ from torch import Tensor, distributed, nn
 
 from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
-from cleanaudio.errors import CleanAudioError, InputError, RecipeError
+from cleanaudio.errors import CleanAudioError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
 from cleanaudio.train import about, graph
@@ -321,42 +321,3 @@ def _multiplies_bfloat16() -> bool:
     """Whether this processor does so faster than it multiplies float32."""
     capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
     return bool(capabilities.get("avx512_bf16", False))
-
-
-def train(
-    config: TrainConfig,
-    mixer: Mixer,
-    run_dir: Path,
-    pairs: list[tuple[np.ndarray, np.ndarray]] | None = None,
-    device: torch.device | str = "cpu",
-    resume: bool = False,
-    minutes: float = math.inf,
-    log: Log = lambda row: None,
-) -> Scores | None:
-    """Train a network; see :class:`Trainer`.
-
-    Raises
-    ------
-    InputError
-        The run folder already holds a run and this is not to resume it.
-    """
-    check_folder(run_dir, resume)
-    trainer = Trainer(config, mixer, run_dir, pairs, device, log)
-    if resume:
-        trainer.resume()
-    return trainer.run(minutes)
-
-
-def check_folder(run_dir: Path, resume: bool) -> None:
-    """Look whether a run may begin, or go on, in a folder.
-
-    Raises
-    ------
-    InputError
-        It holds a run already, or none to resume.
-    """
-    held = (run_dir / LAST).exists()
-    if held and not resume:
-        raise InputError("this folder already holds a run", path=run_dir, remedy="resume it, or name another folder")
-    if resume and not held:
-        raise InputError("there is no run to resume", path=run_dir, remedy="begin one without --resume")

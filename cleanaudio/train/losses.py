@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from cleanaudio.networks.spectrum import band_mask
 
 
-def si_snr(estimate: Tensor, target: Tensor, floor: float = 1e-3) -> Tensor:
+def si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-3) -> Tensor:
     """Return the scale-invariant signal-to-noise ratio in dB (Le Roux et al. 2019, eq. 1), without removing the mean.
 
     Parameters
     ----------
-    estimate, target : Tensor, shape (batch, samples)
+    energy_e, energy_t, cross : Tensor, shape (batch,)
+        Energies of estimate and target, and their inner product, of signals or of spectra.
     floor : float
         Share of the target's energy that is added to the error's, so that a perfect estimate has a finite value.
 
@@ -24,11 +25,6 @@ def si_snr(estimate: Tensor, target: Tensor, floor: float = 1e-3) -> Tensor:
     Tensor, shape (batch,)
         Zero where the target is silent.
     """
-    return _si_snr(estimate.square().sum(1), target.square().sum(1), (estimate * target).sum(1), floor)
-
-
-def _si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-3) -> Tensor:
-    """Return the ratio of signals of which only energies and inner product are known."""
     explained = cross.square() / (energy_t + 1e-8)
     error = (energy_e - explained).clamp(min=0)
     ratio = (explained + 1e-6 * energy_t) / (error + floor * explained + 1e-6 * energy_t + 1e-12)
@@ -150,7 +146,7 @@ class EnhancementLoss(nn.Module):
         estimate, target = estimate.float() / level, target / level
         spectral = self.spectral(estimate, target)
         energy_t, cross = target.square().sum(1), (estimate * target).sum(1)
-        ratio = _si_snr(estimate.square().sum(1), energy_t, cross).mean()
+        ratio = si_snr(estimate.square().sum(1), energy_t, cross).mean()
         error = level_error(energy_t, cross).mean()
         loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
         return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
@@ -208,7 +204,7 @@ class FrameLoss(nn.Module):
         common = (1 - share) * small_e * small_t + share * factor_e * factor_t * cross
         spectral = (counts * (small_e.square() + small_t.square() - 2 * common)).mean()
         energy_t, cross = power_t.sum((1, 2)), cross.sum((1, 2))
-        ratio = _si_snr(power_e.sum((1, 2)), energy_t, cross).mean()
+        ratio = si_snr(power_e.sum((1, 2)), energy_t, cross).mean()
         error = level_error(energy_t, cross).mean()
         loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
         return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}

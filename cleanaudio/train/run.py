@@ -9,11 +9,12 @@ from typing import Any
 
 from torch import distributed
 
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import InputError, RecipeError
+from cleanaudio.networks.checkpoint import LAST
 from cleanaudio.train import about, config, corpus, evaluate, rooms
 from cleanaudio.train.config import TrainConfig
 from cleanaudio.train.data import Mixer
-from cleanaudio.train.loop import Log, Trainer, check_folder
+from cleanaudio.train.loop import Log, Trainer
 
 ROOM_S = 1.0
 """Length of a room response."""
@@ -108,7 +109,7 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
     ModelError
         A checkpoint that is broken or of another network.
     """
-    check_folder(request.run_dir, request.resume)
+    _check_folder(request.run_dir, request.resume)
     c = request.config
     shared = distributed.is_available() and distributed.is_initialized()
     follower = shared and distributed.get_rank() > 0
@@ -138,3 +139,12 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
         sources = {"speech": request.speech, "noise": request.noise, "rir": request.rir}
         about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped], before, data)
     return trainer
+
+
+def _check_folder(run_dir: Path, resume: bool) -> None:
+    """Look whether a run may begin, or go on, in a folder."""
+    held = (run_dir / LAST).exists()
+    if held and not resume:
+        raise InputError("this folder already holds a run", path=run_dir, remedy="resume it, or name another folder")
+    if resume and not held:
+        raise InputError("there is no run to resume", path=run_dir, remedy="begin one without --resume")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
 from cleanaudio.backends.chain import Settings, resolve
-from cleanaudio.backends.combining import Blend, DryMix, MidSide, residual
+from cleanaudio.backends.combining import Blend, DryMix, MidSide
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.linking import Feed, Independent, Linked
 from cleanaudio.backends.profile import measure
@@ -53,11 +53,6 @@ def test_dry_mix_adds_the_input_sample_on_sample():
     audio = noise(2)
     mixed = run(DryMix(Late(0.5, 700, 2), dry=0.25, channels=2), audio)
     np.testing.assert_allclose(mixed, 0.25 * audio + 0.75 * 0.5 * audio, atol=1e-7)
-
-
-def test_residual_is_input_minus_output():
-    audio = noise()
-    np.testing.assert_allclose(run(residual(Late(0.8, 123), 1), audio), 0.2 * audio, atol=1e-7)
 
 
 def test_blend_averages_processors_of_different_delays():

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 import soundfile
 import torch
-from train_material import make_mixer, tiny_config
+from train_material import make_mixer, tiny_config, train
 
 import cleanaudio
 from cleanaudio.backends import registry as backends
@@ -24,7 +24,7 @@ from cleanaudio.train.export import TOLERANCE, Request, export
 from cleanaudio.train.graph import difference, graph, halved, weights, with_card
 from cleanaudio.train.hearing import heard
 from cleanaudio.train.judge import Judged, gain
-from cleanaudio.train.loop import Trainer, train
+from cleanaudio.train.loop import Trainer
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 from torch import distributed, multiprocessing
-from train_material import make_mixer, tiny_config, write_corpus
+from train_material import make_mixer, tiny_config, train, write_corpus
 
 from cleanaudio.errors import InputError, ModelError, OutputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
@@ -16,7 +16,7 @@ from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.train.config import TrainConfig, changed, from_mapping, read, render, shipped
 from cleanaudio.train.evaluate import Scores, evaluate, load_pairs
 from cleanaudio.train.hearing import heard
-from cleanaudio.train.loop import Diverged, Trainer, train
+from cleanaudio.train.loop import Diverged, Trainer
 
 
 @pytest.fixture(autouse=True)
@@ -85,13 +85,6 @@ def test_a_run_leaves_config_log_plot_and_checkpoints(tmp_path):
     assert facts["network"] == "fullband" and facts["step"] in (1, 2) and not network.training
     mean = checkpoint.part(checkpoint.load(tmp_path / "run" / BEST)[0], "mean.")
     assert all(torch.equal(value, mean[name]) for name, value in network.state_dict().items())
-
-
-def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
-    mixer = make_mixer(tmp_path)
-    train(tiny_config(steps=1), mixer, tmp_path / "run")
-    with pytest.raises(InputError, match="already holds a run"):
-        train(tiny_config(steps=1), mixer, tmp_path / "run")
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(tmp_path):
@@ -204,6 +197,8 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
         ({"learning_rate": -1.0}, "learning_rate = -1 is too small"),
         ({"mix": {"seconds": 0.0}}, "mix.seconds = 0 is too small"),
         ({"front_share": 1.5}, "front_share = 1.5 is no share"),
+        ({"plateau_factor": 1.5}, "plateau_factor = 1.5 is no share"),
+        ({"clip": 0.0}, "clip = 0 is too small"),
         ({"mix": {"stock": 0}}, "mix.stock = 0 is too small"),
         ({"mix": {"rate": 0}}, "mix.rate = 0 is too small"),
         ({"mix": {"snr_db": [1.0]}}, "mix.snr_db = \\[1.0\\] is no range"),

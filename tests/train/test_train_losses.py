@@ -11,18 +11,22 @@ def noise(*shape, seed=1):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def _si_snr(estimate, target, **options):
+    return si_snr(estimate.square().sum(1), target.square().sum(1), (estimate * target).sum(1), **options)
+
+
 def test_si_snr_is_that_of_the_formula_and_knows_no_scale():
     target, error = noise(1, 8000), noise(1, 8000, seed=2)
     s, e = target[0].double().numpy(), (target + 0.3 * error)[0].double().numpy()
     along = (e @ s) / (s @ s) * s
     expected = 10 * np.log10((along @ along) / np.sum((e - along) ** 2))
     for scale in (0.3, 1.0, 7.0):
-        assert si_snr(scale * (target + 0.3 * error), target, floor=0).item() == pytest.approx(expected, abs=0.02)
+        assert _si_snr(scale * (target + 0.3 * error), target, floor=0).item() == pytest.approx(expected, abs=0.02)
 
 
 def test_a_perfect_estimate_is_30_db():
     target = noise(2, 8000)
-    assert si_snr(target, target).tolist() == pytest.approx([30, 30], abs=0.1)
+    assert _si_snr(target, target).tolist() == pytest.approx([30, 30], abs=0.1)
 
 
 def test_compressed_error_is_zero_for_the_same_and_symmetric():

@@ -8,6 +8,7 @@ import soundfile
 from cleanaudio.train.config import from_mapping
 from cleanaudio.train.corpus import load
 from cleanaudio.train.data import Mixer
+from cleanaudio.train.loop import Trainer
 from cleanaudio.train.mix import MixConfig
 
 TINY = {
@@ -51,6 +52,14 @@ def make_mixer(folder, seed=1, **mix):
     rooms = np.zeros((2, 4800), np.float32)
     rooms[:, 0], rooms[1, 1000] = 1, 0.5
     return Mixer(speech, noise, rooms, MixConfig(**mix), seed)
+
+
+def train(config, mixer, run_dir, pairs=None, resume=False):
+    """Run a config to its end; returns the last evaluation."""
+    trainer = Trainer(config, mixer, run_dir, pairs)
+    if resume:
+        trainer.resume()
+    return trainer.run()
 
 
 def tiny_config(**changes):
