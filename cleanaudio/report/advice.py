@@ -79,6 +79,20 @@ def _channels(found: Inspection) -> Iterator[Advice]:
                 "mixed to mono the voice would vanish; turn the channel over in an editor. cleanaudio denoise "
                 "--channels linked, the default for stereo, hears the voice all the same and leaves it inverted",
             )
+    sides = found.sides
+    if sides is not None and sides.apart:
+        yield Advice(
+            "apart",
+            "each side has a voice of its own",
+            "where they are two people's microphones, cleanaudio denoise --channels independent cleans each by itself",
+        )
+    elif sides is not None and sides.uneven:
+        noisier = name(int(sides.uneven_db > 0), 2)
+        yield Advice(
+            "uneven",
+            f"{noisier} has {abs(sides.uneven_db):.0f} dB more noise",
+            "cleanaudio denoise --channels independent spares the better side; that one alone may be all you need",
+        )
     silenced = {fault.channel for fault in found.wiring if fault.kind in ("dead", "copy")}
     left = found.info.channels - len(silenced)
     if left >= FEWEST_MICROPHONES:

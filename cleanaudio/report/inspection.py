@@ -26,6 +26,7 @@ from cleanaudio.metrics import registry
 from cleanaudio.metrics.inspect.hum import Hum, find_hum
 from cleanaudio.metrics.inspect.reverberation import reverberation
 from cleanaudio.metrics.inspect.shape import spectral_shape
+from cleanaudio.metrics.inspect.sides import Sides, SidesMeter
 from cleanaudio.metrics.inspect.spectrum import bandwidth
 from cleanaudio.metrics.inspect.wiring import Fault, WiringMeter, exchanged
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals
@@ -112,6 +113,8 @@ class Inspection:
     hum : Hum or None
     wiring : tuple of Fault
         Channels that are dead, inverted, or copies; nothing in a recording that is silent altogether.
+    sides : Sides or None
+        What left and right do not share; None where there are other channels, or one of them is of no use.
     not_numbers : int
         Samples that were NaN or infinite, and were taken as zero.
     excerpts_s : float
@@ -122,6 +125,7 @@ class Inspection:
     measured: Mapping[str, Measured]
     hum: Hum | None
     wiring: tuple[Fault, ...]
+    sides: Sides | None
     not_numbers: int
     excerpts_s: float
 
@@ -158,6 +162,9 @@ class Inspection:
                 "above_db": round(hum.above_db, 2),
             },
             "wiring": [str(fault) for fault in self.wiring],
+            "sides": None
+            if self.sides is None
+            else {"apart": self.sides.apart, "uneven_db": round(self.sides.uneven_db, 2)},
             "not_numbers": self.not_numbers,
             "excerpts_s": round(self.excerpts_s, 3),
         }
@@ -176,7 +183,7 @@ def inspect_recording(path: str | PathLike[str]) -> Inspection:
         It cannot be read, or holds no samples.
     """
     with open_reader(path) as reader:
-        measured, wiring = _whole(reader)
+        measured, wiring, sides = _whole(reader)
         broken = reader.repaired
         silent = measured["peak"] == SILENCE
         faults = () if silent else wiring.faults()
@@ -186,16 +193,17 @@ def inspect_recording(path: str | PathLike[str]) -> Inspection:
     hum = None
     if not silent:
         hum = _judge(signal, info.rate, measured)
-    return Inspection(info, measured, hum, faults, broken, signal.shape[1] / info.rate)
+    excerpts_s = signal.shape[1] / info.rate
+    return Inspection(info, measured, hum, faults, None if faults else sides, broken, excerpts_s)
 
 
-def _whole(reader: Reader) -> tuple[dict[str, Measured], WiringMeter]:
+def _whole(reader: Reader) -> tuple[dict[str, Measured], WiringMeter, Sides | None]:
     """Measure what streams."""
     rate, channels = reader.info.rate, reader.info.channels
     level, loudness, peak = LevelMeter(rate, channels), LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
-    wiring = WiringMeter(channels)
+    wiring, sides = WiringMeter(channels), SidesMeter(rate, channels)
     for block in reader.blocks():
-        for meter in (level, loudness, peak, wiring):
+        for meter in (level, loudness, peak, wiring, sides):
             meter.add(block)
     if not level.frames:
         raise InputError("holds no samples", path=reader.info.path)
@@ -215,7 +223,7 @@ def _whole(reader: Reader) -> tuple[dict[str, Measured], WiringMeter]:
             None if lufs == -math.inf else lufs,
             NotMeasurable("shorter than a gating block of 0.4 s") if lufs is None else quiet,
         )
-    return measured, wiring
+    return measured, wiring, sides.result()
 
 
 def _or(value: float | None, otherwise: Measured) -> Measured:

@@ -20,6 +20,7 @@ from cleanaudio.audio.recording import AudioInfo
 from cleanaudio.cli.app import app
 from cleanaudio.errors import InputError
 from cleanaudio.metrics.inspect.hum import Hum
+from cleanaudio.metrics.inspect.sides import Sides
 from cleanaudio.metrics.inspect.wiring import Fault
 from cleanaudio.metrics.interface import NotMeasurable
 from cleanaudio.report import inspection
@@ -171,7 +172,7 @@ def test_long_recordings_are_never_read_whole(tmp_path, monkeypatch):
     asked, real = [], Reader.read
     monkeypatch.setattr(Reader, "read", lambda self, frames: asked.append(frames) or real(self, frames))
     with open_reader(tmp_path / "long.flac") as reader:
-        measured, wiring = inspection._whole(reader)
+        measured, wiring, _ = inspection._whole(reader)
         signal = inspection._excerpts(reader, wiring.faults())
     assert measured["peak"] and signal.shape == (1, 60 * 8000)
     assert max(asked) <= 10 * 8000 < 20 * 60 * 8000
@@ -204,7 +205,7 @@ def made_up(**measured):
     }  # fmt: skip
     missing = dict.fromkeys((item.key for item in ITEMS), NotMeasurable("made up"))
     info = AudioInfo("take.wav", 48000, 2, 480000, "WAV", "PCM_16", depth=16)
-    return Inspection(info, {**missing, **fine, **measured}, None, (), 0, 10.0)
+    return Inspection(info, {**missing, **fine, **measured}, None, (), None, 0, 10.0)
 
 
 FAULTY = {
@@ -212,6 +213,8 @@ FAULTY = {
     "dead": replace(made_up(), wiring=(Fault("dead", 0, 2),)),
     "copy": replace(made_up(), wiring=(Fault("copy", 1, 2, 0),)),
     "inverted": replace(made_up(), wiring=(Fault("inverted", 1, 2, 0),)),
+    "apart": replace(made_up(), sides=Sides(True, 20.0)),
+    "uneven": replace(made_up(), sides=Sides(False, 20.0)),
     "array": replace(made_up(), info=replace(made_up().info, channels=4)),
     "not-numbers": replace(made_up(), not_numbers=7),
     "clipping": made_up(clipping_ratio=0.01, true_peak=0.0),
@@ -240,6 +243,25 @@ def test_a_clean_recording_is_left_alone():
     assert kinds(made_up(dnsmos_bak=NotMeasurable("no network"))) == ["clean"]
     assert kinds(made_up(dnsmos_bak=NotMeasurable("no network"), snr=20.0)) == ["noise"]
     assert kinds(made_up(dnsmos_bak=NotMeasurable("no network"), snr=NotMeasurable("too short"))) == []
+
+
+def test_two_microphones_are_told_from_stereo(recorded, speech_like, noise_like):
+    """Two voices in turn, 15 dB apart, are two microphones, at 6 dB a stereo one; noise on one side is told too."""
+    one, other = speech_like(6.0, 16000, 1), speech_like(6.0, 16000, 2)
+    turns = np.concatenate([one, 0 * other]), np.concatenate([0 * one, other])
+    noise = np.stack([noise_like(12.0, 16000, seed=seed) for seed in (3, 4)])
+
+    def taken(apart_db, noise_dbfs):
+        leak = 10 ** (-apart_db / 20)
+        voices = np.stack([turns[0] + leak * turns[1], leak * turns[0] + turns[1]])
+        return recorded(0.5 * voices + 10 ** (np.array(noise_dbfs)[:, None] / 20) * noise)
+
+    assert kinds(taken(15, (-60, -60)))[0] == "apart"
+    assert not {"apart", "uneven"} & set(kinds(taken(6, (-60, -60))))
+    assert said(taken(0, (-60, -35)), "uneven").startswith("right has 2")
+    assert said(taken(0, (-35, -60)), "uneven").startswith("left has 2")
+    alone = recorded(np.stack([turns[0], 0 * turns[0]]))
+    assert alone.sides is None and alone.as_dict()["sides"] is None
 
 
 def options_in(text):

@@ -9,6 +9,7 @@ from cleanaudio.errors import InputError
 from cleanaudio.metrics.inspect.hum import find_hum
 from cleanaudio.metrics.inspect.reverberation import reverberation
 from cleanaudio.metrics.inspect.shape import spectral_shape
+from cleanaudio.metrics.inspect.sides import SidesMeter
 from cleanaudio.metrics.inspect.spectrum import bandwidth, long_term, offset
 from cleanaudio.metrics.inspect.wiring import exchanged, faults
 from cleanaudio.metrics.interface import NotMeasurable
@@ -112,3 +113,16 @@ def test_shape_of_white_noise_and_of_a_tone(noise_like, tone):
     assert sine["spectral_flatness"] < 1e-3
     assert all(isinstance(value, NotMeasurable) for value in spectral_shape(np.zeros(9000, np.float32), 16000).values())
     assert all(isinstance(value, NotMeasurable) for value in spectral_shape(np.ones(9, np.float32), 16000).values())
+
+
+def test_sides_are_the_same_in_any_blocks_and_at_any_gain(speech_like, noise_like):
+    both = np.stack([speech_like(4.0, 16000, seed) + 0.01 * noise_like(4.0, 16000, seed=seed) for seed in (1, 2)])
+    whole, pieces, louder = SidesMeter(16000), SidesMeter(16000), SidesMeter(16000)
+    whole.add(both)
+    for piece in np.array_split(both, 77, axis=1):
+        pieces.add(piece)
+    louder.add(both * np.float32([[1.0], [0.01]]) + np.float32(0.2))
+    assert pieces.result() == whole.result()
+    assert louder.result().apart == whole.result().apart
+    assert louder.result().uneven_db == pytest.approx(whole.result().uneven_db, abs=0.1)
+    assert SidesMeter(16000).result() is None
