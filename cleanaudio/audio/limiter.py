@@ -53,7 +53,7 @@ class Limiter:
         self._waiting = np.zeros((channels, 0), dtype=np.float32)
         self._needed = np.zeros(0)  # dB, of the waiting frames
         self._released = 0.0  # dB, of the last frame that left
-        self._history = np.zeros(self._ahead)  # dB before averaging, of the last frames that left
+        self._history: NDArray[np.float64] | None = None  # dB before averaging, of the last frames that left
         self.latency = self._ahead + (self._follower.lag if self._follower else 0)
 
     def process(self, block: Audio) -> Audio:
@@ -81,14 +81,18 @@ class Limiter:
         count = max(0, audio.shape[1] - keep)
         self._waiting, self._needed = audio[:, count:].copy(), needed[count:]
         out = audio[:, :count]
-        if not count or not (needed.any() or self._history.any()):
+        if not count:
             return out
-        gain = self._gain(needed, count)
+        if self._history is None:  # a recording may begin loud, with no frames before it to turn down in
+            self._history = np.full(self._ahead, needed[: self._ahead + 1].max())
+        if not (needed.any() or self._history.any()):
+            return out
+        gain = self._gain(needed, count, self._history)
         active = gain < 1.0
         out[:, active] = np.clip(out[:, active] * gain[active], -self._ceiling, self._ceiling)
         return out
 
-    def _gain(self, needed: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    def _gain(self, needed: NDArray[np.float64], count: int, history: NDArray[np.float64]) -> NDArray[np.float64]:
         """Gain of the first ``count`` frames."""
         padded = np.concatenate((needed, np.zeros(max(0, count + self._ahead - len(needed)))))
         ahead = _sliding_maximum(padded, self._ahead + 1)[:count]
@@ -96,7 +100,7 @@ class Limiter:
         released = np.maximum.accumulate(np.concatenate(([self._released], ahead + ramp)))[1:] - ramp
         released[released < 1e-9] = 0.0
         self._released = float(released[-1])
-        joined = np.concatenate((self._history, released))
+        joined = np.concatenate((history, released))
         self._history = joined[count:].copy()
         sums = np.cumsum(np.concatenate(([0.0], joined)))
         smooth = (sums[self._ahead + 1 :] - sums[: -self._ahead - 1]) / (self._ahead + 1)

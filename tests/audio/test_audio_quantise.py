@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.signal import resample_poly
 
 from cleanaudio.audio.limiter import LOOK_AHEAD_S, Limiter
 from cleanaudio.audio.quantise import Quantiser
@@ -145,3 +146,14 @@ def test_the_limiter_leaves_its_input_alone():
     limiter.process(signal)
     limiter.flush()
     np.testing.assert_array_equal(signal, before)
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_a_recording_that_begins_loud_is_turned_down_from_its_first_frame(rate):
+    """What is clipped in place of it swings over between the samples: by 3 dB and more in noise."""
+    loud, ceiling = noise(1, rate, 1.2), 0.891
+    limiter = Limiter(rate, 1, ceiling, true_peak=True)
+    out = np.concatenate(cut(limiter.process, loud, [7, 100, 3000], limiter.flush), axis=1)
+    begin = np.pad(out[:, : rate // 50].astype(np.float64), ((0, 0), (rate // 50, 0)))
+    assert np.abs(resample_poly(begin, 8, 1, axis=1)).max() < ceiling * 1.01
+    assert np.abs(out).max() < ceiling
