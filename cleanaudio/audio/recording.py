@@ -90,7 +90,7 @@ class Source(Protocol):
         ...
 
 
-_LARGEST = 1e10
+LARGEST = 1e10
 """More is damage, whatever the scale; the squares of less can be summed in single precision."""
 
 
@@ -131,8 +131,8 @@ class Reader:
             return np.zeros((self.info.channels, 0), dtype=np.float32)
         block = np.ascontiguousarray(self.source.read(frames).T)
         self.position += block.shape[1]
-        if self._may_be_broken and block.size and not np.abs(block).max() <= _LARGEST:  # NaN is not
-            sound = np.abs(block) <= _LARGEST
+        if self._may_be_broken and block.size and not np.abs(block).max() <= LARGEST:  # NaN is not
+            sound = np.abs(block) <= LARGEST
             self.repaired += int(block.size - np.count_nonzero(sound))
             block[~sound] = 0.0
         return block

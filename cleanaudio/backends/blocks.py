@@ -7,12 +7,11 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.recording import LARGEST
 from cleanaudio.backends.interface import Processor
 from cleanaudio.errors import ModelError
 
 Audio = NDArray[np.float32]
-
-_MAX_SAMPLE = 1e6  # squares of larger samples, summed, leave float32
 
 
 class Queue:
@@ -43,13 +42,12 @@ class Queue:
 
 
 def finite(block: Audio) -> Audio:
-    """Return a block with silence in place of what is no number or beyond any recording, so that no state keeps it."""
-    usable = np.abs(block) <= _MAX_SAMPLE  # False for NaN
-    return block if usable.all() else np.where(usable, block, np.float32(0))
+    """Return a copy of a block, with silence in place of what is no number or beyond any recording."""
+    return np.where(np.abs(block) <= LARGEST, block, np.float32(0))  # NaN is not
 
 
 class Finite:
-    """A processor that is only given finite samples.
+    """A processor that is only given finite samples, which nobody else will change: what comes in may be used again.
 
     Parameters
     ----------

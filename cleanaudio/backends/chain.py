@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
 from cleanaudio.backends.ahead import Ahead
-from cleanaudio.backends.blocks import Finite
+from cleanaudio.backends.blocks import Finite, finite
 from cleanaudio.backends.combining import Blend, DryMix, MidSide, swap_mid_side
 from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Processor, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
@@ -147,6 +147,7 @@ class Chain:
 
     def _heard(self, blocks: Iterable[Audio], before: Sequence[Processor]) -> Iterable[Audio]:
         """Return what a stage hears of a recording."""
+        blocks = map(finite, blocks)
         if self.dereverb:
             blocks = driven(self.dereverberation(), blocks)
         if self.mode == "mid-side":
@@ -181,9 +182,7 @@ class Chain:
         chain = opened[0] if len(opened) == 1 else Series(opened)
         if self.dry > 0:
             chain = DryMix(chain, self.dry, self.channels)
-        if self.mode == "mid-side":
-            chain = MidSide(chain)
-        return chain
+        return Finite(MidSide(chain) if self.mode == "mid-side" else chain)
 
     def ahead(self, processor: Processor) -> Processor:
         """Return a processor of this chain's rate and channels, in a thread of its own where there are several."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.stft import window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import dfn_archive
-from cleanaudio.backends.blocks import Finite, Sane
+from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.dfn_archive import Archive
 from cleanaudio.backends.dfn_features import Features
 from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
@@ -178,7 +178,7 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
         return SpectralProcessor(lifted, together, analysis, archive.config.hop)
 
     path = make() if together == setup.channels else Independent([make() for _ in range(setup.channels)])
-    return Finite(WithoutOffset(path, setup.channels, archive.config.rate))
+    return WithoutOffset(path, setup.channels, archive.config.rate)
 
 
 class DeepFilterNet(Backend):

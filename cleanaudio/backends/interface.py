@@ -252,7 +252,10 @@ class Backend(ABC):
 
     @abstractmethod
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
-        """Return a fresh processor for ``resolved.rate`` and ``setup.channels`` (``setup.rate`` is the file's)."""
+        """Return a fresh processor for ``resolved.rate`` and ``setup.channels`` (``setup.rate`` is the file's).
+
+        It will be given finite samples only, in blocks that nobody changes afterwards.
+        """
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
         """Hear the whole recording once, at ``resolved.rate``, and return what :meth:`open` wants to know."""

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import spread
 from cleanaudio.errors import BackendUnavailable
@@ -102,7 +101,7 @@ class NoiseReduce(Backend):
             elif setup.profile is not None:
                 thresholds = _thresholds(setup.profile, resolved, setup.decisions)
         gates = [_Gating(resolved.options, resolved.rate, threshold) for threshold in thresholds]
-        return Finite(spread(gates, setup, resolved.rate))
+        return spread(gates, setup, resolved.rate)
 
 
 class _Gating:

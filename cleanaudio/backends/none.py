@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.interface import Analysis, Backend, Processor, Resolved, Setup, Value
 
 Audio = NDArray[np.float32]
@@ -52,7 +51,7 @@ class Nothing(Backend):
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
-        return Finite(Untouched(setup.channels))
+        return Untouched(setup.channels)
 
 
 NONE = Nothing()

@@ -28,7 +28,6 @@ from typing import Protocol, cast
 
 from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
-from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.front import NO_FRONT, Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.offset import WithoutOffset
@@ -146,7 +145,7 @@ class Onnx(Backend):
         if model.hashes != resolved.hashes:
             raise replaced(resolved.model)
         path = model.front.before(model.contract.open(setup))
-        return Finite(WithoutOffset(path, setup.channels, model.contract.rate))
+        return WithoutOffset(path, setup.channels, model.contract.rate)
 
     def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> _Loaded:
         paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.array import through
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends.band import BandAbove
-from cleanaudio.backends.blocks import Queue, finite
+from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
 
 Audio = NDArray[np.float32]
@@ -66,7 +66,6 @@ class AtRate:
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
         self._taken += block.shape[1]
-        block = finite(block)
         low = self._down.process(block)
         return self._give(block, low, self._processor.process(low))
 

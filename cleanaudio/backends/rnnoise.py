@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Finite, Undelayed
+from cleanaudio.backends.blocks import Undelayed
 from cleanaudio.backends.interface import Analysis, Backend, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import spread
 from cleanaudio.errors import BackendUnavailable, ModelError
@@ -115,7 +115,7 @@ class RnNoise(Backend):
         assert path is not None
         library = _load(path)
         voices = [Undelayed(Frames(library), DELAY, channels=1) for _ in range(setup.decisions)]
-        return Finite(spread(voices, setup, RATE))
+        return spread(voices, setup, RATE)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cleanaudio.audio.stft import sizes, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import noise as trackers
-from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, Estimator
 from cleanaudio.backends.frames import FrameQueue
 from cleanaudio.backends.gains import Estimate, OmLsa, Rule, Subtraction
@@ -196,7 +195,7 @@ class Spectral(Backend):
         linked = setup.linked and setup.channels > 1
         channels = self._channels(setup, options, analysis, setup.decisions)
         gains = Gains(channels, setup.channels, Feed(setup.channels, hop / resolved.rate) if linked else None)
-        return Finite(SpectralProcessor(gains, setup.channels, window("hann", size), hop, at_once=_AT_ONCE))
+        return SpectralProcessor(gains, setup.channels, window("hann", size), hop, at_once=_AT_ONCE)
 
     def _channels(
         self, setup: Setup, options: Mapping[str, Any], analysis: Analysis | None, count: int

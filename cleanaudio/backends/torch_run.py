@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.front import Front, wanted
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.offset import WithoutOffset
@@ -122,7 +121,7 @@ class Torch(Backend):
         if digest != resolved.hashes["checkpoint"]:
             raise replaced(resolved.run)
         path = front.before(contract.open(setup))
-        return Finite(WithoutOffset(path, setup.channels, contract.rate))
+        return WithoutOffset(path, setup.channels, contract.rate)
 
     def _load(
         self, argument: str, setup: Setup, options: Mapping[str, Value]

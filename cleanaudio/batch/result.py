@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 Audio = NDArray[np.float32]
 
 _FINGERPRINT_BYTES = 1 << 20
+_OTHER_SCALE_DBFS = 40.0
+"""A peak so high is no loud recording, but one of whole numbers."""
 
 
 def attempt(job: Job, work: Callable[[], tuple[Fields, tuple[str, ...]]]) -> Outcome:
@@ -169,6 +171,12 @@ class Result:
         self.notes += level.notes()
         if self.take.reader.repaired:
             self.notes.append(f"{self.take.reader.repaired} samples were not numbers and became silence")
+        before = _levels(self._before, "in")
+        if (before["peak_in_dbfs"] or 0.0) > _OTHER_SCALE_DBFS:
+            self.notes.append(
+                f"peaks {before['peak_in_dbfs']:.0f} dB over full scale: export it with samples up to ±1, for which "
+                "networks are made"
+            )
         if not frames:
             self.notes.append("the recording holds no samples")
         after = _levels(self._after, "out")
@@ -181,7 +189,7 @@ class Result:
             "seconds": round(frames / info.rate, 3),
             "latency_ms": 0.0 if self.original_kept else latency_ms,
             **judged,
-            **_levels(self._before, "in"),
+            **before,
             **after,
             "clipped_out": clipped + level.limited,
             **level.fields(),

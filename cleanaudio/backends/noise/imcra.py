@@ -35,7 +35,7 @@ class Imcra:
     MINIMUM_BIAS, NOISE_BIAS = 1.66, 1.47
     """B_min (eq. 18) and β (eq. 12)."""
     RATIO_FIRST, RATIO_SECOND, RATIO_LOCAL = 4.6, 3.0, 1.67
-    """γ₀ and ζ₀ of the rough decision (eq. 21), γ₁ of the a priori absence (eq. 29)."""
+    """γ₀ of the rough decision (eq. 21), γ₁ of the a priori absence (eq. 29), and ζ₀ of both."""
     XI_MIN = 10**-1.8
     ABSENCE_MAX = 0.999
     """Below one, so that a bin far above the noise counts as speech whatever the minima say."""
