@@ -36,6 +36,8 @@ class Piece:
         Where, in frames of the recording.
     psd : ndarray, shape (channels, bins)
         Two-sided power spectral density, FS²/Hz.
+    common : ndarray, shape (bins,)
+        The same of the mean of the channels.
     level_db : float
         RMS level, dBFS, of all channels together, like what follows.
     modulation_db : float
@@ -47,6 +49,7 @@ class Piece:
     start: int
     frames: int
     psd: NDArray[np.float64]
+    common: NDArray[np.float64]
     level_db: float
     modulation_db: float
     score: float
@@ -103,6 +106,7 @@ def pieces(blocks: Iterable[NDArray[np.float32]], rate: int, rest: bool = False)
     for block in blocks:
         stft = stft or Stft(block.shape[0], shape, hop)
         spectra = stft.push(block)
+        spectra = np.concatenate([spectra, spectra.mean(axis=0, keepdims=True)])
         powers: NDArray[np.float64] = scale * np.square(np.abs(spectra), dtype=np.float64)
         waiting = powers[:, skip:] if waiting is None else np.concatenate([waiting, powers[:, skip:]], axis=1)
         skip = max(0, skip - powers.shape[1])
@@ -119,8 +123,9 @@ def pieces(blocks: Iterable[NDArray[np.float32]], rate: int, rest: bool = False)
             yield piece
 
 
-def _piece(of_channels: NDArray[np.float64], start: int, hop: int, rate: int, band: slice) -> Piece | None:
-    powers = of_channels.mean(axis=0)
+def _piece(of_all: NDArray[np.float64], start: int, hop: int, rate: int, band: slice) -> Piece | None:
+    """Return the piece of these powers, (channels + 1, frames, bins), the last ones those of the channels' mean."""
+    powers = of_all[:-1].mean(axis=0)
     bins = powers.shape[1]
     width = rate / (2 * (bins - 1))  # Hz from bin to bin
     totals = (2 * powers.sum(axis=1) - powers[:, 0] - powers[:, -1]) * width
@@ -130,7 +135,8 @@ def _piece(of_channels: NDArray[np.float64], start: int, hop: int, rate: int, ba
     modulation = float(speech.std())
     score = float(10 * np.log10(np.mean(10 ** (speech / 10)))) + _PENALTY * max(0.0, modulation - _STEADY_DB)
     level = 10 * np.log10(float(totals.mean()))
-    return Piece(start, len(powers) * hop, of_channels.mean(axis=1), level, modulation, score)
+    *psd, common = of_all.mean(axis=1)
+    return Piece(start, len(powers) * hop, np.array(psd), common, level, modulation, score)
 
 
 def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 3.0) -> list[Piece]:

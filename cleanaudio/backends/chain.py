@@ -230,9 +230,8 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
     """
     check_strength(settings.dereverb)
     mode = settings.mode(setup.channels)
-    # A print's channels are left and right.
-    pooled = setup.profile.pooled if setup.profile is not None and mode == "mid-side" else setup.profile
-    setup = replace(setup, linked=mode == "linked", profile=pooled)
+    profile = setup.profile.mid_side if setup.profile is not None and mode == "mid-side" else setup.profile
+    setup = replace(setup, linked=mode == "linked", profile=profile)
     options = _share_out(settings)
     last = max(term.stage for term in settings.terms)
     first = min((term.stage for term in settings.terms if term.name != "none"), default=0)

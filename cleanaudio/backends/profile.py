@@ -19,10 +19,11 @@ from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import InputError
 
 KIND = "cleanaudio noise print"
-VERSION = 2  # 1 had one density, the mean over the channels
+VERSION = 3  # 1 had one density, the mean over the channels; 2 had none of what is common to them
 _LEAST = 1e-20  # FS²/Hz, far below any recording
 _TOP = 0.1  # share of the band whose mean stands for what lies above it
 _BANDS = 12
+_CANCELLED = 0.1  # of the strongest channel's power
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class NoiseProfile:
     ----------
     psd : ndarray, shape (channels, bins)
         Two-sided power spectral density of each channel in FS²/Hz at :attr:`frequencies`.
+    common : ndarray, shape (bins,)
+        The same of the mean of the channels: where their noises are unrelated, half of what each of two has.
     rate : int
         Rate of the recording that it was measured on, Hz.
     window_s : float
@@ -49,6 +52,7 @@ class NoiseProfile:
     """
 
     psd: NDArray[np.float64]
+    common: NDArray[np.float64]
     rate: int
     window_s: float
     seconds: float
@@ -71,13 +75,16 @@ class NoiseProfile:
     @property
     def hash(self) -> str:
         """SHA-256 of what decides the samples that come out."""
-        content = np.asarray(self.psd, "<f8").tobytes()
+        content = np.asarray([*self.psd, self.common], "<f8").tobytes()
         return hashlib.sha256(f"{self.rate} ".encode() + content).hexdigest()
 
     @property
-    def pooled(self) -> NoiseProfile:
-        """The same with one density, the mean over the channels: for what is not these channels any more."""
-        return replace(self, psd=self.psd.mean(axis=0, keepdims=True))
+    def mid_side(self) -> NoiseProfile:
+        """The same of mid and side, in place of left and right."""
+        if len(self.psd) != 2:
+            return self
+        mid = 2 * self.common
+        return replace(self, psd=np.array([mid, np.maximum(self.psd.sum(axis=0) - mid, 0)]))
 
     def at(self, frequencies: NDArray[np.floating], channels: int = 1) -> NDArray[np.float64]:
         """Return the densities at other frequencies, two-sided, FS²/Hz.
@@ -89,14 +96,21 @@ class NoiseProfile:
         frequencies : ndarray, shape (n,)
             Hz.
         channels : int
-            Of the recording that is to be cleaned, or 1 for what is common to them.
+            Of the recording that is to be cleaned, or 1 for what linked ones are judged by: their mean, or the
+            strongest where they cancel each other.
 
         Returns
         -------
         ndarray, shape (channels, n)
             Each channel's own where the print has as many, else the mean over the print's channels for each.
         """
-        psd = np.maximum(self.psd if len(self.psd) == channels else self.pooled.psd, _LEAST)
+        if channels == 1:
+            strongest = self.psd[np.argmax(self.psd.sum(axis=1))]
+            cancelled = self.common.sum() < _CANCELLED * strongest.sum()
+            psd = (strongest if cancelled else self.common)[None]
+        else:
+            psd = self.psd if len(self.psd) == channels else self.psd.mean(axis=0, keepdims=True)
+        psd = np.maximum(psd, _LEAST)
         own = self.frequencies
         top = psd[:, int((1 - _TOP) * len(own)) :].mean(axis=1)
         ends = zip(np.log(psd), np.log(top), strict=True)
@@ -116,6 +130,7 @@ class NoiseProfile:
             "stationarity_db": self.stationarity_db,
             "stretches": [{"start_s": s.start_s, "end_s": s.end_s, "level_db": s.level_db} for s in self.stretches],
             "psd": self.psd.tolist(),
+            "common": self.common.tolist(),
         }
 
     @classmethod
@@ -136,19 +151,21 @@ class NoiseProfile:
             )
         try:
             psd = np.atleast_2d(np.array(data["psd"], np.float64))
+            common = np.array(data["common"], np.float64) if "common" in data else psd.mean(axis=0)
             rate, window_s, seconds = int(data["rate"]), float(data["window_s"]), float(data["seconds"])
             parts = tuple(Stretch(**{k: float(s[k]) for k in _STRETCH}) for s in data.get("stretches", ()))
             steady = data.get("stationarity_db")
             steady = None if steady is None else float(steady)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(f"broken noise print: {error}", remedy=_AGAIN) from None
-        if psd.ndim != 2 or psd.shape[1] < 2 or not np.all(np.isfinite(psd)) or np.any(psd < 0):
-            raise InputError("broken noise print: psd must be lists of numbers from zero up", remedy=_AGAIN)
+        alike = psd.ndim == 2 and psd.shape[1] >= 2 and common.shape == psd.shape[1:]
+        if not alike or not np.all(np.isfinite([*psd, common])) or np.any(psd < 0) or np.any(common < 0):
+            raise InputError("broken noise print: densities must be lists of numbers from zero up", remedy=_AGAIN)
         if not all(map(math.isfinite, (window_s, seconds, steady or 0.0))):
             raise InputError("broken noise print: a time or stationarity_db is no number", remedy=_AGAIN)
         if not 1000 <= rate <= 10_000_000:
             raise InputError(f"broken noise print: a rate of {rate} Hz", remedy=_AGAIN)
-        return cls(psd, rate, window_s, seconds, str(data.get("source", "")), parts, steady)
+        return cls(psd, common, rate, window_s, seconds, str(data.get("source", "")), parts, steady)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as JSON; a print that was there is replaced in one step.
@@ -249,12 +266,15 @@ def average(profiles: Sequence[NoiseProfile]) -> NoiseProfile:
     seconds = [profile.seconds for profile in profiles]
     counts = {len(profile.psd) for profile in profiles}
     channels = counts.pop() if len(counts) == 1 else 1
-    psd = np.average([profile.at(finest.frequencies, channels) for profile in profiles], axis=0, weights=seconds)
+    psd, common = (
+        np.average([profile.at(finest.frequencies, of) for profile in profiles], axis=0, weights=seconds)
+        for of in (channels, 1)
+    )
     levels = [profile.level_db for profile in profiles]
     within = [profile.stationarity_db or 0.0 for profile in profiles]
     steady = math.sqrt(float(np.average(np.square(within), weights=seconds) + np.var(levels)))
     names = "; ".join(profile.source for profile in profiles)
-    return NoiseProfile(psd, finest.rate, finest.window_s, sum(seconds), names, (), steady)
+    return NoiseProfile(psd, common[0], finest.rate, finest.window_s, sum(seconds), names, (), steady)
 
 
 class _Total:
@@ -267,9 +287,11 @@ class _Total:
     def add(self, piece: Piece) -> None:
         bands = 10 * np.log10([part.mean() + _LEAST for part in np.array_split(piece.psd, _BANDS, axis=1)])
         if not self._count:
-            self._psd, self._mean, self._squares = np.zeros_like(piece.psd), np.zeros_like(bands), np.zeros_like(bands)
+            self._psd, self._common = np.zeros_like(piece.psd), np.zeros_like(piece.common)
+            self._mean, self._squares = np.zeros_like(bands), np.zeros_like(bands)
         self._count += 1
         self._psd += piece.psd * piece.frames
+        self._common += piece.common * piece.frames
         difference = bands - self._mean  # Welford's update
         self._mean += difference / self._count
         self._squares += difference * (bands - self._mean)
@@ -292,4 +314,5 @@ class _Total:
             for start, end, energy in self._runs
         )
         steady = float(np.mean(np.sqrt(self._squares / (self._count - 1)))) if self._count > 1 else None
-        return NoiseProfile(self._psd / frames, rate, sizes(rate)[0] / rate, frames / rate, source, parts, steady)
+        psd, common = self._psd / frames, self._common / frames
+        return NoiseProfile(psd, common, rate, sizes(rate)[0] / rate, frames / rate, source, parts, steady)

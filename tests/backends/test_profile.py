@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import butter, resample_poly, sosfilt, welch
 
+from cleanaudio import clean
 from cleanaudio.backends.profile import NoiseProfile, average, measure, measure_quiet
 from cleanaudio.errors import InputError, OutputError
 
@@ -104,20 +105,49 @@ def test_nothing_to_measure_is_an_error(audio, how):
         how([audio.astype(np.float32)], RATE, source="x")
 
 
-def test_each_channel_has_its_own_density_and_one_decision_their_mean():
+def test_each_channel_has_its_own_density_and_one_decision_that_of_their_mean():
     left, right = noise(seed=1, level=0.1), noise(seed=2, level=0.001)
     both = measure([np.concatenate([left, right])], RATE)
     np.testing.assert_allclose(both.psd[:1], measure([left], RATE).psd, rtol=1e-6, atol=1e-19)
     np.testing.assert_allclose(both.at(both.frequencies, 2), both.psd, rtol=1e-6, atol=1e-19)
-    np.testing.assert_allclose(both.at(both.frequencies), both.psd.mean(axis=0)[None], rtol=1e-6, atol=1e-19)
+    np.testing.assert_allclose(
+        both.at(both.frequencies), measure([(left + right) / 2], RATE).psd, rtol=1e-4, atol=1e-19
+    )
     three = both.at(both.frequencies, 3)  # of another recording
-    np.testing.assert_allclose(three, np.repeat(both.pooled.psd, 3, axis=0), rtol=1e-6, atol=1e-19)
-    assert both.level_db == pytest.approx(both.pooled.level_db)
+    np.testing.assert_allclose(three, np.repeat(both.psd.mean(axis=0, keepdims=True), 3, axis=0), rtol=1e-6, atol=1e-19)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, np.pi / 2, 3.0])
+def test_a_print_of_mid_and_side_is_one_of_these_signals(angle):
+    """Noises that are one signal, somewhat related, not related, nearly opposed."""
+    one, other = noise(8, seed=1), noise(8, seed=2)
+    left, right = one, np.cos(angle) * one + np.sin(angle) * other
+    expected = measure([np.concatenate([left + right, left - right]) / np.float32(np.sqrt(2))], RATE)
+    ours = measure([np.concatenate([left, right])], RATE).mid_side
+    np.testing.assert_allclose(ours.psd, expected.psd, rtol=1e-3, atol=1e-7 * expected.psd.max())
+
+
+def test_opposed_channels_are_judged_by_the_stronger_one():
+    left = noise(seed=1)
+    both = measure([np.concatenate([left, -0.9 * left])], RATE)
+    np.testing.assert_allclose(both.at(both.frequencies), measure([left], RATE).psd, rtol=1e-6, atol=1e-19)
+
+
+def test_a_print_does_not_make_linked_channels_worse(speech_like):
+    """Of noises that are not related the mean of two channels has half."""
+    voice = speech_like(6.0, RATE)
+    room = [np.concatenate([noise(6, seed=seed), noise(6, seed=seed + 1)]) for seed in (3, 5)]
+    noisy = room[0] + 0.05 * voice
+    profile = measure([room[1]], RATE)
+    for spec in ("omlsa", "wiener", "log-mmse", "spectral-subtraction"):
+        error = [np.std(clean(noisy, RATE, spec, profile=p) - 0.05 * voice) for p in (None, profile)]
+        assert error[1] < 1.01 * error[0], spec
 
 
 def test_a_print_of_version_one_is_read():
     profile = measure([noise()], RATE)
     old = {**profile.to_dict(), "version": 1, "psd": profile.psd[0].tolist()}
+    del old["common"]
     np.testing.assert_array_equal(NoiseProfile.from_dict(old).psd, profile.psd)
 
 
@@ -137,7 +167,7 @@ def test_an_average_lies_between():
 
 @pytest.mark.parametrize("name", ["seconds", "window_s", "stationarity_db"])
 def test_a_print_with_a_number_that_is_none_is_broken(name):
-    sound = NoiseProfile(np.ones((1, 9)), 16000, 0.02, 1.0, "room", (), 1.0).to_dict()
+    sound = NoiseProfile(np.ones((1, 9)), np.ones(9), 16000, 0.02, 1.0, "room", (), 1.0).to_dict()
     assert NoiseProfile.from_dict(sound).seconds == 1
     with pytest.raises(InputError, match="broken noise print"):
         NoiseProfile.from_dict({**sound, name: float("nan")})
