@@ -10,7 +10,7 @@ from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
 from cleanaudio.batch.masking import Masking
-from cleanaudio.batch.recipe import ClipMode, described, versions
+from cleanaudio.batch.recipe import JUDGES, ClipMode, described, versions
 from cleanaudio.batch.voice import REVISION as GUARD_REVISION
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.dereverb import REVISION as DEREVERB_REVISION
@@ -27,7 +27,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 LEARNING = ("mvdr", "gev", "mwf")
 """Methods that learn from the recording where voice and noise are."""
 
-REVISION = 2
+REVISION = 3
 """Raised whenever the samples that come out of a beamformer change; part of the recipe's hash."""
 
 POSTFILTER_STRENGTH = 0.95
@@ -211,5 +211,5 @@ class ArrayRequest:
             "dither": "tpdf",
             "device": self.device,
             "gate": self.judging.decides if self.judging else None,
-            "libraries": versions((*masks, *cleaning), "scipy"),
+            "libraries": versions((*masks, *cleaning), "scipy", *(JUDGES if self.guard or self.judging else ())),
         }

