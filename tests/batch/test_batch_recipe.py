@@ -17,9 +17,8 @@ def model(gain: float) -> bytes:
     """A network that multiplies, at 16 kHz."""
     from onnx import TensorProto, helper, numpy_helper
 
-    ports = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "n"]) for name in ("audio_input", "audio_output")
-    ]
+    names = "audio_input", "audio_output"
+    ports = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "n"]) for name in names]
     factor = numpy_helper.from_array(np.array(gain, np.float32), "gain")
     node = helper.make_node("Mul", [names[0], "gain"], [names[1]])
     graph = helper.make_graph([node], "gain", ports[:1], ports[1:], [factor])
