@@ -26,7 +26,7 @@ FULL_SCALE = 1.0 - 2.0**-15
 """The highest positive 16-bit sample; what reaches it may have been clipped."""
 
 _FRAME_S = 0.02
-_LOWEST_DB, _HIGHEST_DB, _BIN_DB = -140.0, 40.0, 0.1
+_LOWEST_DB, _HIGHEST_DB, _BIN_DB = -140.0, 200.0, 0.1  # 2³¹, the highest sample of 32-bit integers, is at +187 dB
 _BINS = round((_HIGHEST_DB - _LOWEST_DB) / _BIN_DB)
 _FLOOR_QUANTILE = 0.1
 _ACTIVE_DB = 6.0

@@ -95,6 +95,15 @@ def test_the_snr_of_bursts_in_noise(snr_db):
     assert levels.snr_db == pytest.approx(snr_db, abs=1.5)
 
 
+@pytest.mark.parametrize("bits", [16, 24, 32])
+def test_floating_point_at_the_scale_of_integers_has_the_same_snr(bits):
+    signal = speech_like() + noise(20 * RATE, 0.001)
+    as_it_is, scaled = measure(signal), measure(signal * np.float32(2 ** (bits - 1)))
+    higher_db = 20 * np.log10(2 ** (bits - 1))
+    assert scaled.noise_floor_dbfs == pytest.approx(as_it_is.noise_floor_dbfs + higher_db, abs=0.11)  # a bin
+    assert scaled.snr_db == pytest.approx(as_it_is.snr_db, abs=0.11)
+
+
 def test_gated_silence_does_not_count_as_the_room():
     speech = speech_like() + noise(20 * RATE, 0.001)
     speech[:, : 10 * RATE] = 0
