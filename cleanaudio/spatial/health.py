@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import check_block
-from cleanaudio.audio.level import FULL_SCALE, LevelMeter
+from cleanaudio.audio.level import LevelMeter
 from cleanaudio.errors import InputError
 from cleanaudio.spatial.geometry import SPEED_OF_SOUND, Geometry
 from cleanaudio.spatial.stream import Audio
@@ -165,8 +165,6 @@ class HealthCheck:
         self._pair_curves = np.zeros((len(pairs), 2 * int(self._aperture) + 3)) if geometry is not None else None
         self._meters = [LevelMeter(rate, 1) for _ in range(channels)]
         self._sum, self._square = np.zeros(channels), np.zeros(channels)
-        self._clipped = np.zeros(channels, np.int64)
-        self._last_full = np.zeros(channels, bool)
         self._active = np.zeros(channels, np.int64)
         self._frames = 0
         self._anchor: int | None = None
@@ -181,9 +179,6 @@ class HealthCheck:
             meter.add(signal[None])
         self._sum += np.sum(block, axis=1, dtype=np.float64)
         self._square += np.sum(block.astype(np.float64) ** 2, axis=1)
-        full = np.concatenate([self._last_full[:, None], np.abs(block) >= FULL_SCALE], axis=1)
-        self._clipped += np.sum(full[:, 1:] & full[:, :-1], axis=1)
-        self._last_full = full[:, -1]
         self._held.append(block)
         self._count += block.shape[1]
         while self._count >= self._window:
@@ -272,7 +267,7 @@ class HealthCheck:
                 findings.append(Finding(m, "dead", text, False))
             elif below < _QUIET_DB:
                 findings.append(Finding(m, "quiet", f"is {-below:.0f} dB quieter than the others", False))
-            share = self._clipped[m] / max(self._frames, 1)
+            share = self._meters[m].result().clipped_samples / max(self._frames, 1)
             if share > _CLIPPED_SHARE:
                 findings.append(Finding(m, "clipped", f"is clipped ({100 * share:.1f} % of the samples)", False))
         if sum(not f.use for f in findings) and len({f.channel for f in findings if f.kind == "clipped"}) > (

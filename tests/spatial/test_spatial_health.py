@@ -47,6 +47,21 @@ def test_dead_quiet_and_clipped(recording):
     assert report.keep_all().use == (0, 1, 2, 3, 4, 5)
 
 
+@pytest.mark.parametrize("run_length", [2, 3, 10])
+def test_the_share_of_clipped_samples_is_that_of_their_runs(recording, run_length):
+    broken = recording.copy()
+    full = np.arange(broken.shape[1]) % 500 < run_length
+    broken[2, full] = 1.0
+    (finding,) = (f for f in _check(broken, block=501).findings if f.kind == "clipped")
+    assert finding.channel == 2 and f"({100 * np.mean(full):.1f} %" in finding.detail
+
+
+def test_lone_samples_at_full_scale_are_not_clipped(recording):
+    normalised = recording.copy()
+    normalised[2, ::500] = 1.0
+    assert "clipped" not in [f.kind for f in _check(normalised).findings]
+
+
 @pytest.mark.parametrize(("gain_db", "kind", "said"), [(-25, "quiet", "25 dB quieter"), (-70, "dead", "(-70 dB)")])
 @pytest.mark.parametrize("channels", [2, 3, 6])
 def test_a_microphone_is_as_quiet_as_it_is_against_the_others(recording, channels, gain_db, kind, said):
