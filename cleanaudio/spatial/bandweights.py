@@ -26,6 +26,7 @@ _RUMBLE_HZ, _WIDTH_HZ, _OCTAVES = 75.0, 100.0, 1 / 3
 _LOADING = 1e-3
 _ENOUGH = 0.05  # share of a band that has to be noise for its level to be known; below, it is taken for less
 _SILENT = 1e-5
+_ROUNDING = 1e-6  # share of the voice in a band, below which single precision cannot tell it from none
 _HEARD = 1e-2  # share of the voice in all power, below which there is nothing to go by
 
 
@@ -132,7 +133,7 @@ class BandWeights:
         shares = nnls(root.T, np.linalg.solve(root, wanted / level / level[self._reference]))[0] / level
         through = shares @ wanted
         purity = 0.0
-        if through > 0 and wanted[self._reference] > 0:
+        if through > 0 and wanted[self._reference] > _ROUNDING * both[self._reference, self._reference]:
             shares *= wanted[self._reference] / through
             purity = min(wanted[self._reference] / (shares @ both @ shares), 1.0)
         else:

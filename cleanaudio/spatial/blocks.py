@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.transform import Spectra
 from cleanaudio.spatial import beamformers
 from cleanaudio.spatial.clustering import cacgmm
-from cleanaudio.spatial.covariance import Covariance, Recursive, condition, less_noise, loaded, rank_one
+from cleanaudio.spatial.covariance import Covariance, Recursive, condition, less_noise, loaded, power, rank_one
 from cleanaudio.spatial.masks import Mask
 from cleanaudio.spatial.stream import Log
 from cleanaudio.spatial.threads import one_thread
@@ -154,7 +154,9 @@ class Blocks:
             assert self._known is not None, "one of masks and noise is given"
             everything = np.ones(spectra.shape[1:], np.float32)
             noisy = self._speech.push(spectra, everything)
-            return less_noise(noisy, loaded(self._known, _LOADING, 1e-8)), self._known, None
+            # As in the filters: where the stretch is silent, the load comes from what is heard, far below it.
+            noise = loaded(self._known, _LOADING, 1e-8 * power(noisy))
+            return less_noise(noisy, noise), self._known, None
         if self._clustering:
             classes = np.stack([mask, 1 - mask])
             mask = cacgmm(spectra, classes, classes, self._clustering)[0]

@@ -84,6 +84,22 @@ def test_a_band_of_noise_is_taken_back_but_not_silenced():
     assert found[9:].sum(axis=1).min() > 0.6
 
 
+@pytest.mark.parametrize("factor", [1e-3, 0.1, 3.0, 1e3])
+def test_the_weights_do_not_depend_on_the_level(factor):
+    """Also where a mask finds no voice in some bands, where the difference of two equal powers is but rounding."""
+    mixture, mask = _case([0.5, 0.7, 1.0, 0.6])[1].astype(np.complex64), _half()
+    mask[:, 60:] = 0
+    found = []
+    for gain in (1.0, factor):
+        weights = BandWeights(4, 0, SIZE, RATE, 10.0)
+        for some in np.split(np.arange(200), range(29, 200, 29)):
+            weights.push(np.complex64(gain) * mixture[:, some], mask[some])
+        found.append(weights.solve()[0])
+    np.testing.assert_allclose(found[1], found[0], atol=1e-4)
+    silent = band_edges(SIZE, RATE)[:-1] >= 60
+    np.testing.assert_allclose(found[0][silent], np.tile([0.1, 0, 0, 0], (silent.sum(), 1)), atol=1e-6)
+
+
 def test_the_past_is_forgotten():
     rng = np.random.default_rng(3)
     mask = _half()

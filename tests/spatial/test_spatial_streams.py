@@ -121,6 +121,20 @@ def test_the_noise_stretch_will_do(scene, run, sdr):
     assert sdr(voice[0], out[0]) > sdr(voice[0], mixture[0]) + 4
 
 
+@pytest.mark.parametrize("method", ["mvdr", "gev", "mwf"])
+@pytest.mark.parametrize("factor", [1e-5, 1e-3, 1e3])
+def test_with_a_noise_stretch_the_output_follows_the_level_of_the_input(method, factor, scene, run):
+    def cleaned(signal):
+        stretch = NoiseStretch(16000, 4, 0.0, 0.5, 5.0)
+        stretch.push(signal)
+        return run(MaskBeamformer(16000, 4, noise=stretch.mean(), method=method), signal)
+
+    mixture = scene["mixture"][:, : 3 * 16000]
+    expected = cleaned(mixture)
+    scaled = cleaned(np.float32(factor) * mixture) / factor
+    np.testing.assert_allclose(scaled, expected, atol=1e-4 * np.abs(expected).max())
+
+
 class _Given:
     """A mask that is known beforehand."""
 
