@@ -143,9 +143,13 @@ class FolderLock:
 
 
 def _left(path: str) -> set[str]:
-    """Return what the file of a killed run names."""
+    """Return what the file of a killed run names.
+
+    Only its second line counts: after that may stand the end of a longer note before, not cut off yet.
+    """
     with suppress(OSError, ValueError, TypeError), open(path, "rb") as file:
-        return set(map(str, json.loads(file.read().partition(b"\n")[2])))
+        file.readline()
+        return set(map(str, json.loads(file.readline())))
     return set()
 
 

@@ -165,6 +165,21 @@ def test_what_a_killed_run_had_begun_is_known_until_it_is_done(tmp_path, monkeyp
     assert not (ours / LOCK_NAME).exists()
 
 
+def test_a_run_killed_while_its_note_grows_shorter_still_says_what_it_had_begun(tmp_path):
+    text = (
+        "import os, sys; from pathlib import Path\n"
+        "from cleanaudio.batch.lock import FolderLock\n"
+        "lock = FolderLock(Path(sys.argv[1]))\n"
+        "lock.acquire()\n"
+        "for name in ('a.wav', 'b with a long name.wav'): lock.begin(lock.folder / name)\n"
+        "os.ftruncate = lambda *_: os._exit(9)\n"
+        "lock.end(lock.folder / 'b with a long name.wav')\n"
+    )
+    assert subprocess.run([sys.executable, "-c", text, tmp_path], check=False).returncode == 9
+    with FolderLock(tmp_path) as lock:
+        assert lock.has_begun(tmp_path / "a.wav") and not lock.has_begun(tmp_path / "b with a long name.wav")
+
+
 @pytest.mark.parametrize("content", [b"", b"12\n", b"12\nnonsense\n", b"12\n3\n", b"\xff\n[\n"])
 def test_a_lock_file_of_any_content_is_taken_over(tmp_path, content):
     (tmp_path / LOCK_NAME).write_bytes(content)
