@@ -193,7 +193,8 @@ class Locator:
         return [] if before is None else self._judge(before + now)
 
     def _judge(self, window: _Sums) -> list[Bearing]:
-        time_s = (self._windows * self._half + window.frames / 2) * self._hop_s
+        # Frame t is centred at sample t * hop: see Stft, with a window of two hops.
+        time_s = (self._windows * self._half + (window.frames - 1) / 2) * self._hop_s
         self._windows += 1
         power = float(np.trace(window.covariance, axis1=1, axis2=2).real.sum())
         if not power > 0:  # digital silence comes from nowhere, and so does a voice that is silent

@@ -121,6 +121,19 @@ def test_time_and_level_of_clips_of_any_length(seconds, middles, masked, known):
     assert [b.level_db for b in table] == pytest.approx(len(table) * [in_band], abs=1.0)
 
 
+def test_a_click_is_heard_when_it_sounds():
+    """Its windows, weighted by how much of it they hear, lie around it; where it falls on the grid evens out."""
+    hop = locating_stft(16000)[1]
+    late = []
+    for start in range(16000, 16000 + 3 * hop, hop // 8):  # half a window is three hops
+        signal = np.zeros((2, 24000), np.float32)
+        signal[:, start] = 1
+        table = _table(Locator(16000, 2, linear(2, 0.1), window_s=0.1, step_deg=30), signal)
+        heard = [10 ** (b.level_db / 10) for b in table]
+        late.append(np.average([b.time_s for b in table], weights=heard) - start / 16000)
+    assert np.mean(late) == pytest.approx(0, abs=hop / 16000 / 8)
+
+
 def test_silence_comes_from_nowhere():
     assert _table(Locator(16000, 4, circular(4, 0.05), 343.0), np.zeros((4, 16000), np.float32)) == []
     assert headings([]) == []
