@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
-from cleanaudio.metrics.segments import autocorrelation, hann_frames, predictors, trimmed_mean
+from cleanaudio.metrics.interface import Measured, Signals, single
+from cleanaudio.metrics.segments import TOO_SHORT, autocorrelation, hann_frames, predictors, trimmed_mean
 from cleanaudio.metrics.snr import SILENT
 
 HIGHEST = 10.0
@@ -39,7 +39,7 @@ def _cepstral_distance(signals: Signals) -> Measured:
     rate = min(signals.rate, RATE)
     clean, processed = (hann_frames(signals.mono(what, rate), rate) for what in ("reference", "enhanced"))
     if not len(clean):
-        return NotMeasurable("shorter than a frame of 30 ms")
+        return TOO_SHORT
     if not clean.any():
         return SILENT
     sounding, answered = clean.any(axis=1), processed.any(axis=1)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cleanaudio.metrics import pesq
 from cleanaudio.metrics.cepstral import order
 from cleanaudio.metrics.interface import Computed, Measured, Metric, NotMeasurable, Signals, single
-from cleanaudio.metrics.segments import autocorrelation, hann_frames, predictors, trimmed_mean
+from cleanaudio.metrics.segments import TOO_SHORT, autocorrelation, hann_frames, predictors, trimmed_mean
 from cleanaudio.metrics.snr import SILENT, segmental
 
 _BANDS = 25
@@ -113,7 +113,7 @@ def _parts(signals: Signals) -> tuple[float, float] | NotMeasurable:
             return SILENT
         clean, processed = (hann_frames(one + tiny, rate) for one in signal)
         if not len(clean):
-            return NotMeasurable("shorter than a frame of 30 ms")
+            return TOO_SHORT
         llr = trimmed_mean(likelihood_ratios(clean, processed, rate))
         return llr, trimmed_mean(slope_distances(clean, processed, rate))
 

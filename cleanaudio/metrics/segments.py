@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.metrics.interface import NotMeasurable
+
 FRAME_S = 0.03
+TOO_SHORT = NotMeasurable("shorter than a frame of 30 ms and a quarter of one")
 
 
 def hann_frames(signal: NDArray, rate: int) -> NDArray[np.float64]:
-    """Return the whole frames of a signal under a Hann window without its zero ends.
+    """Return the whole frames of a signal but the last, under a Hann window without its zero ends.
+
+    The last whole frame is left out because the authors' own programs leave it out, and published figures with them:
+    they count (N − size) / hop frames.
 
     Returns
     -------

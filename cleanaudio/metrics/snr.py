@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
-from cleanaudio.metrics.segments import hann_frames
+from cleanaudio.metrics.segments import TOO_SHORT, hann_frames
 
 SILENT = NotMeasurable("reference is silent")
 
@@ -32,7 +32,7 @@ def segmental(reference: NDArray, enhanced: NDArray, rate: int) -> Measured:
     clean = hann_frames(reference, rate)
     error = clean - hann_frames(enhanced, rate)
     if not len(clean):
-        return NotMeasurable("shorter than a frame of 30 ms")
+        return TOO_SHORT
     if not clean.any():
         return SILENT
     tiny = np.finfo(float).eps

@@ -106,6 +106,19 @@ def test_segmental_snr_by_loop(pair):
     assert measure("segmental_snr", pair[1], pair[0]) == pytest.approx(np.mean(values), abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["segmental_snr", "llr", "wss", "cepstral_distance"])
+def test_the_last_whole_frame_does_not_count(noise_like, name):
+    """As in the authors' programs, which take (N - 480) / 120 frames."""
+    clean = 0.1 * noise_like(0.045, 16000, "white")
+    noisy = clean + 0.01 * noise_like(0.045, 16000, "white", 2)
+    harmed = noisy.copy()
+    harmed[480:600] *= 0.5
+    short = measure(name, noisy[:599], clean[:599])
+    assert short == NotMeasurable("shorter than a frame of 30 ms and a quarter of one")
+    assert measure(name, harmed[:600], clean[:600]) == measure(name, noisy[:600], clean[:600])
+    assert measure(name, harmed, clean) != measure(name, noisy, clean)
+
+
 def predictor(frame, order):
     lags = np.array([np.dot(frame[: len(frame) - k], frame[k:]) for k in range(order + 1)])
     return lags, np.concatenate([[1], -solve_toeplitz(lags[:-1], lags[1:])])
