@@ -3,8 +3,8 @@
 All at the recording's own rate, of all channels (not of their mean).
 
 * ``loudness`` (LUFS, −70 … ∞, neither is better): integrated, gated (ITU-R BS.1770-4).
-* ``true_peak`` (dBTP, −∞ … ∞, lower is better): highest level of the waveform, four times oversampled (BS.1770-4,
-  annex 2). Above 0 a player may clip.
+* ``true_peak`` (dBTP, −∞ … ∞, lower is better): highest level of the waveform, oversampled (BS.1770-4, annex 2): four
+  times, eight below 44.1 kHz, two from 96 kHz, not at all from 192 kHz. Above 0 a player may clip.
 * ``noise_floor`` (dBFS, −∞ … ∞, lower is better): the level below which a tenth of the frames of 20 ms lie; digital
   silence is left out (see ``audio.level``).
 * ``clipping_ratio`` (0 … 1, lower is better): share of samples in runs of two or more at full scale.

@@ -2,8 +2,8 @@
 
 * ``lsd`` (dB, 0 … ∞, lower is better): root mean square over the bins of the difference of the log spectra, averaged
   over frames (Gray & Markel, IEEE TASSP 1976, the L2 norm).
-* ``lsd_hi`` (dB, 0 … ∞, lower is better): the same over the bins above 8 kHz: does the output keep the band that
-  wide-band models throw away? Recordings above 24 kHz only.
+* ``lsd_hi`` (dB, 0 … ∞, lower is better): the same above 8 kHz, from the bin on that 8 kHz falls into (7992 Hz at
+  48 kHz): does the output keep the band that wide-band models throw away? Recordings above 24 kHz only.
 
 Frames of 2048 samples side by side under a Hann window, at the recording's own rate, on the channel means; magnitudes
 have 1e-5 added, which bounds what digital silence can cost.
