@@ -49,6 +49,7 @@ ODD = {
     "truncated.wav": "the header promises 16000 frames, 9000 are there",
     "promises more.wav": "the header promises 1000000 frames, 16000 are there",
     "not numbers.wav": "4 samples were not numbers",
+    "integer scale.wav": "dB over full scale: export it with samples up to ±1",
     "no frames.wav": "holds no samples",
 }
 
@@ -83,6 +84,7 @@ def make(folder: Path, clip: np.ndarray, voice) -> None:
     spoiled = clip.copy()
     spoiled[[100, 5000, 9000, 9001]] = np.nan, np.inf, -np.inf, -1e30
     write(folder / "not numbers.wav", spoiled, subtype="FLOAT")
+    write(folder / "integer scale.wav", clip * 2.0**23, subtype="FLOAT")
     write(folder / "silence.wav", np.zeros(16000))
     write(folder / "one frame.wav", clip[8000:8001])
     write(folder / "3 ms.wav", clip[8000:8048])
