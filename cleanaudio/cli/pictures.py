@@ -26,14 +26,14 @@ def check_picture(option: str, path: Path | None = None, makes_folder: bool = Fa
     FormatError
         A suffix that matplotlib does not know.
     OutputError
-        Its folder is not there.
+        Its folder is not there, or something that this program did not draw.
     """
     try:
-        from cleanaudio.report.plots import check_suffix
+        from cleanaudio.report.plots import check_name
     except ImportError:
         raise BackendUnavailable(option, "plots") from None
     if path is None:
         return
-    check_suffix(path)
+    check_name(path)
     if not (makes_folder or path.parent.is_dir()):
         raise OutputError("its folder does not exist", path=path, remedy=f"create {path.parent}")

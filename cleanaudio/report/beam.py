@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cleanaudio.report.plots import ACCENT, GRID, INK, check_suffix, new_figure, save
+from cleanaudio.report.plots import ACCENT, GRID, INK, check_name, new_figure, save
 from cleanaudio.spatial.beampattern import BeamPattern, beam_pattern, weights_of
 from cleanaudio.spatial.fixed import fixed_filters
 from cleanaudio.spatial.geometry import Direction, Geometry
@@ -43,11 +43,11 @@ def plot_beam(
     Raises
     ------
     FormatError, OutputError
-        No picture can be written there.
+        No picture can be written there, or something else is.
     InputError, RecipeError
         As of :func:`cleanaudio.spatial.fixed.fixed_filters`.
     """
-    check_suffix(path)
+    check_name(path)
     pattern = pattern_of(method, geometry, direction, speed, reference)
     figure = new_figure(11.0, 4.8)
     figure.suptitle(f"{method}, {geometry.name}, towards {direction.azimuth_deg:g}°", x=0.01, ha="left")

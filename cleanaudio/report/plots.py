@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from cleanaudio.audio.temporary import replacing
 from cleanaudio.errors import FormatError, OutputError
 from cleanaudio.report.markup import visible
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
 
+_MAKER = "cleanaudio"
+_SIGNED = {"png": "Software", "svg": "Creator", "pdf": "Creator"}
+"""Where a format says who made it."""
 INK, ACCENT, GRID = "#1f2933", "#0b7285", "#d9dee3"
 
 
@@ -37,31 +41,45 @@ def put_title(axes: Any, title: str, size: float = 11) -> None:
     axes.set_title(visible(title), loc="left", parse_math=False, fontsize=size)
 
 
-def check_suffix(path: str | PathLike[str]) -> None:
-    """Make sure, before anything is measured, that a picture of this name can be written.
-
-    Raises
-    ------
-    FormatError
-        A suffix that matplotlib does not know.
-    """
-    known = Figure().canvas.get_supported_filetypes()
-    if Path(path).suffix[1:].lower() not in known:
-        raise FormatError("no picture has this suffix", path=path, remedy="use .png or .svg")
-
-
-def save(figure: Figure, path: str | PathLike[str]) -> None:
-    """Write a figure in the format of its suffix.
+def check_name(path: str | PathLike[str]) -> None:
+    """Make sure, before anything is measured, that a picture of this name can be written, and replaces no other.
 
     Raises
     ------
     FormatError
         A suffix that matplotlib does not know.
     OutputError
-        It cannot be written.
+        Something is there that this program did not draw.
     """
+    path = Path(path)
+    known = Figure().canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in known:
+        raise FormatError("no picture has this suffix", path=path, remedy="use .png or .svg")
     try:
-        figure.savefig(path, dpi=120)
+        taken = path.is_file() and path.stat().st_size > 0 and _MAKER.encode() not in path.read_bytes()
+    except OSError:
+        return  # writing will say what is wrong
+    if taken:
+        raise OutputError("exists, and is no picture of ours", path=path, remedy="choose another name, or move it")
+
+
+def save(figure: Figure, path: str | PathLike[str]) -> None:
+    """Write a figure in the format of its suffix, and in it who drew it.
+
+    Raises
+    ------
+    FormatError
+        A suffix that matplotlib does not know.
+    OutputError
+        It cannot be written, or something else is there.
+    """
+    path = Path(path)
+    check_name(path)
+    kind = path.suffix[1:].lower()
+    signed = {"metadata": {_SIGNED[kind]: _MAKER}} if kind in _SIGNED else {}
+    try:
+        with replacing(path) as unfinished:
+            figure.savefig(unfinished, dpi=120, format=kind, **signed)
     except ValueError as error:
         raise FormatError(str(error), path=path, remedy="use .png or .svg") from None
     except OSError as error:

@@ -44,6 +44,20 @@ def test_it_is_drawn(cli, talk, tmp_path):
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".jpg"])
+def test_a_picture_replaces_nothing_but_an_older_one(cli, talk, tmp_path, suffix):
+    photo = tmp_path / f"photo{suffix}"
+    photo.write_bytes(b"a photo of the studio")
+    arguments = "profile-noise", talk, "-o", tmp_path / "r.json", "--overwrite", "--plot"
+    ran = cli(*arguments, photo)
+    assert ran.code == 2 and "photo" in ran.stderr and "no picture of ours" in ran.stderr
+    assert photo.read_bytes() == b"a photo of the studio" and not (tmp_path / "r.json").exists()
+    ours = tmp_path / f"ours{suffix}"
+    codes = [cli(*arguments, ours).code for _ in range(2)]
+    assert codes == [0, 0 if suffix != ".jpg" else 2]  # which does not say who made it
+    assert {path.name for path in tmp_path.iterdir()} == {photo.name, ours.name, "r.json", talk.name}
+
+
 def test_an_output_is_not_overwritten_unless_asked(cli, talk, tmp_path):
     (tmp_path / "r.json").write_text("mine")
     assert cli("profile-noise", talk, "-o", tmp_path / "r.json").code == 2
