@@ -46,6 +46,12 @@ _TECHNICAL = frozenset(
         ),
     ]
 )
+_VORBIS_NAMES = {
+    **{"track": "tracknumber", "disc": "discnumber", "album_artist": "albumartist"},
+    **{"encoded_by": "encoded-by", "publisher": "organization"},
+}
+"""FFmpeg's names for what is called otherwise in Vorbis comments."""
+
 _SUBTYPES = {
     "mp3float": "MPEG_LAYER_III",
     "pcm_f32le": "FLOAT",
@@ -214,9 +220,7 @@ def _trimmed(frames: int, stream: av.AudioStream, rate: int) -> int:
 
 def _text(metadata: dict[str, str]) -> dict[str, str]:
     """Tags by libsndfile's names, without what tells of the container."""
-    lower = {key.lower(): value for key, value in metadata.items()}
-    if "track" in lower:
-        lower["tracknumber"] = lower.pop("track")
+    lower = {_VORBIS_NAMES.get(key.lower(), key.lower()): value for key, value in metadata.items()}
     return {key: value for key, value in lower.items() if key not in _TECHNICAL}
 
 

@@ -367,3 +367,20 @@ def test_text_that_is_too_much_for_flac_is_left_out_and_said(tmp_path, tone):
     assert soundfile.read(path)[0].shape == (1600,)
     assert read_tags(path).comments == (("TITLE", "a talk"), ("ARTIST", "me"))
     assert said.left_out("FLAC") == "1 text tag not carried over: no place in FLAC"
+
+
+@pytest.mark.parametrize("target", ["flac", "ogg", "mp3"])
+def test_the_text_of_a_container_has_the_names_of_the_format(tmp_path, target):
+    said = {"album_artist": "Radio Ж", "disc": "2/3", "track": "4/9", "title": "a"}
+    path = tagged_files.make(tmp_path / "in.m4a", said, chapters=(), cover=False)
+    copy(path, tmp_path / f"out.{target}", target)
+    content = (tmp_path / f"out.{target}").read_bytes()
+    if target == "mp3":
+        wanted = {"TPE2": "album_artist", "TPOS": "disc", "TRCK": "track", "TIT2": "title"}
+        assert b"TXXX" not in content and all(content.count(name.encode()) == 1 for name in wanted)
+    else:
+        own = [f"{name}=".encode() for name in ("ALBUMARTIST", "DISCNUMBER", "TRACKNUMBER")]
+        assert [content.upper().count(name) for name in own] == [1, 1, 1]
+        assert b"ALBUM_ARTIST=" not in content.upper() and b"DISC=" not in content.upper()
+    seen = tagged_files.text(tmp_path / f"out.{target}")
+    assert {name: seen[name] for name in said} == said
