@@ -2,7 +2,8 @@
 
 Nothing is loaded whole, and nothing is allocated because a header says so. A file is known by its first bytes, not
 by its name. libsndfile decodes; where a header misleads it, it gets a view with a mended header (WAV from a pipe, MP3
-with a wrong or missing length), and where the promised length is not there, what is there is counted once.
+with a wrong or missing length), and where the promised length is not there, what is there is counted once. Of
+recordings that follow each other in one file it would read the first alone: each gets a view of its own.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 import os
 import stat
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import pairwise
 from os import PathLike
 from typing import BinaryIO, Literal
 
-from cleanaudio.audio import mpeg, ogg, riff
+from cleanaudio.audio import flac, mpeg, ogg, riff
 from cleanaudio.audio.array import MAX_CHANNELS
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES
-from cleanaudio.audio.recording import AudioInfo, Reader
+from cleanaudio.audio.joined import Part, open_joined
+from cleanaudio.audio.recording import AudioInfo, Reader, Source
 from cleanaudio.audio.spliced import Runs, Spliced
 from cleanaudio.errors import BackendUnavailable, InputError
 
@@ -36,6 +40,8 @@ _UNKNOWN_ENCODING = (1, 4, 18)
 
 _NO_RATE = 24
 """libsndfile's error for what it calls an incomplete struct."""
+
+_Length = Literal["known", "promised", "doubtful"]
 
 
 def probe(path: str | PathLike[str]) -> AudioInfo:
@@ -82,7 +88,7 @@ def _open_file(name: str) -> BinaryIO:
 
 @dataclass(frozen=True)
 class _View:
-    """A file, or with ``head`` a view of it that begins so and goes on with pieces of the file."""
+    """A file, or a view of it that begins with ``head`` and goes on with ``runs`` of the file, if there are any."""
 
     name: str
     head: bytes = b""
@@ -90,7 +96,7 @@ class _View:
 
     def open(self) -> BinaryIO | Spliced:
         file = _open_file(self.name)
-        return Spliced(file, self.head, self.runs) if self.head else file
+        return Spliced(file, self.head, self.runs) if self.head or self.runs else file
 
 
 _OGG, _MPEG, _WAV, _CONTAINER = "ogg", "mpeg", "wav", "container"
@@ -130,10 +136,25 @@ def _open(name: str, file: BinaryIO) -> Reader:
 
 
 def _open_plain(name: str, file: BinaryIO, size: int) -> Reader | None:
+    file.seek(0)
+    if file.read(4) == b"fLaC":
+        return _open_flac(name, file, size)
     reader = _open_sndfile(_View(name))
     if reader is not None and (promised := _promised_size(file)) > size and promised < riff.OPEN_SIZE:
         reader.info = _warned(reader.info, f"the header promises {promised} bytes, {size} are there")
     return reader
+
+
+def _open_flac(name: str, file: BinaryIO, size: int, start: int = 0) -> Reader | None:
+    later = _later_flac(name, size, os.fstat(file.fileno()).st_mtime_ns, start)
+    return _open_parts(name, (0, *later, size)) if later else _open_sndfile(_View(name))
+
+
+@lru_cache(maxsize=64)
+def _later_flac(name: str, size: int, mtime_ns: int, start: int) -> tuple[int, ...]:
+    """Look through a file of this size and time for streams after the first, once for all passes over it."""
+    with _open_file(name) as file:
+        return flac.later_streams(file, start)
 
 
 def _promised_size(file: BinaryIO) -> int:
@@ -177,15 +198,14 @@ def _open_ogg(name: str, file: BinaryIO, size: int) -> Reader | None:
     if stream is not None and stream.is_flac:  # libsndfile takes it for damaged
         raise InputError("is FLAC within Ogg", path=name, remedy="take it out: ffmpeg -i IN.ogg -c:a copy OUT.flac")
     damaged = stream is not None and stream.damaged > 0
-    reader = _open_sndfile(_View(name), length="doubtful" if damaged else "promised")
+    length: _Length = "doubtful" if damaged else "promised"
+    if stream is not None and len(stream.links) > 1:
+        reader = _open_parts(name, (*stream.links, size), length)
+    else:
+        reader = _open_sndfile(_View(name), length=length)
     if reader is None or stream is None:
         return reader
-    if stream.chained:
-        if (whole := _whole_chain(name)) is not None:
-            reader.close()
-            return whole
-        reader.info = _warned(reader.info, "a second stream follows the first, which alone is read")
-    elif damaged:
+    if damaged:
         reader.info = _passed_over(reader.info, stream.damaged)
     elif not stream.ended:
         reader.info = _warned(reader.info, "the stream breaks off without an end mark")
@@ -195,23 +215,33 @@ def _open_ogg(name: str, file: BinaryIO, size: int) -> Reader | None:
     return reader
 
 
-def _whole_chain(name: str) -> Reader | None:
-    """Streams that follow each other in one Ogg file, of which libsndfile reads the first; None without PyAV."""
-    try:
-        return _open_container(name)
-    except BackendUnavailable:
-        return None
-
-
 def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
-    scan = mpeg.scan(file, size)
-    if scan is None:
-        file.seek(mpeg.after_id3(file, size))
-        return _open_plain(name, file, size) if file.read(4) == b"fLaC" else None
-    view = _View(name)
-    if scan.first.layer == 3 and not scan.consistent and scan.start < _LONGEST_HEAD:
-        view = _View(name, scan.mended_head(file), scan.runs)
-    reader = _open_sndfile(view, length="known" if scan.first.layer == 3 else "promised")
+    scans = mpeg.stretches(file, size)
+    if not scans:
+        start = mpeg.after_id3(file, size)
+        file.seek(start)
+        return _open_flac(name, file, size, start) if file.read(4) == b"fLaC" else None
+    if len(scans) == 1:
+        return _open_stretch(name, file, scans[0])
+    parts = []
+    for scan in scans:
+        if (reader := _open_stretch(name, file, scan, alone=False)) is not None:
+            reader.close()
+            parts.append(Part(reader.info, partial(_source, _mpeg_view(name, file, scan, alone=False))))
+    return open_joined(parts) if parts else None
+
+
+def _mpeg_view(name: str, file: BinaryIO, scan: mpeg.Scan, alone: bool) -> _View:
+    layer_3 = scan.first.layer == 3
+    if alone and not (layer_3 and not scan.consistent and scan.start < _LONGEST_HEAD):
+        return _View(name)
+    return _View(name, scan.mended_head(file) if layer_3 and scan.head < _LONGEST_HEAD else b"", scan.runs)
+
+
+def _open_stretch(name: str, file: BinaryIO, scan: mpeg.Scan, alone: bool = True) -> Reader | None:
+    """Open frames of one kind; nothing says how many samples the layers 1 and 2 have."""
+    view = _mpeg_view(name, file, scan, alone)
+    reader = _open_sndfile(view, length="known" if scan.first.layer == 3 else "doubtful")
     if reader is None:
         return None
     reader.info = replace(reader.info, bit_rate=scan.bit_rate)
@@ -221,6 +251,33 @@ def _open_mpeg(name: str, file: BinaryIO, size: int) -> Reader | None:
     elif scan.damaged:
         reader.info = _passed_over(reader.info, scan.damaged)
     return reader
+
+
+def _open_parts(name: str, offsets: Sequence[int], length: _Length = "promised") -> Reader | None:
+    """Open recordings that follow each other between these offsets; what cannot be read of them is named."""
+    parts: list[Part] = []
+    lost = []
+    for start, end in pairwise(offsets):
+        view = _View(name, runs=((start, end),))
+        try:
+            reader = _open_sndfile(view, length=length)
+        except InputError:
+            if not parts:
+                raise
+            reader = None
+        if reader is None:
+            lost.append(f"{end - start} bytes from byte {start} on")
+            continue
+        reader.close()
+        if reader.info.frames:
+            parts.append(Part(reader.info, partial(_source, view)))
+    if not parts:
+        return None
+    whole = open_joined(parts)
+    if lost:
+        text = f"a recording that was joined on cannot be read and is left out: {', '.join(lost)}"
+        whole.info = _warned(whole.info, text)
+    return whole
 
 
 def _open_container(name: str) -> Reader:
@@ -235,9 +292,13 @@ def _open_container(name: str) -> Reader:
     return reader
 
 
-def _open_sndfile(
-    view: _View, channel_mask: int = 0, length: Literal["known", "promised", "doubtful"] = "promised"
-) -> Reader | None:
+def _source(view: _View) -> Source:
+    from cleanaudio.audio.sndfile import SndfileSource
+
+    return SndfileSource(view.open())
+
+
+def _open_sndfile(view: _View, channel_mask: int = 0, length: _Length = "promised") -> Reader | None:
     """Open by libsndfile; None where it does not know the encoding.
 
     A ``promised`` length is checked at its end, a ``doubtful`` one counted.

@@ -16,6 +16,9 @@ from cleanaudio.audio.description import Description, Picture
 _STREAMINFO, _PADDING, _APPLICATION, _SEEKTABLE, _COMMENT, CUESHEET, _PICTURE = range(7)
 _LAST = 0x80
 _LARGEST = (1 << 24) - 1
+_BEGINNINGS = (b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22")
+"""Of a stream: its mark, and the head of its first block."""
+_PIECE = 1 << 20
 _HEADER = 1 << 16
 """Bytes of a comment block that are kept for its head, which names the encoder."""
 
@@ -51,6 +54,24 @@ def rewrite(source: BinaryIO, target: BinaryIO, description: Description, others
         last = _LAST if position == len(rows) - 1 else 0
         target.write(struct.pack(">I", (kind | last) << 24 | len(content)) + content)
     shutil.copyfileobj(source, target, 1 << 20)
+
+
+def later_streams(file: BinaryIO, start: int) -> tuple[int, ...]:
+    """Return the offsets of the streams that follow the first one in a file of several, which begins at ``start``."""
+    found = []
+    overlap = len(_BEGINNINGS[0]) - 1
+    position, rest = start + 4, b""
+    file.seek(position)
+    while piece := file.read(_PIECE):
+        text = rest + piece
+        for mark in _BEGINNINGS:
+            at = text.find(mark)
+            while at >= 0:
+                found.append(position - len(rest) + at)
+                at = text.find(mark, at + 1)
+        position += len(piece)
+        rest = text[-overlap:]
+    return tuple(sorted(found))
 
 
 def empty(rate: int, channels: int, bits: int) -> bytes:

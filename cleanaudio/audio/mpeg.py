@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import BinaryIO
 
@@ -22,6 +22,11 @@ _RATES = (44100, 48000, 32000)
 _PIECE = 1 << 20
 _TAGS = (b"TAG", b"ID3", b"APE")
 _HEADER = 4
+_ID3V1 = 128
+_OTHER_KIND = 8
+"""So many frames in a row of another rate or channel count are another recording that was joined on; fewer, damage."""
+_SIZE_ERROR = 0.005
+"""Of the size that a Xing tag says: decoders complain from one percent on."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,12 @@ class Header:
 
 @dataclass(frozen=True)
 class Scan:
-    """What is in an MPEG audio file.
+    """What is in an MPEG audio file, or in a stretch of it whose frames have one layer, rate and channel count.
 
     Parameters
     ----------
     head : int
-        Bytes of the ID3 tags that it begins with.
+        Bytes of the ID3 tags that it begins with, 0 in a later stretch.
     start : int
         Offset of the first frame, the Xing tag's where there is one.
     first : Header
@@ -71,6 +76,10 @@ class Scan:
         Beginnings and ends of the stretches of frames that follow each other, without the tag.
     damaged : int
         Places between them where there is neither a frame nor a tag, as it stands where files were joined.
+    following : int or None
+        Offset of the next stretch, whose frames are of another kind.
+    size : int
+        Bytes of the whole file without the ID3v1 tag at its end.
     """
 
     head: int
@@ -82,11 +91,22 @@ class Scan:
     promised: int | None = None
     runs: tuple[tuple[int, int], ...] = ()
     damaged: int = 0
+    following: int | None = None
+    size: int = 0
 
     @property
     def consistent(self) -> bool:
-        """Whether a Xing tag promises what is there, and nothing else is."""
-        return self.promised is not None and self.promised in (self.frames, self.frames + 1) and len(self.runs) == 1
+        """Whether a Xing tag promises what is there, and next to nothing else is."""
+        whole = self.promised is not None and self.promised in (self.frames, self.frames + 1)
+        alone = len(self.runs) == 1 and not self.damaged
+        return whole and alone and all(abs(size / self._bytes - 1) < _SIZE_ERROR for size in self._said_sizes())
+
+    def _said_sizes(self) -> Iterator[int]:
+        """Sizes from the tag to the end: of the file, and of what the tag says if it does."""
+        yield self.size - self.start
+        flags_at = _tag_at(self.tag)
+        if self.tag[flags_at + 7] & 2:
+            yield struct.unpack_from(">I", self.tag, flags_at + 12)[0]
 
     @property
     def _bytes(self) -> int:
@@ -115,14 +135,31 @@ class Scan:
         return bytes(tag)
 
 
-def scan(file: BinaryIO, size: int) -> Scan | None:
-    """Walk the frames of an MPEG audio file; None where there are none that follow each other."""
-    head = after_id3(file, size)
-    steps = _frames(file, head, size)
-    first = next(steps, None)
-    if first is None:
+def stretches(file: BinaryIO, size: int) -> tuple[Scan, ...]:
+    """Walk the frames of an MPEG audio file that may be joined of several; empty where none follow each other.
+
+    A few frames at the beginning are none: a decoder, too, may find some where there is something else.
+    """
+    found: list[Scan] = []
+    begin: int | None = None
+    while (stretch := scan(file, size, begin)) is not None:
+        found.append(stretch)
+        begin = stretch.following
+        if begin is None:
+            break
+    if len(found) > 1 and found[0].frames < _OTHER_KIND:
+        false, *found = found
+        found[0] = replace(found[0], head=false.head, damaged=found[0].damaged + 1)
+    return tuple(found)
+
+
+def scan(file: BinaryIO, size: int, begin: int | None = None) -> Scan | None:
+    """Walk the frames from the beginning or an offset, as long as they are of one kind; None where none follow."""
+    head = after_id3(file, size) if begin is None else 0
+    steps = _frames(file, head if begin is None else begin, size)
+    offset, header = next(steps, (0, None))
+    if header is None:
         return None
-    offset, header = first
     file.seek(offset)
     tag = file.read(header.length)
     flags_at = _tag_at(tag) if header.layer == 3 else 0
@@ -130,6 +167,7 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
     if flags_at and struct.unpack_from(">I", tag, flags_at + 4)[0] & 1:
         promised = struct.unpack_from(">I", tag, flags_at + 8)[0]
     frames, length, run, end, runs, damaged = 0, 0, offset, offset + header.length, [], 0
+    other = None
     if flags_at:
         run = end
     else:
@@ -138,6 +176,10 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
         if position != end:
             file.seek(end)
             damaged += file.read(3) not in _TAGS
+        if following is None:
+            other = position
+            break
+        if position != end:
             runs.append((run, end))
             run = position
         end = position + following.length
@@ -145,11 +187,18 @@ def scan(file: BinaryIO, size: int) -> Scan | None:
         length += following.length
     runs.append((run, end))
     bit_rate = round(8 * length * header.rate / (frames * header.samples)) if frames else header.bit_rate
-    return Scan(head, offset, header, frames, bit_rate, tag if flags_at else b"", promised, tuple(runs), damaged)
+    tag = tag if flags_at else b""
+    size = _without_id3v1(file, size)
+    return Scan(
+        head, offset, header, frames, bit_rate, tag, promised, tuple(runs), damaged, other, _without_id3v1(file, size)
+    )
 
 
-def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header]]:
-    """Offsets and headers of the frames; what lies between them is skipped, a cut last one left out."""
+def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header | None]]:
+    """Offsets and headers of the frames; what lies between them is skipped, a cut last one left out.
+
+    Where frames of another kind begin it ends with their offset and None.
+    """
     table = _table()
     base, buffer = position, b""
     kind = mono = None  # version, layer and rate, and whether there is one channel: the same in all frames
@@ -176,8 +225,24 @@ def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Hea
                 yield position, header
                 position = end
                 continue
+        elif header is not None and _begins_other(file, position, key, one):
+            yield position, None
+            return
         following = buffer.find(b"\xff", at + 1)
         position = base + following if following >= 0 else base + len(buffer)
+
+
+def _begins_other(file: BinaryIO, position: int, key: int, mono: bool) -> bool:
+    """Whether enough frames of a kind follow each other from here to be a recording of their own."""
+    for _ in range(_OTHER_KIND):
+        file.seek(position)
+        head = file.read(_HEADER)
+        alike = len(head) == _HEADER and head[0] == 0xFF and (_key(head) ^ key) & 0xFE0C == 0 and _mono(head) == mono
+        header = _table().get(_key(head)) if alike else None
+        if header is None:
+            return False
+        position += header.length
+    return True
 
 
 def _follows(file: BinaryIO, position: int, size: int, key: int, mono: bool | None) -> bool:
@@ -201,6 +266,11 @@ def after_id3(file: BinaryIO, size: int) -> int:
         if not length or position + length > size:
             return position
         position += length
+
+
+def _without_id3v1(file: BinaryIO, size: int) -> int:
+    file.seek(max(0, size - _ID3V1))
+    return size - _ID3V1 * (file.read(3) == b"TAG")
 
 
 def id3_length(head: bytes) -> int:

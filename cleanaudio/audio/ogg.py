@@ -34,8 +34,8 @@ class Stream:
         What the Vorbis encoder was asked for, in bits per second.
     audio_start : int
         Offset of the first page with sound: cover pictures come before it.
-    chained : bool
-        Another stream begins after the first.
+    links : tuple of int
+        Offsets at which a stream begins: the first, and those that follow its sound.
     ended : bool
         The last page is marked as such.
     damaged : int
@@ -46,7 +46,7 @@ class Stream:
 
     nominal_bit_rate: int | None
     audio_start: int
-    chained: bool
+    links: tuple[int, ...]
     ended: bool
     damaged: int
     is_flac: bool
@@ -60,19 +60,22 @@ def describe(file: BinaryIO, size: int) -> Stream | None:
         return None
     packet = head[_PAGE.size + head[_PAGE.size - 1] :]
     nominal = struct.unpack_from("<i", packet, 20)[0] if packet[:7] == b"\x01vorbis" and len(packet) >= 24 else 0
-    audio_start, flags, chained, damaged, reached = 0, 0, False, 0, 0
+    audio_start, flags, damaged, reached = 0, 0, 0, 0
+    links, sounding = [0], False
     expected: dict[int, int] = {}  # by stream, the number of its next page
     for page in _pages(file, size):
         flags, reached = page.flags, page.end
         damaged += not page.sound or expected.get(page.serial, page.number) != page.number
         expected[page.serial] = page.number + 1
         if page.granule not in (0, _NO_PACKET_ENDS):
-            audio_start = audio_start or page.start
-        elif flags & _BEGINS and audio_start:
-            chained = True
+            audio_start, sounding = audio_start or page.start, True
+        elif flags & _BEGINS and sounding:
+            links.append(page.start)
+            sounding = False
     ended = bool(flags & _ENDS)
     damaged += reached < size and ended
-    return Stream(nominal if nominal > 0 else None, audio_start, chained, ended, damaged, packet[:5] == b"\x7fFLAC")
+    is_flac = packet[:5] == b"\x7fFLAC"
+    return Stream(nominal if nominal > 0 else None, audio_start, tuple(links), ended, damaged, is_flac)
 
 
 def read(file: BinaryIO, size: int) -> Description:

@@ -1,0 +1,111 @@
+"""Files that were joined byte by byte, compared with their parts as soundfile and soxr read them."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from cleanaudio.audio.files import open_reader, probe
+
+RATE = 44100
+STEREO, MONO, OTHER_RATE = (RATE, 2), (RATE, 1), (48000, 2)
+
+
+def recording(rate, channels, format, subtype=None, seconds=2.0, seed=0):
+    """A file and its samples, (frames, channels), as soundfile reads them."""
+    frames = round(rate * seconds)
+    noise = np.random.default_rng(seed).standard_normal((frames + 400, channels)) * 0.3
+    samples = np.apply_along_axis(np.convolve, 0, noise, np.hanning(401) / 40, "valid")
+    soundfile.write(file := io.BytesIO(), samples, rate, subtype=subtype, format=format)
+    content = file.getvalue()
+    return content, soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)[0]
+
+
+def as_first(samples, rate, first_rate, channels):
+    samples = samples if rate == first_rate else soxr.resample(samples, rate, first_rate)
+    return np.repeat(samples, channels, axis=1) if samples.shape[1] < channels else samples
+
+
+def read_all(path, block=5000):
+    with open_reader(path) as reader:
+        return np.concatenate(list(reader.blocks(block)), axis=1)
+
+
+@pytest.mark.parametrize(("format", "subtype"), [("MP3", None), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS")])
+@pytest.mark.parametrize(
+    "kinds", [(STEREO, MONO, STEREO), (MONO, STEREO), (OTHER_RATE, STEREO), (STEREO, OTHER_RATE, MONO)]
+)
+def test_nothing_of_recordings_of_several_kinds_is_lost(tmp_path, capfd, format, subtype, kinds):
+    if subtype == "OPUS":
+        kinds = [(24000 if rate == RATE else rate, channels) for rate, channels in kinds]
+    made = [recording(*kind, format, subtype, seed=seed) for seed, kind in enumerate(kinds)]
+    path = tmp_path / "joined"
+    path.write_bytes(b"".join(content for content, _ in made))
+    expected = [as_first(samples, rate, kinds[0][0], 2) for (_, samples), (rate, _) in zip(made, kinds, strict=True)]
+    info = probe(path)
+    assert (info.rate, info.channels, info.frames) == (kinds[0][0], 2, sum(map(len, expected)))
+    assert info.subtype == (subtype or "MPEG_LAYER_III")
+    np.testing.assert_allclose(read_all(path).T, np.concatenate(expected), atol=2e-5)
+    (note,) = info.warnings
+    assert note.startswith(f"{len(kinds)} recordings are joined in it")
+    for number, kind in enumerate(kinds):
+        begin = sum(map(len, expected[:number])) / info.rate
+        assert (f"{begin:.2f} s (" in note) is (kind != (info.rate, 2))
+    assert not capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("format", "subtype"), [("FLAC", "PCM_24"), ("OGG", "VORBIS"), ("OGG", "OPUS")])
+def test_recordings_of_one_kind_follow_each_other(tmp_path, format, subtype):
+    made = [recording(48000, 1, format, subtype, seed=seed) for seed in range(3)]
+    path = tmp_path / "joined"
+    path.write_bytes(b"".join(content for content, _ in made))
+    np.testing.assert_array_equal(read_all(path).T, np.concatenate([samples for _, samples in made]))
+    assert probe(path).warnings == ("3 recordings are joined in it; tags are the first one's",)
+
+
+def test_seeking_gives_the_same_samples(tmp_path):
+    kinds = (STEREO, OTHER_RATE, MONO)
+    path = tmp_path / "joined.flac"
+    path.write_bytes(b"".join(recording(*kind, "FLAC", seconds=1.0)[0] for kind in kinds))
+    whole = read_all(path)
+    with open_reader(path) as reader:
+        for start in (100_000, 50_000, 44_100, 44_099, 88_200, 0, 60_000, 132_300):
+            reader.seek(start)
+            np.testing.assert_array_equal(reader.read(3000), whole[:, start : start + 3000])
+
+
+def test_the_deepest_of_joined_flac_decides(tmp_path):
+    path = tmp_path / "joined.flac"
+    path.write_bytes(b"".join(recording(*STEREO, "FLAC", subtype)[0] for subtype in ("PCM_16", "PCM_24")))
+    info = probe(path)
+    assert (info.subtype, info.depth) == ("PCM_24", 24)
+
+
+def test_tags_before_and_between_flac_streams(tmp_path):
+    one, samples = recording(*STEREO, "FLAC")
+    tag = b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)
+    path = tmp_path / "joined.flac"
+    path.write_bytes(tag + one + tag + one)
+    np.testing.assert_array_equal(read_all(path).T, np.concatenate([samples, samples]))
+
+
+def test_what_cannot_be_read_of_a_chain_is_named(tmp_path):
+    one, samples = recording(*STEREO, "OGG", "VORBIS")
+    spoiled, _ = recording(*STEREO, "OGG", "VORBIS", seed=1)
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(one + spoiled.replace(b"\x01vorbis", b"\x01varbis"))
+    assert read_all(path).shape[1] == len(samples)
+    notes = "; ".join(probe(path).warnings)
+    assert f"left out: {len(spoiled)} bytes from byte {len(one)} on" in notes
+
+
+def test_frames_of_another_kind_at_the_beginning_decide_nothing(tmp_path):
+    """Two of them may stand anywhere by chance."""
+    content, samples = recording(*MONO, "MP3")
+    frame = b"\xff\xfb\x94\x00" + bytes(380)  # 128 kbit/s, 48 kHz, stereo
+    path = tmp_path / "take.mp3"
+    path.write_bytes(frame * 2 + content)
+    info = probe(path)
+    assert (info.rate, info.channels, info.frames) == (RATE, 1, len(samples))
