@@ -1,5 +1,6 @@
 """``python -m cleanaudio`` and the ``cleanaudio`` command."""
 
+import io
 import os
 import signal
 import sys
@@ -46,12 +47,18 @@ def _again(lost) -> None:  # sys.UnraisableHookArgs, which only type checkers ca
 
 
 def _open_standard_streams() -> None:
-    """Put nothing in the place of standard streams that are closed, so that no file of ours gets their numbers."""
+    """Make standard streams take all characters, and nothing of those that are closed.
+
+    No file of ours must get the number of one.
+    """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
             if number:  # who reads asks whether there is a stdin
                 setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # a locale of few characters is no reason to fail
 
 
 if __name__ == "__main__":

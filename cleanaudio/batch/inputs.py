@@ -16,7 +16,7 @@ from typing import BinaryIO, TextIO
 
 from cleanaudio.batch.lists import Entry, list_entries, manifest_entries
 from cleanaudio.batch.names import Numbers, RealNames
-from cleanaudio.batch.source import NothingFound, Problem, Source, unreachable
+from cleanaudio.batch.source import NothingFound, Problem, Source, says_nothing_found, unreachable
 from cleanaudio.errors import InputError, RecipeError
 
 __all__ = ["NothingFound", "Problem", "Source", "expand"]
@@ -197,7 +197,7 @@ class _Search:
                 if "**" in parts or self._excluded(path, root):
                     continue
                 for found in self._folder(path, relative):
-                    if not (isinstance(found, Problem) and isinstance(found.error, NothingFound)):
+                    if not says_nothing_found(found):
                         empty = False
                         yield found
             elif any_suffix or self._is_audio(item):

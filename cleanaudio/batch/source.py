@@ -66,6 +66,11 @@ class Problem:
     error: CleanAudioError
 
 
+def says_nothing_found(item: object) -> bool:
+    """Return whether an item is a problem, and only that there is nothing."""
+    return isinstance(item, Problem) and isinstance(item.error, NothingFound)
+
+
 def unreachable(path: str | os.PathLike[str], error: OSError, label: str) -> InputError:
     """Return what is wrong with a file that cannot be looked at.
 

@@ -30,8 +30,10 @@ Direction = Annotated[
     ),
 ]
 Temperature = Annotated[
-    float,
-    typer.Option("--temperature", help="Of the air in °C, which decides the speed of sound.", rich_help_panel=ARRAY),
+    float | None,
+    typer.Option(
+        "--temperature", help="Of the air in °C, which decides the speed of sound; default: 20.", rich_help_panel=ARRAY
+    ),
 ]
 Group = Annotated[
     str | None,

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import islice
+from itertools import filterfalse, islice
 from pathlib import Path
 
 import typer
@@ -28,7 +28,7 @@ from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
 from cleanaudio.batch.pool import Work
 from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
 from cleanaudio.batch.run import Summary, run
-from cleanaudio.batch.source import NothingFound, Problem, Source
+from cleanaudio.batch.source import Problem, Source, says_nothing_found
 from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
@@ -143,7 +143,7 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
         stdin=None if sys.stdin is None else sys.stdin.buffer,
     )
     if batch.allow_empty:
-        found = (item for item in found if not (isinstance(item, Problem) and isinstance(item.error, NothingFound)))
+        found = filterfalse(says_nothing_found, found)
     return found if batch.grouping is None else grouped(found, batch.grouping)
 
 

@@ -59,7 +59,7 @@ def beamform(
     dereverb: options.Dereverb = 0.0,
     array: array_options.Array = None,
     direction: array_options.Direction = None,
-    temperature: array_options.Temperature = 20.0,
+    temperature: array_options.Temperature = None,
     mics: array_options.Mics = None,
     group: array_options.Group = None,
     ref: Annotated[
@@ -70,8 +70,9 @@ def beamform(
         str | None, typer.Option(help="Backend that cleans the beam, as of denoise.", rich_help_panel=_AFTER)
     ] = None,
     postfilter_strength: Annotated[
-        float, typer.Option(min=0, max=1, help="At 1 the room goes with the noise.", rich_help_panel=_AFTER)
-    ] = 0.95,
+        float | None,
+        typer.Option(min=0, max=1, help="At 1 the room goes with the noise; default: 0.95.", rich_help_panel=_AFTER),
+    ] = None,
     guard: options.Guard = None,
     device: options.Device = "cpu",
     keep_channels: Annotated[
@@ -113,6 +114,8 @@ def beamform(
     from cleanaudio.spatial.geometry import parse_array, parse_direction
     from cleanaudio.spatial.selection import parse_mics
 
+    if postfilter is None and (guard or postfilter_strength is not None):
+        raise RecipeError(f"{'--guard' if guard else '--postfilter-strength'} needs a --postfilter")
     chosen = None if mics is None else parse_mics(mics)
     spec, why = decide(mask)
     after, chosen_because = (None, None) if postfilter is None else decided(postfilter)
@@ -121,7 +124,7 @@ def beamform(
         method=method.value,
         geometry=None if array is None else parse_array(array),
         direction=None if direction is None else parse_direction(direction),
-        temperature_c=temperature,
+        temperature_c=ArrayRequest.temperature_c if temperature is None else temperature,
         noise_from=None if noise_from is None else values.stretch(noise_from),
         mask=spec,
         mu=mu,
@@ -133,7 +136,7 @@ def beamform(
         keep_channels=keep_channels,
         dereverb=dereverb,
         postfilter=after,
-        postfilter_strength=postfilter_strength,
+        postfilter_strength=ArrayRequest.postfilter_strength if postfilter_strength is None else postfilter_strength,
         guard=guard if guard is not None else after is not None and guards(after, chosen_because),
         device=device,
         format=batch.format,
@@ -142,6 +145,8 @@ def beamform(
         loudness=shared.level,
         judging=shared.judging,
     )
+    if array is None and temperature is not None:
+        raise RecipeError("--temperature needs an --array")
     if mask != "auto" and spec is not None and request.masking is None:
         raise RecipeError("--mask is of no use here", remedy="leave it out")
     if plot_beam is not None:

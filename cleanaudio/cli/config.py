@@ -86,7 +86,10 @@ def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> di
             if not isinstance(value, bool):
                 raise RecipeError(f"{where}: {key} = {value!r} is no switch", remedy="write true or false")
             value = not value
-        found[parameter.name or key] = (
-            [str(v) for v in value] if parameter.multiple and isinstance(value, list) else value
-        )
+        value = [str(v) for v in value] if parameter.multiple and isinstance(value, list) else value
+        try:
+            parameter.process_value(context, value)
+        except typer.BadParameter as error:
+            raise RecipeError(f"{where}: {key}: {error.message.removeprefix('Value error, ')}") from None
+        found[parameter.name or key] = value
     return found

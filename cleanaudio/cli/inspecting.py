@@ -79,7 +79,7 @@ class Inspecting:
     def run(self, jobs: int | None, allow_empty: bool) -> int:
         """Inspect everything; return the exit code."""
         with ExitStack() as stack:
-            sources = recordings(self._inputs, self._recursive, stack)
+            sources = recordings(self._inputs, self._recursive, stack, allow_empty)
             header = [*_HEAD, *(item.key for item in ITEMS), *_TAIL]
             table = None if self._csv is None else stack.enter_context(CsvFile(self._csv, header))
             steps = self._steps(sources())

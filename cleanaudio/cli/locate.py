@@ -29,7 +29,7 @@ def locate(
     mics: array_options.Mics = None,
     group: array_options.Group = None,
     bad_mics: array_options.WhatOfBadMics = BadMics.DROP,
-    temperature: array_options.Temperature = 20.0,
+    temperature: array_options.Temperature = None,
     mask: array_options.Mask = "auto",
     method: Annotated[Method, typer.Option(help="How directions are found.", rich_help_panel=_SEARCH)] = (
         Method.SRP_PHAT
@@ -74,7 +74,7 @@ def locate(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
     config: options.Config = None,
-    preset: options.Preset = None,
+    preset: options.OwnPreset = None,
 ) -> None:
     """Find the direction of the voice over time: the number for --direction of beamform.
 
@@ -87,7 +87,7 @@ def locate(
     from cleanaudio.batch.locating import LocateRequest
     from cleanaudio.cli.locating import Locating
     from cleanaudio.spatial.doa import Grid
-    from cleanaudio.spatial.geometry import parse_array, speed_of_sound
+    from cleanaudio.spatial.geometry import SPEED_OF_SOUND, parse_array, speed_of_sound
     from cleanaudio.spatial.selection import parse_mics
 
     if array is None:
@@ -96,7 +96,7 @@ def locate(
     chosen = None if mics is None else parse_mics(mics)
     request = LocateRequest(
         parse_array(array),
-        speed_of_sound(temperature),
+        SPEED_OF_SOUND if temperature is None else speed_of_sound(temperature),
         method.value,
         None if spec is None else masking.Masking(spec, device),
         chosen,

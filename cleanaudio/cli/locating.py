@@ -77,7 +77,7 @@ class Locating:
     def run(self, jobs: int | None, allow_empty: bool) -> int:
         """Locate in everything; return the exit code."""
         with ExitStack() as stack:
-            files = recordings(self._inputs, self._recursive, stack)
+            files = recordings(self._inputs, self._recursive, stack, allow_empty)
 
             def sources() -> Iterator[Source | Problem]:
                 return grouped(files(), self._grouping)

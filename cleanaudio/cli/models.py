@@ -16,7 +16,14 @@ from cleanaudio.errors import ModelError
 if TYPE_CHECKING:
     from cleanaudio.models.catalog import Model
 
-app = typer.Typer(no_args_is_help=True, help="List, describe and verify models.")
+app = typer.Typer(help="List, describe and verify models; without a command, list.", invoke_without_command=True)
+
+
+@app.callback()
+def root(context: typer.Context) -> None:
+    """List, describe and verify models; without a command, list."""
+    if context.invoked_subcommand is None:
+        list_()
 
 
 @app.command("list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -217,16 +217,14 @@ Config = Annotated[
     Path | None,
     typer.Option("--config", is_eager=True, callback=_configure, help="Options from a TOML file.", rich_help_panel=RUN),
 ]
-Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset",
-        is_eager=True,
-        callback=_configure,
-        help=f"Named options: {', '.join(sorted(config.PRESETS))}, or of the file.",
-        rich_help_panel=RUN,
-    ),
-]
+
+
+def _preset(help: str) -> Any:
+    return typer.Option("--preset", is_eager=True, callback=_configure, help=help, rich_help_panel=RUN)
+
+
+Preset = Annotated[str | None, _preset(f"Named options: {', '.join(sorted(config.PRESETS))}, or of the file.")]
+OwnPreset = Annotated[str | None, _preset("Named options of the file.")]  # where none of ours says anything
 
 
 def settings_of(pairs: list[str] | None, contract: str | None, model_rate: int | None) -> dict[str, Value]:
@@ -238,6 +236,8 @@ def settings_of(pairs: list[str] | None, contract: str | None, model_rate: int |
 def parse_gate(text: str | None, missing: GateMissing | None) -> gates.Gate | None:
     """Return the gate that was asked for, if one was."""
     if text is None:
+        if missing is not None:
+            raise RecipeError("--gate-missing needs a --gate")
         return None
     from cleanaudio.report import gate
 

@@ -76,7 +76,7 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
     path = Path(path)
     check_name(path)
     kind = path.suffix[1:].lower()
-    signed = {"metadata": {_SIGNED[kind]: _MAKER}} if kind in _SIGNED else {}
+    signed: dict[str, Any] = {"metadata": {_SIGNED[kind]: _MAKER}} if kind in _SIGNED else {}
     try:
         with replacing(path) as unfinished:
             figure.savefig(unfinished, dpi=120, format=kind, **signed)

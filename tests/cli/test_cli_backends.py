@@ -118,3 +118,9 @@ def test_every_default_can_be_set(cli, listed, tmp_path, noisy_speech):
     assert told.code == 0, told.stderr
     assert (tmp_path / "plain/a.wav").read_bytes() == (tmp_path / "told/a.wav").read_bytes()
     assert rows(tmp_path / "plain")[0]["recipe"] == rows(tmp_path / "told")[0]["recipe"]
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_a_locale_of_few_characters_is_no_reason_to_fail(program, encoding):
+    ran = program("backends", "log-mmse", env={"PYTHONIOENCODING": encoding})
+    assert ran.returncode == 0 and b"0.001" in ran.stdout and b"\\u2026" in ran.stdout and not ran.stderr

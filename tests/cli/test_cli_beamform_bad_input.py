@@ -186,6 +186,10 @@ class TestUsage:
             (("--plot-beam", "beam.png"), "known before"),
             ((*FIXED, "--plot-beam", "beam.xyz"), "suffix"),
             (("--if-fails", "original"), "--gate"),
+            (("--gate-missing", "ignore"), "--gate"),
+            (("--postfilter-strength", "0.5"), "--postfilter"),
+            (("--guard",), "--postfilter"),
+            (("--temperature", "3"), "--array"),
             (("--format", "xyz"), "cannot write"),
         ],
     )

@@ -161,7 +161,8 @@ def test_usage(cli, stereo, tmp_path):
     assert cli("inspect", stereo, stereo, "--compare", tmp_path / "c.xyz").code == 2
     (tmp_path / "empty").mkdir()
     assert cli("inspect", tmp_path / "empty").code == 4
-    assert cli("inspect", tmp_path / "empty", "--allow-empty").code == 0
+    ran = cli("inspect", tmp_path / "empty", "--allow-empty", "--json")
+    assert ran.code == 0 and not ran.stdout and "no audio files" not in ran.stderr
     (tmp_path / "file").touch()
     ran = cli("inspect", stereo, "--plot", tmp_path / "file")
     assert ran.code == 1 and "cannot be made" in ran.stderr

@@ -9,7 +9,7 @@ def test_installed_models_are_listed_with_what_matters(cli):
     assert ran.code == 0
     assert models["deepfilternet"]["rate"] == 48000 and models["deepfilternet"]["latency_ms"] == 40
     assert all(len(model["sha256"]) == 64 and model["licence"] and model["bytes"] > 1000 for model in models.values())
-    assert "DeepFilterNet3" in cli("models", "list").stdout
+    assert "DeepFilterNet3" in cli("models", "list").stdout == cli("models").stdout
 
 
 def test_one_model(cli):
