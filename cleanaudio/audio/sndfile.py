@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from cleanaudio.audio import layout
 from cleanaudio.audio.description import Chapters, Picture, decoded
 from cleanaudio.audio.spliced import Spliced
 
@@ -21,6 +22,8 @@ OPEN_LENGTH = (1 << 63) - 1
 """What libsndfile says where a stream leaves its length open."""
 
 _COUNTING_BLOCK = 65536
+_HEAD = 4096
+"""Bytes in which the first packet of an Ogg file is."""
 
 
 class SndfileSource:
@@ -36,6 +39,8 @@ class SndfileSource:
     sound : soundfile.SoundFile
     frames : int
         As the header, or libsndfile's estimate, has it.
+    channel_mask : int
+        Loudspeaker positions that the encoding gives to so many channels, 0 where it gives none.
     text : dict of str to str
         Tags by libsndfile's names.
 
@@ -47,8 +52,13 @@ class SndfileSource:
 
     def __init__(self, file: BinaryIO | Spliced) -> None:
         self._file = file  # kept open: libsndfile uses its descriptor
+        file.seek(0)
+        self._head = file.read(_HEAD)
         self._open()
         self.frames = self.sound.frames
+        coded = self._positions()
+        self.channel_mask = sum(coded)
+        self._order = layout.reading(coded)
         self.text: dict[str, str] = _text(self.sound)
         self.pictures: tuple[Picture, ...] = ()
         self.chapters: Chapters = ()
@@ -61,6 +71,12 @@ class SndfileSource:
             os.lseek(self._file.fileno(), 0, os.SEEK_SET)
             self.sound = soundfile.SoundFile(self._file.fileno(), closefd=False)
 
+    def _positions(self) -> tuple[int, ...]:
+        sound = self.sound
+        if sound.subtype == "OPUS" and not layout.opus_has_positions(self._head):
+            return ()
+        return layout.positions(sound.format, sound.subtype, sound.channels)
+
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next frames, (n, channels) with n < ``frames`` only at the end or before a damaged place."""
         block = np.empty((frames, self.sound.channels), dtype=np.float32)
@@ -71,7 +87,7 @@ class SndfileSource:
             if got <= 0:
                 break
             done += got
-        return block[:done]
+        return block[:done] if self._order is None else block[:done, self._order]
 
     def seek(self, frame: int) -> None:
         """Move to a frame; where the decoder cannot, by decoding up to it."""

@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from cleanaudio.audio import flac
+from cleanaudio.audio import flac, layout
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.lossy import compression
@@ -17,7 +17,7 @@ from cleanaudio.errors import FormatError
 
 
 class SndfileSink:
-    """Takes interleaved samples and lets libsndfile encode them.
+    """Takes interleaved samples, their channels in the order of WAV, and lets libsndfile encode them.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ class SndfileSink:
         self._view = _Recording(file)
         self._rate, self._channels, self._format = rate, channels, output_format
         self._piece = rate  # one call with more than about 30 s of Vorbis crashes the encoder
+        self._order = layout.writing(layout.positions(output_format.format, output_format.subtype, channels))
         self._shift = _shift(output_format.subtype)
         setting = compression(output_format.subtype, rate, channels, output_format.bit_rate)
         self._gain = np.float32(1 / setting.scale) if setting else None
@@ -65,6 +66,8 @@ class SndfileSink:
 
     def write(self, samples: NDArray) -> None:
         """Take (n, channels): integers of the encoding's bits, or float32."""
+        if self._order is not None:  # libsndfile takes them as they are to be coded
+            samples = samples[:, self._order]
         if self._shift and samples.dtype.kind == "i":
             samples = samples << self._shift[samples.dtype.itemsize]
         elif self._gain is not None:

@@ -73,7 +73,9 @@ def test_samples_and_description_are_those_of_soundfile(tmp_path, format, subtyp
     assert info.seconds == 3001 / rate
     assert info.lossy is (subtype in ("ULAW", "ALAW"))
     assert not info.warnings
-    np.testing.assert_array_equal(read_all(path).T, soundfile.read(path, dtype="float32", always_2d=True)[0])
+    order = [1, 2, 0] if subtype == "ALAC_24" else [0, 1, 2]  # ALAC codes the centre first, soundfile leaves it there
+    samples = soundfile.read(path, dtype="float32", always_2d=True)[0]
+    np.testing.assert_array_equal(read_all(path).T, samples[:, order])
 
 
 def test_samples_are_those_of_scipy(tmp_path):
