@@ -1,20 +1,26 @@
 """The marks of a WAV as chapters, and chapters as marks: cue points and their labels.
 
-Source: Microsoft, Multimedia Programming Interface and Data Specifications 1.0 (1991), ``cue `` and ``adtl``.
+Source: Microsoft, Multimedia Programming Interface and Data Specifications 1.0 (1991), ``cue ``, ``plst``, ``adtl``.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from cleanaudio.audio.description import Chapter, Chapters, decoded
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 
 _POINT = struct.Struct("<II4sIII")
-_LABEL = b"labl"
+_SEGMENT = struct.Struct("<III")
+_LABEL, _REGION = b"labl", b"ltxt"
 _LAST_FRAME = (1 << 32) - 1
+
+_Places = Mapping[int, tuple[int, int]]
+"""By the numbers of points: their new frames, and how many frames of their regions are cut away before them."""
+
+_Shortened = Callable[[int, int], int]
 
 
 def is_list(chunk: tuple[bytes, bytes], kind: bytes) -> bool:
@@ -27,12 +33,49 @@ def is_mark(chunk: tuple[bytes, bytes]) -> bool:
     return chunk[0] == b"cue " or is_list(chunk, b"adtl")
 
 
+def goes_by_marks(chunk: tuple[bytes, bytes]) -> bool:
+    """Whether a chunk speaks of cue points: is one of theirs, or a play list of them."""
+    return is_mark(chunk) or chunk[0] == b"plst"
+
+
 def read(chunks: Chunks, rate: int) -> Chapters:
     """Return the cue points of a recording of ``rate`` Hz as chapters, in their order."""
-    labels = dict(label for chunk in chunks if is_list(chunk, b"adtl") for label in _labels(chunk[1]))
+    labels = {number: _title(text) for number, text in _notes(chunks, _LABEL)}
+    lengths = _lengths(chunks)
     points = [point for name, content in chunks if name == b"cue " for point in _points(content)]
-    rows = sorted((frame / rate, labels.get(number, "")) for number, frame in points)
-    return tuple(Chapter(start_s, None, title) for start_s, title in rows)
+    rows = sorted((frame, labels.get(number, ""), lengths.get(number)) for number, frame in points)
+    return tuple(
+        Chapter(frame / rate, (frame + length) / rate if length else None, title) for frame, title, length in rows
+    )
+
+
+def unsaid(chunks: Chunks) -> list[str]:
+    """Return what :func:`read` does not tell of marks."""
+    return ["notes of markers"] if any(_title(text) for _, text in _notes(chunks, b"note")) else []
+
+
+def of_part(chunks: Chunks, start: int, frames: int) -> Chunks:
+    """Return chunks with those that speak of marks as they are in a part of the recording.
+
+    Points move, those outside are gone; a region (``ltxt`` says how long) that reaches into the part is cut.
+    """
+    lengths = _lengths(chunks)
+    places: dict[int, tuple[int, int]] = {}
+    for number, frame in (point for name, content in chunks if name == b"cue " for point in _points(content)):
+        cut = max(0, start - frame)
+        if frame < start + frames and (not cut or cut < lengths.get(number, 0)):
+            places[number] = max(0, frame - start), cut
+
+    def shortened(number: int, length: int) -> int:
+        place, cut = places[number]
+        return max(0, min(length - cut, frames - place))
+
+    rows = []
+    for name, content in chunks:
+        edit = _EDITORS[name] if goes_by_marks((name, content)) else None
+        if (changed := edit(content, start, places, shortened) if edit else content) is not None:
+            rows.append((name, changed))
+    return tuple(rows)
 
 
 def build(chapters: Chapters, rate: int) -> Chunks:
@@ -58,10 +101,61 @@ def _points(content: bytes) -> Iterator[tuple[int, int]]:
         yield number, frame
 
 
-def _labels(content: bytes) -> Iterator[tuple[int, str]]:
+def _notes(chunks: Chunks, kind: bytes) -> Iterator[tuple[int, bytes]]:
+    """What the lists say of one kind, by the numbers of the points."""
+    for chunk in chunks:
+        if is_list(chunk, b"adtl"):
+            yield from ((number, text) for name, number, text in _entries(chunk[1]) if name == kind)
+
+
+def _lengths(chunks: Chunks) -> dict[int, int]:
+    """How many frames the regions have."""
+    return {number: int.from_bytes(text[:4], "little") for number, text in _notes(chunks, _REGION) if len(text) >= 4}
+
+
+def _title(text: bytes) -> str:
+    return decoded(text.split(b"\0")[0])
+
+
+def _entries(content: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Kind, number of the point, and what follows it."""
     at = 4
     while at + 12 <= len(content):
         name, size, number = struct.unpack_from("<4sII", content, at)
-        if name == _LABEL and size >= 4:
-            yield number, decoded(content[at + 12 : at + 8 + size].split(b"\0")[0])
+        if size >= 4:
+            yield name, number, content[at + 12 : at + 8 + size]
         at += 8 + size + size % 2
+
+
+def _moved_points(content: bytes, start: int, places: _Places, _: _Shortened) -> bytes | None:
+    rows = []
+    for at in range(4, len(content) - _POINT.size + 1, _POINT.size):
+        number, position, name, chunk, block, frame = _POINT.unpack_from(content, at)
+        if number in places:
+            place = places[number][0]
+            position = place if position == frame else max(0, position - start)
+            rows.append(_POINT.pack(number, position, name, chunk, block, place))
+    return struct.pack("<I", len(rows)) + b"".join(rows) if rows else None
+
+
+def _moved_texts(content: bytes, _: int, places: _Places, shortened: _Shortened) -> bytes | None:
+    rows = []
+    for name, number, text in _entries(content):
+        if number in places:
+            if name == _REGION and len(text) >= 4:
+                length = shortened(number, int.from_bytes(text[:4], "little"))
+                text = struct.pack("<I", length) + text[4:]
+            rows.append(struct.pack("<4sII", name, 4 + len(text), number) + text + b"\0" * (len(text) % 2))
+    return b"adtl" + b"".join(rows) if rows else None
+
+
+def _moved_segments(content: bytes, _: int, places: _Places, shortened: _Shortened) -> bytes | None:
+    rows = []
+    for at in range(4, len(content) - _SEGMENT.size + 1, _SEGMENT.size):
+        number, length, times = _SEGMENT.unpack_from(content, at)
+        if number in places:
+            rows.append(_SEGMENT.pack(number, shortened(number, length), times))
+    return struct.pack("<I", len(rows)) + b"".join(rows) if rows else None
+
+
+_EDITORS = {b"cue ": _moved_points, b"LIST": _moved_texts, b"plst": _moved_segments}

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import BinaryIO
 
-from cleanaudio.audio import aiff, bext, comments, flac, id3, marks, mpeg, ogg, riff, wave
+from cleanaudio.audio import aiff, carried, comments, flac, id3, marks, mpeg, ogg, riff, wave
 from cleanaudio.audio.description import TEXT_FIELDS, Description, cut, ended, is_measured
 from cleanaudio.audio.files import open_reader
 
-CARRIED_CHUNKS = (b"bext", b"iXML", b"cue ", b"LIST", b"smpl", b"inst", b"id3 ", b"ID3 ", b"axml", b"_PMX")
-"""Chunks of a WAV that are carried byte for byte."""
-
-_ID3 = (b"id3 ", b"ID3 ")
 _LARGEST = 64 << 20
 
 _TEXT_ONLY: Mapping[str, tuple[str, ...]] = {
@@ -41,11 +37,14 @@ class Tags(Description):
         FLAC metadata blocks that are neither comments nor pictures, by type and content.
     id3 : bytes
         The whole ID3v2 tag of an MP3: for MP3 it is the description.
+    lost : tuple of (str, str)
+        What has a place in no file, and why.
     """
 
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     blocks: tuple[tuple[int, bytes], ...] = ()
     id3: bytes = b""
+    lost: carried.Lost = ()
 
     def of_part(self, start: int, frames: int, rate: int) -> Tags:
         """Return the tags of a part of the recording: it begins later, and has the chapters that lie in it.
@@ -58,34 +57,35 @@ class Tags(Description):
             Frames per second.
         """
         first_s, last_s = start / rate, (start + frames) / rate
-
-        def moved(name: bytes, content: bytes) -> bytes:
-            if name == b"bext":
-                return bext.later(content, start)
-            return id3.of_part(content, first_s, last_s) if name in _ID3 else content
-
         tags = self.without_measurements()
-        parts = [part for chapter in tags.chapters if (part := cut(chapter, first_s, last_s)) is not None]
+        rows, lost = carried.of_part(tags.chunks, start, frames, rate)
+        if any(map(marks.is_mark, tags.chunks)):  # points, which have no extent that could reach into the part
+            chapters = ended(marks.read(rows, rate), frames / rate)
+        else:
+            parts = (cut(chapter, first_s, last_s) for chapter in tags.chapters)
+            chapters = tuple(part for part in parts if part is not None)
+        cues = [block for block in tags.blocks if block[0] == flac.CUESHEET]
+        lost += tuple((flac.name(kind), carried.WHOLE) for kind, _ in cues)
         return replace(
             tags,
-            chapters=tuple(parts),
-            chunks=tuple((row[0], moved(*row)) for row in tags.chunks if row[0] != b"smpl" and not marks.is_mark(row)),
-            blocks=tuple(block for block in tags.blocks if block[0] != flac.CUESHEET),
+            chapters=chapters,
+            chunks=rows,
+            blocks=tuple(block for block in tags.blocks if block not in cues),
             id3=id3.of_part(tags.id3, first_s, last_s),
+            lost=tags.lost + lost,
         )
+
+    def of_other_channels(self) -> Tags:
+        """Return the tags of a recording whose channels are not the same."""
+        rows, lost = carried.of_other_channels(self.chunks)
+        return replace(self, chunks=rows, lost=self.lost + lost)
 
     def without_measurements(self) -> Tags:
         """Return the tags without what was measured of the samples, for others: gains, loudness, padding."""
-
-        def kept(name: bytes, content: bytes) -> bytes:
-            if name == b"bext":
-                return bext.without_loudness(content)
-            return id3.without_measurements(content) if name in _ID3 else content
-
         return replace(
             self,
             comments=tuple(comment for comment in self.comments if not is_measured(comment[0])),
-            chunks=tuple((name, kept(name, content)) for name, content in self.chunks),
+            chunks=carried.without_measurements(self.chunks),
             id3=id3.without_measurements(self.id3),
         )
 
@@ -96,7 +96,7 @@ class Tags(Description):
     def chunks_for_wav(self, rate: int) -> tuple[tuple[bytes, bytes], ...]:
         """Return the chunks of a WAV: those of the recording, and what else there is to say."""
         rows = list(self.chunks)
-        tags = [content for name, content in rows if name in _ID3]
+        tags = [content for name, content in rows if name in carried.ID3]
         if not tags and not any(marks.is_list(row, b"INFO") for row in rows):
             info = wave.info_chunk(self.text)
             rows += [(b"LIST", info)] if info else []
@@ -117,13 +117,16 @@ class Tags(Description):
             parts += _counted(len(comments.entries(self, pictures=False)) - len(flac.fitting(self)), "text tag")
             parts += _counted(sum(not flac.fits(picture) for picture in self.pictures), "picture")
         if container not in wave.CONTAINERS:
-            own = (row for row in self.chunks if row[0] not in _ID3 and row[0] != b"LIST" and not marks.is_mark(row))
-            parts += dict.fromkeys(name.decode("latin-1").strip() for name, _ in own)
+            parts += dict.fromkeys(_own_names(self.chunks))
         if container != "FLAC":
             parts += [flac.name(kind) for kind, _ in self.blocks]
         if container != "MP3":
             parts += id3.unsaid(self.id3)
-        return None if not parts else f"{', '.join(parts)} not carried over: no place in {container}"
+        by_reason = {f"no place in {container}": parts} if parts else {}
+        for what, why in self.lost:
+            by_reason.setdefault(why, []).append(what)
+        told = (f"{', '.join(what)} not carried over: {why}" for why, what in by_reason.items())
+        return "; ".join(told) or None
 
 
 def read_tags(path: str | PathLike[str]) -> Tags:
@@ -145,10 +148,10 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
     size = os.fstat(file.fileno()).st_size
     head = file.read(12)
     if head[:4] in riff.MAGICS:
-        chunks = _chunks(file, size)
-        said = next((id3.read(content) for name, content in chunks if name in _ID3), Description())
+        rows, lost = carried.read(file)
+        said = next((id3.read(content) for name, content in rows if name in carried.ID3), Description())
         tags = _with(tags, said)
-        return replace(tags, chapters=marks.read(chunks, rate) or tags.chapters, chunks=chunks)
+        return replace(tags, chapters=marks.read(rows, rate) or tags.chapters, chunks=rows, lost=lost)
     if head[:4] == b"FORM" and head[8:] in aiff.MAGICS:
         return _with(tags, id3.read(aiff.id3_tag(file, _LARGEST)))
     if head[:4] == b"fLaC":
@@ -181,13 +184,17 @@ def _with(tags: Tags, said: Description) -> Tags:
     )
 
 
-def _chunks(file: BinaryIO, size: int) -> tuple[tuple[bytes, bytes], ...]:
-    found = []
-    for chunk in riff.read_layout(file, size).chunks:
-        if chunk.name in CARRIED_CHUNKS and chunk.size <= _LARGEST:
-            file.seek(chunk.start)
-            found.append((chunk.name, file.read(chunk.size)))
-    return tuple(found)
+def _own_names(rows: marks.Chunks) -> Iterator[str]:
+    """Names of the chunks, or of what is in them, that no other container than WAV has a place for."""
+    for name, content in rows:
+        if name in carried.ID3:
+            yield from id3.unsaid(content)
+        elif marks.is_list((name, content), b"adtl"):
+            yield from marks.unsaid(((name, content),))
+        elif name == b"LIST" and not marks.is_list((name, content), b"INFO"):
+            yield f"LIST {carried.label(content[:4])}"
+        elif name not in (b"cue ", b"LIST"):
+            yield carried.label(name)
 
 
 def _counted(count: int, what: str) -> list[str]:

@@ -153,6 +153,8 @@ class Result:
         self._tags = read_tags(info.path)
         if self.take.stretch is not None:
             self._tags = self._tags.of_part(self.take.start, self.take.frames, info.rate)
+        if self.channels != info.channels:
+            self._tags = self._tags.of_other_channels()
         self.notes += filter(None, [self._tags.left_out(self._target.format)])
         self._clear()
 

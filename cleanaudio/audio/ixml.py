@@ -1,0 +1,57 @@
+"""The iXML chunk of a WAV, where another recording than it was made for wants another.
+
+Source: Gallery Software, iXML specification 3.01.
+"""
+
+from __future__ import annotations
+
+import re
+
+_HALF = 32
+_TIMES = (
+    (b"TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_HI", b"TIMESTAMP_SAMPLES_SINCE_MIDNIGHT_LO", b"TIMESTAMP_SAMPLE_RATE"),
+    (b"BWF_TIME_REFERENCE_HIGH", b"BWF_TIME_REFERENCE_LOW", b""),
+)
+"""Halves of a time of day in samples, and the rate that it counts in, where it has one of its own."""
+
+_SYNC_POINTS = re.compile(rb"\s*<SYNC_POINT_LIST>.*?</SYNC_POINT_LIST>", re.DOTALL)
+_LOUDNESS = re.compile(
+    rb"\s*<(LOUDNESS|BWF_LOUDNESS_VALUE|BWF_LOUDNESS_RANGE|BWF_MAX_[A-Z_]+)>.*?</\1>",
+    re.DOTALL,
+)
+
+
+def later(ixml: bytes, frames: int, rate: int) -> bytes:
+    """Return the chunk of a part that begins so many frames of ``rate`` Hz later in the day."""
+    for high, low, own_rate in _TIMES:
+        found = _number(ixml, low)
+        if found is None:
+            continue
+        above = _number(ixml, high)
+        counted = _number(ixml, own_rate) if own_rate else None
+        shift = round(frames * int(counted[2]) / rate) if counted else frames
+        time = (int(above[2]) << _HALF if above else 0) + int(found[2]) + shift
+        fits = time >> (2 * _HALF if above else _HALF) == 0
+        if fits:
+            ixml = _replaced(ixml, low, time & ((1 << _HALF) - 1))
+            ixml = _replaced(ixml, high, time >> _HALF)
+    return ixml
+
+
+def without_sync_points(ixml: bytes) -> bytes:
+    """Return the chunk without the points that it tells by the samples of the whole recording."""
+    return _SYNC_POINTS.sub(b"", ixml)
+
+
+def without_loudness(ixml: bytes) -> bytes:
+    """Return the chunk without the loudness that version 2 has places for."""
+    return _LOUDNESS.sub(b"", ixml)
+
+
+def _number(ixml: bytes, name: bytes) -> re.Match[bytes] | None:
+    return re.search(rb"(<%s>\s*)(\d{1,20})(\s*</%s>)" % (name, name), ixml)
+
+
+def _replaced(ixml: bytes, name: bytes, number: int) -> bytes:
+    match = _number(ixml, name)
+    return ixml if match is None else ixml[: match.start(2)] + b"%d" % number + ixml[match.end(2) :]
