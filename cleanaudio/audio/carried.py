@@ -20,8 +20,8 @@ ID3 = (b"id3 ", b"ID3 ")
 OLD_SAMPLES, OLD_CHANNELS, WHOLE = (
     f"told of the {what}" for what in ("old samples", "old channels", "whole recording")
 )
-TOO_LONG = "longer than 64 MiB"
-"""Why a chunk is left out."""
+TOO_LONG, NOT_TEXT = "longer than 64 MiB", "neither text nor picture"
+"""Why a chunk, or an entry of a tag, is left out."""
 
 Lost = tuple[tuple[str, str], ...]
 """What is left out, and why."""

@@ -39,6 +39,7 @@ _NAMES = {
     "TLAN": "LANGUAGE",
     "TSRC": "ISRC",
     "TBPM": "BPM",
+    "TMED": "MEDIA",
 }
 _FRAMES = {name: frame for frame, name in _NAMES.items() if frame != "TDRC"}
 _SHORT_NAMES = {
@@ -104,6 +105,23 @@ def build(description: Description) -> bytes:
     if marks:
         frames.append(_contents([mark.name for mark in marks]))
     return _tag([*frames, *(mark.frame() for mark in marks)])
+
+
+def extended(tag: bytes, description: Description) -> bytes:
+    """Return a tag that says what a description does, too; version 2.2 has other frames and stays as it is."""
+    frames = list(_frames(tag))
+    if not frames:
+        return build(description)
+    version = frames[0].version
+    known = read(tag)
+    fields = known.fields
+    more = [
+        frame for name, value in description.fields.items() if name not in fields for frame in _text_frames(name, value)
+    ]
+    more += [] if known.pictures else map(_picture_frame, description.pictures)
+    if not more or version == 2:
+        return tag
+    return _tag([*frames, *(_frame(frame.name, frame.content, version) for frame in more)])
 
 
 def without_measurements(tag: bytes) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import BinaryIO
 
-from cleanaudio.audio import aiff, carried, comments, flac, id3, marks, mpeg, ogg, riff, wave
+from cleanaudio.audio import aiff, ape, carried, comments, flac, id3, info, marks, mpeg, ogg, riff, wave
 from cleanaudio.audio.description import TEXT_FIELDS, Description, cut, ended, is_measured
 from cleanaudio.audio.files import open_reader
 
@@ -122,6 +122,8 @@ class Tags(Description):
             parts += [flac.name(kind) for kind, _ in self.blocks]
         if container != "MP3":
             parts += id3.unsaid(self.id3)
+        elif self.id3:
+            parts += _counted(len(self.fields.keys() - id3.read(self.id3).fields.keys()), "text tag")
         by_reason = {f"no place in {container}": parts} if parts else {}
         for what, why in self.lost:
             by_reason.setdefault(why, []).append(what)
@@ -150,7 +152,7 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
     if head[:4] in riff.MAGICS:
         rows, lost = carried.read(file)
         said = next((id3.read(content) for name, content in rows if name in carried.ID3), Description())
-        tags = _with(tags, said)
+        tags = _with(_with(Tags(info.read(rows)), tags), said)
         return replace(tags, chapters=marks.read(rows, rate) or tags.chapters, chunks=rows, lost=lost)
     if head[:4] == b"FORM" and head[8:] in aiff.MAGICS:
         return _with(tags, id3.read(aiff.id3_tag(file, _LARGEST)))
@@ -162,14 +164,24 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
         return tags if said.silent else Tags(said.comments, said.pictures, said.chapters)
     length = mpeg.id3_length(head)
     if not 0 < length <= _LARGEST:
-        return tags
+        return _with_ape(tags, Description(), file, size)
     file.seek(0)
     tag = file.read(length)
     said = id3.read(tag)
     if file.read(4) == b"fLaC":  # which begins with its own blocks
         own, blocks = flac.read(file, length)
         return _with(Tags(own.comments, own.pictures, own.chapters, blocks=blocks), said)
-    return Tags(said.comments or tags.comments, said.pictures, said.chapters, id3=tag)
+    return _with_ape(replace(tags, id3=tag), said, file, size)
+
+
+def _with_ape(tags: Tags, said: Description, file: BinaryIO, size: int) -> Tags:
+    """Return the tags of an MP3: what its ID3v2 tag says, then what APE tag and ID3v1, which cuts texts short, add."""
+    more, unsaid = ape.read(file, size, _LARGEST)
+    found = _with(Tags(said.comments, said.pictures, said.chapters), more)
+    if not found.comments:
+        found = replace(found, comments=tags.comments)
+    tag = id3.extended(tags.id3, found) if tags.id3 else b""
+    return replace(found, id3=tag, lost=tuple((what, carried.NOT_TEXT) for what in unsaid))
 
 
 def _with(tags: Tags, said: Description) -> Tags:
