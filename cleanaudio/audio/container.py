@@ -1,4 +1,4 @@
-"""Samples of the first sound track in m4a, mp4, mkv, webm, wma and other containers, through PyAV.
+"""Samples of a sound track in m4a, mp4, mkv, webm, wma and other containers, through PyAV.
 
 Importing this module needs the package av, the extra ``formats``.
 """
@@ -6,6 +6,7 @@ Importing this module needs the package av, the extra ``formats``.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.description import Chapter, Picture
 from cleanaudio.audio.recording import AudioInfo, Reader
+from cleanaudio.audio.timeline import Timeline
 from cleanaudio.errors import InputError
 
 # Only self-contained files: a play list would make the library open other files, or addresses.
 _DEMUXERS = (
-    "aac,ac3,amr,amrnb,amrwb,ape,asf,avi,caf,dsf,dts,eac3,flac,flv,m4v,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,"
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,avi,caf,dsf,dts,eac3,flac,flv,m4v,matroska,mov,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,"
     "tak,tta,w64,wav,wv"
 )
 _OPTIONS = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
@@ -29,6 +31,9 @@ _NAMES = {"matroska": "MKV", "mov": "MP4", "asf": "WMA"}
 _FULL_SCALE = {"u8": 128.0, "s16": 2.0**15, "s32": 2.0**31}
 _DAMAGED_IN_A_ROW = 100
 _LONGEST_PADDING = 4096
+_LONGEST_GAPS_S = {"matroska": 3600.0, "mov": 3600.0, "flv": 3600.0, "mpegts": 10.0, "mpeg": 10.0}
+"""By containers whose timestamps can be relied on. Broadcasts begin again with others now and then."""
+_SILENCE = 65536
 _LOSSLESS = ("pcm_s", "pcm_u", "alac", "flac", "wavpack", "ape", "tta", "tak", "mlp", "truehd")
 _DEPTHS = {"u8": 8, "s16": 16, "s32": 24}
 _IMAGES = {"mjpeg": "image/jpeg", "png": "image/png"}
@@ -62,7 +67,9 @@ _SUBTYPES = {
 
 
 class ContainerSource:
-    """The first sound track of a file, decoded forward; seeking back begins again.
+    """The default sound track of a file, else the first, decoded forward; seeking back begins again.
+
+    Silence stands where its timestamps leave a gap, and before sound that begins later than the picture.
 
     Attributes
     ----------
@@ -74,6 +81,8 @@ class ContainerSource:
         Packets that could not be decoded and were left out.
     changed : bool
         The rate or the channels change in the middle; the track is read up to there.
+    timeline : Timeline
+        How much silence was put in.
     """
 
     def __init__(self, name: str) -> None:
@@ -95,10 +104,17 @@ class ContainerSource:
         try:
             self._container = container = av.open(self._name, options=_OPTIONS, metadata_errors="replace")
         except FFmpegError as error:
+            if _lacks_index(self._name):
+                raise InputError(
+                    "is cut short: the index of an MP4, which is written last, is missing",
+                    path=self._name,
+                    remedy="copy it again; recovery programs can mend it by another recording of the same device",
+                ) from error
             raise InputError("is not audio", path=self._name, remedy="no decoder knows it") from error
         if not container.streams.audio:
             raise InputError("holds no sound", path=self._name, remedy="choose a recording with a sound track")
-        self.stream = container.streams.audio[0]
+        tracks = container.streams.audio
+        self.stream = next(filter(_is_default, tracks), tracks[0])
         self.damaged, self.changed = 0, False
         self._frames = self._decode()
         self._rest: NDArray[np.float32] | None = None
@@ -126,10 +142,20 @@ class ContainerSource:
                 block = _to_float(frame)
                 if kind is None:
                     kind = self.rate, self.channels = frame.sample_rate, block.shape[1]
+                    self.timeline = self._timeline()
                 elif kind != (frame.sample_rate, block.shape[1]):
                     self.changed = True
                     return
+                silence = self.timeline.silence_before(frame.time, len(block))
+                for start in range(0, silence, _SILENCE):
+                    yield np.zeros((min(_SILENCE, silence - start), self.channels), dtype=np.float32)
                 yield block
+
+    def _timeline(self) -> Timeline:
+        begin = None
+        if any(not _is_cover(video) for video in self._container.streams.video):
+            begin = max(0.0, (self._container.start_time or 0) / av.time_base)
+        return Timeline(self.rate, begin, _LONGEST_GAPS_S.get(_format(self._container)))
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next frames, (n, channels)."""
@@ -182,14 +208,9 @@ def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
     source = ContainerSource(name)
     try:
         stream, container = source.stream, source._container
-        frames = _trimmed(source.count(), stream, source.rate)
-        warnings = []
-        if source.damaged:
-            warnings.append(f"{source.damaged} damaged packets were left out")
-        if source.changed:
-            warnings.append(f"the rate or the channels change after {frames / source.rate:.3f} s; the rest is not read")
+        frames = _trimmed(source)
         codec = stream.codec_context
-        format_name = container.format.name.split(",")[0]
+        format_name = _format(container)
         label = _NAMES.get(format_name, format_name.upper())
         if label == "MP4" and not [video for video in container.streams.video if not _is_cover(video)]:
             label = "M4A"
@@ -201,21 +222,79 @@ def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
             source.channels,
             frames,
             label,
-            _SUBTYPES.get(codec.name, codec.name.upper()),
+            _subtype(codec),
             bit_rate=stream.bit_rate or codec.bit_rate or container.bit_rate or None,
-            warnings=tuple(warnings),
+            warnings=tuple(_warnings(source, frames)),
             depth=_DEPTHS.get(codec.format.name.rstrip("p")) if codec.name.startswith(_LOSSLESS) else None,
         )
     finally:
         source.close()
 
 
-def _trimmed(frames: int, stream: av.AudioStream, rate: int) -> int:
-    """Leave out the padding of the last packet where the container says how long the track is (edit list of MP4)."""
-    if not stream.duration or stream.time_base is None:
+def _subtype(codec: av.AudioCodecContext) -> str:
+    if codec.name.startswith(_LOSSLESS) and codec.format.name.rstrip("p") == "flt":  # WavPack, TTA
+        return "FLOAT"
+    return _SUBTYPES.get(codec.name, codec.name.upper())
+
+
+def _lacks_index(name: str) -> bool:
+    """Whether an MP4 has no box ``moov``."""
+    size = os.path.getsize(name)
+    position, kinds = 0, []
+    with open(name, "rb") as file:
+        while position + 8 <= size:
+            file.seek(position)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            kinds.append(kind)
+            if length == 1 and position + 16 <= size:
+                length = struct.unpack(">Q", file.read(8))[0]
+            if length < 8:  # to the end of the file, or no box
+                break
+            position += length
+    return kinds[:1] == [b"ftyp"] and b"moov" not in kinds
+
+
+def _warnings(source: ContainerSource, frames: int) -> Iterator[str]:
+    timeline, tracks = source.timeline, source._container.streams.audio
+    if len(tracks) > 1:
+        number = tracks.index(source.stream)
+        yield (
+            f"of its {len(tracks)} sound tracks number {number + 1} alone is read; "
+            f"ffmpeg -i IN -map 0:a:{0 if number else 1} -c copy OUT.mka takes out another"
+        )
+    if source.damaged:
+        yield f"{source.damaged} damaged packets were left out"
+    if timeline.late:
+        yield f"the sound begins {timeline.late / source.rate:.3f} s after the picture: silence stands there"
+    if timeline.filled:
+        yield f"gaps in its timestamps, {timeline.filled / source.rate:.3f} s in all, are filled with silence"
+    if timeline.jumps:
+        yield f"its timestamps begin again in {timeline.jumps} places; what follows them is read without a gap"
+    if source.changed:
+        yield (
+            f"the rate or the channels change after {frames / source.rate:.3f} s; the rest is not read: "
+            f"ffmpeg -i IN -ar {source.rate} -ac {source.channels} OUT.flac converts it"
+        )
+
+
+def _trimmed(source: ContainerSource) -> int:
+    """Count the frames, less the padding of the last packet where the edit list of an MP4 says how long it is.
+
+    Other containers guess, or round.
+    """
+    frames, stream = source.count(), source.stream
+    if _format(source._container) != "mov" or not stream.duration or stream.time_base is None:
         return frames
-    said = round(stream.duration * stream.time_base * rate)
+    said = source.timeline.late + round(stream.duration * stream.time_base * source.rate)
     return said if 0 <= frames - said < _LONGEST_PADDING else frames
+
+
+def _format(container: Any) -> str:
+    return container.format.name.split(",")[0]
+
+
+def _is_default(stream: av.AudioStream) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.default)
 
 
 def _text(metadata: dict[str, str]) -> dict[str, str]:

@@ -104,6 +104,8 @@ _CONTAINER_MAGICS = (
     *(b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"ADIF", b"#!AMR", b"MAC ", b"wvpk", b"TTA1", b"FLV\x01", b"MPCK"),
     *(b"\x0bw", b"tBaK", b"DSD ", b".RMF", b"\x00\x00\x01\xba", b".ra\xfd"),
 )
+_SHARED_MAGICS = (b"caff", b"FORM")
+"""Of containers that PyAV reads, too, with encodings that libsndfile does not know."""
 
 
 def _kind(head: bytes) -> str | None:
@@ -123,12 +125,14 @@ def _kind(head: bytes) -> str | None:
 
 def _open(name: str, file: BinaryIO) -> Reader:
     size = os.fstat(file.fileno()).st_size
-    kind = _kind(file.read(16))
+    head = file.read(16)
+    kind = _kind(head)
     reader = None
     if kind != _CONTAINER:
         opener = {_WAV: _open_wav, _OGG: _open_ogg, _MPEG: _open_mpeg}.get(kind or "", _open_plain)
         reader = opener(name, file, size)
-    if reader is None and (kind in (_CONTAINER, _WAV, _OGG) or os.path.splitext(name)[1].lower() in CONTAINER_SUFFIXES):
+    known = kind in (_CONTAINER, _WAV, _OGG) or head.startswith(_SHARED_MAGICS)
+    if reader is None and (known or os.path.splitext(name)[1].lower() in CONTAINER_SUFFIXES):
         reader = _open_container(name)
     if reader is None:
         raise InputError("is not audio", path=name, remedy="it begins like no audio file that we know")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -21,7 +22,7 @@ def tone(frames=FRAMES, channels=2, rate=RATE):
     return np.stack([wave * (1 - 0.5 * channel) for channel in range(channels)]).astype(np.float32)
 
 
-def encode(path, codec, signal, rate=RATE, kind="fltp", video=False, **options):
+def encode(path, codec, signal, rate=RATE, kind="fltp", video=False, bit_rate=192_000, **options):
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(signal)]
     with av.open(str(path), "w") as container:
         if video:
@@ -30,7 +31,7 @@ def encode(path, codec, signal, rate=RATE, kind="fltp", video=False, **options):
             picture.pix_fmt = "yuv420p"
         stream = container.add_stream(codec, rate=rate, layout=layout, **options)
         stream.codec_context.format = kind
-        stream.codec_context.bit_rate = 192_000
+        stream.codec_context.bit_rate = bit_rate
         if video:
             container.mux(picture.encode(av.VideoFrame(32, 32, "yuv420p")))
             container.mux(picture.encode(None))
@@ -113,6 +114,105 @@ def test_the_sound_of_a_film(tmp_path, name):
     info = probe(path)
     assert info.format in ("MP4", "MKV")
     assert read_all(path).shape == (2, info.frames)
+
+
+def mux(path, tracks, video=False, late_s=0.0, gap_s=0.0, codec="pcm_s16le", defaults=()):
+    """Sound tracks of one second, without a part in the middle, beside a picture that begins at 0."""
+    with av.open(str(path), "w") as container:
+        if video:
+            picture = container.add_stream("mpeg4", rate=25)
+            picture.width = picture.height = 32
+            picture.pix_fmt = "yuv420p"
+        streams = [container.add_stream(codec, rate=48000, layout="mono") for _ in tracks]
+        for number, stream in enumerate(streams):
+            stream.disposition = av.stream.Disposition.default if number in defaults else av.stream.Disposition(0)
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 48000)
+        if video:
+            for packet in [*picture.encode(av.VideoFrame(32, 32, "yuv420p")), *picture.encode(None)]:
+                container.mux(packet)
+        for start in range(0, 48000, 960):
+            pts = start + round(late_s * 48000) + (round(gap_s * 48000) if start >= 24000 else 0)
+            for track, stream in zip(tracks, streams, strict=True):
+                frame = av.AudioFrame.from_ndarray(track[None, start : start + 960], "s16", "mono")
+                frame.sample_rate, frame.pts, frame.time_base = 48000, pts, Fraction(1, 48000)
+                container.mux(stream.encode(frame))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+def steps(seed):
+    return np.random.default_rng(seed).integers(-9000, 9000, 48000).astype(np.int16)
+
+
+@pytest.mark.parametrize(("defaults", "chosen"), [((), 0), ((0,), 0), ((1,), 1), ((1, 2), 1)])
+def test_of_several_tracks_the_default_one_is_read_and_the_others_are_named(tmp_path, defaults, chosen):
+    tracks = [steps(seed) for seed in range(3)]
+    path = mux(tmp_path / "a.mkv", tracks, defaults=defaults)
+    np.testing.assert_array_equal(read_all(path)[0] * 32768, tracks[chosen])
+    (note,) = probe(path).warnings
+    assert f"of its 3 sound tracks number {chosen + 1} alone is read" in note
+
+
+def test_sound_that_begins_after_the_picture_stays_in_time(tmp_path):
+    path = mux(tmp_path / "a.mkv", [steps(0)], video=True, late_s=0.68)
+    got = read_all(path)[0] * 32768
+    np.testing.assert_array_equal(got, np.concatenate([np.zeros(round(0.68 * 48000)), steps(0)]))
+    assert probe(path).frames == len(got)
+    assert "0.680 s after the picture" in probe(path).warnings[0]
+
+
+def test_without_a_picture_the_sound_begins_at_once(tmp_path):
+    path = mux(tmp_path / "a.mkv", [steps(0)], late_s=0.68)
+    np.testing.assert_array_equal(read_all(path)[0] * 32768, steps(0))
+    assert not probe(path).warnings
+
+
+@pytest.mark.parametrize("gap_s", [0.1, 10.0])
+def test_a_gap_in_the_timestamps_is_silent(tmp_path, gap_s):
+    path = mux(tmp_path / "a.mkv", [steps(0)], gap_s=gap_s)
+    got = read_all(path)[0] * 32768
+    gap = np.zeros(round(gap_s * 48000))
+    np.testing.assert_array_equal(got, np.concatenate([steps(0)[:24000], gap, steps(0)[24000:]]))
+    assert f"{gap_s:.3f} s in all, are filled with silence" in probe(path).warnings[0]
+    with open_reader(path) as reader:
+        for start in (30_000, 100, 24_500):
+            reader.seek(start)
+            np.testing.assert_array_equal(reader.read(960)[0] * 32768, got[start : start + 960])
+
+
+def test_what_raw_aac_guesses_of_its_length_cuts_nothing(tmp_path):
+    path = encode(tmp_path / "a.aac", "aac", tone(8 * RATE, channels=1), bit_rate=64_000)
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        decoded = sum(frame.samples for frame in container.decode(audio=0))
+        assert 0 < decoded - round(stream.duration * stream.time_base * RATE) < 4096
+    assert probe(path).frames == read_all(path).shape[1] == decoded
+
+
+def test_alac_in_caf_which_libsndfile_does_not_know(tmp_path):
+    samples = (tone(channels=1) * 32767).astype(np.int16)
+    path = encode(tmp_path / "a.caf", "alac", samples / 32767, kind="s16p")
+    info = probe(path)
+    assert (info.format, info.subtype, info.depth, info.frames) == ("CAF", "ALAC", 16, FRAMES)
+    np.testing.assert_array_equal(read_all(path) * 32768, samples)
+
+
+def test_an_mp4_without_its_index_is_cut_short(tmp_path):
+    path = encode(tmp_path / "a.m4a", "aac", tone())
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="cut short"):
+        probe(path)
+
+
+@pytest.mark.parametrize(("name", "codec", "kind"), [("a.mkv", "pcm_f32le", "flt"), ("a.wv", "wavpack", "fltp")])
+def test_floating_point_in_a_container(tmp_path, name, codec, kind):
+    signal = tone(channels=1) * np.float32(5)
+    path = encode(tmp_path / name, codec, signal, kind=kind)
+    info = probe(path)
+    assert (info.subtype, info.depth, info.lossy) == ("FLOAT", None, False)
+    np.testing.assert_allclose(read_all(path), signal, atol=1e-6)
 
 
 def test_lossless_in_a_container_is_exact_and_becomes_flac(tmp_path):
