@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.audio.formats import replacing_format
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.tags import read_tags
@@ -149,6 +150,12 @@ class Result:
         format = self.wanted.format or replacing_format(self.job.inputs[0], info.format)
         self._target = output_format(like, format, self.wanted.subtype)
         self.notes += info.warnings
+        chosen = self.wanted.format or self.wanted.subtype
+        if not chosen and info.subtype in FLOAT_SUBTYPES and self._target.is_integer:
+            self.notes.append(
+                f"floating point became {self._target.subtype} in {self._target.format}, which has no room for peaks "
+                "above full scale; --format wav keeps it"
+            )
         self._stamps = [_stamp(path) for path in self.job.inputs]
         self._tags = read_tags(info.path)
         if self.take.stretch is not None:

@@ -215,6 +215,17 @@ def test_floating_point_in_a_container(tmp_path, name, codec, kind):
     np.testing.assert_allclose(read_all(path), signal, atol=1e-6)
 
 
+def test_floating_point_that_becomes_flac_is_noted_and_wav_keeps_it(tmp_path, cli):
+    signal = tone(channels=1) * np.float32(5)
+    path = encode(tmp_path / "a.mkv", "pcm_f32le", signal, kind="flt")
+    rounded = cli("denoise", path, "-b", "none", "-o", tmp_path / "o")
+    assert "note: floating point became PCM_24 in FLAC" in rounded.stderr
+    assert soundfile.info(tmp_path / "o/a.flac").subtype == "PCM_24"
+    kept = cli("denoise", path, "-b", "none", "-o", tmp_path / "o", "--format", "wav")
+    assert "note" not in kept.stderr
+    np.testing.assert_array_equal(soundfile.read(tmp_path / "o/a.wav", dtype="float32")[0], signal[0])
+
+
 def test_lossless_in_a_container_is_exact_and_becomes_flac(tmp_path):
     steps = np.random.default_rng(0).integers(-32768, 32768, (2, 30_000))
     path = tmp_path / "a.m4a"
