@@ -77,6 +77,16 @@ _LEAST, _MOST = 3, 8
 _OPUS_FAMILY = 18  # offset in the identification header
 
 
+def of_mask(mask: int, channels: int) -> tuple[int, ...]:
+    """Return the position of each channel; the default ones where a mask does not say as many as there are channels.
+
+    Empty where there is no default either.
+    """
+    if mask.bit_count() != channels:
+        mask = DEFAULTS.get(channels, 0)
+    return tuple(1 << bit for bit in range(mask.bit_length()) if mask >> bit & 1)
+
+
 def positions(container: str, subtype: str, channels: int) -> tuple[int, ...]:
     """Return the position of each channel, in the order in which they are coded, that their number alone decides.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cleanaudio.audio import layout
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,13 +61,24 @@ def k_weighting(rate: int) -> NDArray[np.float64]:
     return np.array([shelf, high_pass])
 
 
-def channel_weights(channels: int) -> NDArray[np.float64]:
-    """Return the weight of each channel: L R C Ls Rs for five, L R C LFE Ls Rs for six, 1 each otherwise."""
-    if channels == 5:
-        return np.array([1, 1, 1, 1.41, 1.41])
-    if channels == 6:
-        return np.array([1, 1, 1, 0, 1.41, 1.41])
-    return np.ones(channels)
+_SURROUND = 1.41
+_WEIGHTS = {layout.LFE: 0.0} | dict.fromkeys((layout.BL, layout.BR, layout.BC, layout.SL, layout.SR), _SURROUND)
+
+
+def channel_weights(channels: int, channel_mask: int = 0) -> NDArray[np.float64]:
+    """Return the weight of each channel: none for the LFE, 1.41 for surrounds and what stands behind, else 1.
+
+    The standard's annex 3 would weigh by 1 what stands more than 120 degrees from the front; but where a recording has
+    no more than two surrounds they are called back ones all the same. FFmpeg's ebur128 makes no difference either.
+
+    Parameters
+    ----------
+    channels : int
+    channel_mask : int
+        Loudspeaker positions; 0 takes the default ones of so many channels, where there are any.
+    """
+    positions = layout.of_mask(channel_mask, channels)
+    return np.array([_WEIGHTS.get(position, 1.0) for position in positions]) if positions else np.ones(channels)
 
 
 class LoudnessMeter:
@@ -75,13 +88,15 @@ class LoudnessMeter:
     ----------
     rate : int
     channels : int
+    channel_mask : int
+        Loudspeaker positions, 0 if unknown.
     """
 
-    def __init__(self, rate: int, channels: int) -> None:
+    def __init__(self, rate: int, channels: int, channel_mask: int = 0) -> None:
         self._rate = rate
         self._sections = k_weighting(rate)
         self._state = np.zeros((2, channels, 2))
-        self._weights = channel_weights(channels)
+        self._weights = channel_weights(channels, channel_mask)
         self._frames = 0
         self._energies: list[float] = []
         self._partial = 0.0

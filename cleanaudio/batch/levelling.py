@@ -128,15 +128,24 @@ class Levelled(Gained):
     limits : bool
         Whether peaks over the ceiling are limited, and what that takes is given back; else the gain stays so low that
         there are none.
+    channel_mask : int
+        Loudspeaker positions, 0 if unknown.
     """
 
     def __init__(
-        self, processor: Processor, outputs: Outputs, rate: int, channels: int, wanted: Loudness, limits: bool
+        self,
+        processor: Processor,
+        outputs: Outputs,
+        rate: int,
+        channels: int,
+        wanted: Loudness,
+        limits: bool,
+        channel_mask: int = 0,
     ) -> None:
         super().__init__(processor)
-        self._rate, self._channels, self._wanted = rate, channels, wanted
+        self._rate, self._channels, self._mask, self._wanted = rate, channels, channel_mask, wanted
         self._ceiling = self._limit = 10 ** (wanted.true_peak_dbtp / 20)
-        loudness, peak = LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
+        loudness, peak = LoudnessMeter(rate, channels, channel_mask), TruePeakMeter(rate, channels)
         for block in outputs(processor):
             loudness.add(block)
             peak.add(block)
@@ -180,7 +189,7 @@ class Levelled(Gained):
         """Forget the signal, but not the gain."""
         super().reset()
         self._limiter = Limiter(self._rate, self._channels, self._limit, true_peak=True)
-        self._loudness = LoudnessMeter(self._rate, self._channels)
+        self._loudness = LoudnessMeter(self._rate, self._channels, self._mask)
         self._peak = TruePeakMeter(self._rate, self._channels)
 
     def process(self, block: Audio) -> Audio:

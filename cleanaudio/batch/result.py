@@ -216,7 +216,7 @@ class Result:
 
         if loudness is None:
             return fitting(recorded, outputs)
-        return Levelled(recorded, outputs, self._info.rate, self.channels, loudness, limits)
+        return Levelled(recorded, outputs, self._info.rate, self.channels, loudness, limits, self._target.channel_mask)
 
     def _judged(self, processor: Processor, latency_ms: float) -> tuple[Gained, int, Fields]:
         """Write the output and have it judged before it gets its name."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import through
+from cleanaudio.audio.files import probe
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
@@ -73,6 +74,9 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
             if path is not None
         }
         lined_up = line_up(enhanced, rate, align=align, **others)
+        if len(enhanced) > 2:
+            mask = probe(trial.enhanced).channel_mask
+            lined_up = replace(lined_up, signals=replace(lined_up.signals, channel_mask=mask))
         measured = measure(lined_up, metrics)
         notes += lined_up.notes
     except CleanAudioError as error:

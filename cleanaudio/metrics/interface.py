@@ -73,12 +73,15 @@ class Signals:
         The clean signal; its channel count may differ, metrics compare channel means.
     noisy : ndarray, optional
         What was cleaned.
+    channel_mask : int
+        Loudspeaker positions of the channels of ``enhanced``, as in an extensible WAV header; 0 if unknown.
     """
 
     enhanced: Audio
     rate: int
     reference: Audio | None = None
     noisy: Audio | None = None
+    channel_mask: int = 0
     _derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -138,11 +141,11 @@ class Signals:
         noisy = self.noisy
         if noisy is None:
             raise KeyError("noisy")
-        return self.derived("of noisy", lambda: Signals(noisy, self.rate, self.reference, None))
+        return self.derived("of noisy", lambda: Signals(noisy, self.rate, self.reference, None, self.channel_mask))
 
     def of_another(self, enhanced: Audio) -> Signals:
         """Return the comparison of another output of the same input, of which everything stays known."""
-        other = Signals(enhanced, self.rate, self.reference, self.noisy)
+        other = Signals(enhanced, self.rate, self.reference, self.noisy, self.channel_mask)
         if self.noisy is not None:
             other.derived("of noisy", self.of_noisy)
         return other

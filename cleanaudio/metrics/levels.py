@@ -44,7 +44,7 @@ def _levels(signals: Signals) -> Levels:
 
 
 def _loudness(signals: Signals) -> Measured:
-    meter = LoudnessMeter(signals.rate, len(signals.enhanced))
+    meter = LoudnessMeter(signals.rate, len(signals.enhanced), signals.channel_mask)
     meter.add(signals.enhanced)
     loudness = meter.integrated()
     if loudness is None:

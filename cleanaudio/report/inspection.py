@@ -200,7 +200,8 @@ def inspect_recording(path: str | PathLike[str]) -> Inspection:
 def _whole(reader: Reader) -> tuple[dict[str, Measured], WiringMeter, Sides | None]:
     """Measure what streams."""
     rate, channels = reader.info.rate, reader.info.channels
-    level, loudness, peak = LevelMeter(rate, channels), LoudnessMeter(rate, channels), TruePeakMeter(rate, channels)
+    level, peak = LevelMeter(rate, channels), TruePeakMeter(rate, channels)
+    loudness = LoudnessMeter(rate, channels, reader.info.channel_mask)
     wiring, sides = WiringMeter(channels), SidesMeter(rate, channels)
     for block in reader.blocks():
         for meter in (level, loudness, peak, wiring, sides):

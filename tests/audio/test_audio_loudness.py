@@ -1,14 +1,19 @@
-"""Loudness and true peak against pyloudnorm, the standard's own numbers, scipy and soxr."""
+"""Loudness and true peak against pyloudnorm, FFmpeg, the standard's own numbers, scipy and soxr."""
 
 from __future__ import annotations
+
+import re
+import subprocess
 
 import numpy as np
 import pyloudnorm
 import pytest
 import scipy.signal
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.loudness import LoudnessMeter, k_weighting
 from cleanaudio.audio.true_peak import TruePeakMeter
 
@@ -74,6 +79,44 @@ def test_surround_weights_and_no_lfe(tone):
 
     assert only(4) - only(0) == pytest.approx(10 * np.log10(1.41), abs=1e-3)
     assert only(3) == -np.inf
+
+
+def ffmpeg_loudness(path):
+    command = ["ffmpeg", "-nostats", "-i", path, "-af", "ebur128", "-f", "null", "-"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return float(re.findall(r"I: +(\S+) LUFS", said)[-1])
+
+
+def ffmpeg_wav(path, layout, levels):
+    """A file with a low and a high tone in each channel, of a level of its own."""
+    tones = "|".join(f"{level}*(sin(2*PI*60*t)+sin(2*PI*{500 + 300 * k}*t))" for k, level in enumerate(levels))
+    source = f"aevalsrc='{tones}':s=48000:d=2:c='{layout}'"
+    subprocess.run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:a", "pcm_f32le", path], check=True)
+    return path
+
+
+LAYOUTS = {"2.1": 3, "3.0": 3, "quad": 4, "4.0": 4, "5.0": 5, "5.1": 6, "5.1(side)": 6, "hexagonal": 6, "6.1": 7}
+LAYOUTS |= {"7.1": 8, "7.1(wide)": 8}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("loud", [1, 2, 3, -1])
+def test_weights_go_by_the_loudspeakers_as_in_ffmpeg(tmp_path, layout, loud):
+    levels = [0.05] * LAYOUTS[layout]
+    levels[loud % len(levels)] = 0.3
+    path = ffmpeg_wav(tmp_path / "a.wav", layout, levels)
+    with open_reader(path) as reader:
+        meter = LoudnessMeter(48000, reader.info.channels, reader.info.channel_mask)
+        for block in reader.blocks():
+            meter.add(block)
+    assert meter.integrated() == pytest.approx(ffmpeg_loudness(path), abs=0.1)
+
+
+@pytest.mark.parametrize("channels", range(1, 9))
+def test_without_positions_ffmpegs_defaults_count(tmp_path, channels, noise_like):
+    audio = np.stack([0.05 * (k + 1) * noise_like(1.0, 48000, "pink", k) for k in range(channels)]).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", audio.T, 48000, "FLOAT")
+    assert integrated(audio, 48000) == pytest.approx(ffmpeg_loudness(tmp_path / "a.wav"), abs=0.1)
 
 
 def test_what_has_no_loudness():

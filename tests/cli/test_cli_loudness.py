@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from io import FileIO
 
 import numpy as np
@@ -43,6 +45,27 @@ def loudness(path) -> float:
 def true_peak(path) -> float:
     """The highest level between the samples in dBTP, by a resampler to four times the rate, as the standard has it."""
     return 20 * np.log10(np.abs(resample_poly(read(path), 4, 1)).max())
+
+
+def ffmpeg_loudness(path) -> float:
+    """Integrated loudness, by FFmpeg, which looks at the loudspeaker layout."""
+    command = ["ffmpeg", "-nostats", "-i", path, "-af", "ebur128", "-f", "null", "-"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    return float(re.findall(r"I: +(\S+) LUFS", said)[-1])
+
+
+@pytest.mark.parametrize(("layout", "channels", "loud"), [("2.1", 3, 2), ("quad", 4, 3), ("7.1", 8, 3)])
+def test_a_layout_is_heard_as_ffmpeg_hears_it(denoise, cli, tmp_path, layout, channels, loud):
+    levels = [0.2 if k == loud else 0.04 for k in range(channels)]
+    tones = "|".join(f"{level}*sin(2*PI*{90 + 80 * k}*t)" for k, level in enumerate(levels))
+    source = ["-f", "lavfi", "-i", f"aevalsrc='{tones}':s=16000:d=2:c={layout}"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-c:a", "pcm_s24le", tmp_path / "in.wav"], check=True)
+    denoise(tmp_path / "in.wav", "-o", tmp_path / "out", "-b", "none", "--loudness", -23)
+    made = tmp_path / "out/in.wav"
+    assert ffmpeg_loudness(made) == pytest.approx(-23, abs=0.15)
+    for command in (("score", made, "--metric", "loudness"), ("inspect", made)):
+        first = json.loads(cli(*command, "--json").stdout.splitlines()[0])
+        assert first["metrics"]["loudness"] == pytest.approx(-23, abs=0.15)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
