@@ -100,6 +100,7 @@ class _View:
 
 
 _OGG, _MPEG, _WAV, _CONTAINER = "ogg", "mpeg", "wav", "container"
+_MPEG_SUFFIXES = (".mp3", ".mp2")
 _CONTAINER_MAGICS = (
     *(b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"ADIF", b"#!AMR", b"MAC ", b"wvpk", b"TTA1", b"FLV\x01", b"MPCK"),
     *(b"\x0bw", b"tBaK", b"DSD ", b".RMF", b"\x00\x00\x01\xba", b".ra\xfd"),
@@ -132,8 +133,11 @@ def _open(name: str, file: BinaryIO) -> Reader:
         opener = {_WAV: _open_wav, _OGG: _open_ogg, _MPEG: _open_mpeg}.get(kind or "", _open_plain)
         reader = opener(name, file, size)
     known = kind in (_CONTAINER, _WAV, _OGG) or head.startswith(_SHARED_MAGICS)
-    if reader is None and (known or os.path.splitext(name)[1].lower() in CONTAINER_SUFFIXES):
+    suffix = os.path.splitext(name)[1].lower()
+    if reader is None and (known or suffix in CONTAINER_SUFFIXES):
         reader = _open_container(name)
+    if reader is None and kind is None and suffix in _MPEG_SUFFIXES and mpeg.is_sound(file, size):
+        reader = _open_mpeg(name, file, size)  # cut out of a broadcast, within a frame
     if reader is None:
         raise InputError("is not audio", path=name, remedy="it begins like no audio file that we know")
     return reader

@@ -135,6 +135,12 @@ class Scan:
         return bytes(tag)
 
 
+def is_sound(file: BinaryIO, size: int) -> bool:
+    """Whether frames that follow each other stand anywhere near the beginning, too many for chance."""
+    steps = _frames(file, 0, min(size, _PIECE))
+    return any(header is None or number + 1 >= _OTHER_KIND for number, (_, header) in enumerate(steps))
+
+
 def stretches(file: BinaryIO, size: int) -> tuple[Scan, ...]:
     """Walk the frames of an MPEG audio file that may be joined of several; empty where none follow each other.
 

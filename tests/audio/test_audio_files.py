@@ -288,6 +288,44 @@ def test_a_tag_between_joined_mp3_is_no_damage(put, mp3):
     assert not probe(put(without_tag(mp3) + b"TAG".ljust(128, b"\0") + without_tag(mp3))).warnings
 
 
+@pytest.mark.parametrize("after", [b"APETAGEX" + bytes(9000), b"TAG".ljust(128, b"\0"), bytes(9000)])
+def test_what_follows_an_mp3_is_no_reason_for_a_warning(put, mp3, capfd, after):
+    path = put(mp3 + after)
+    assert (probe(path).frames, probe(path).warnings) == (RATE * 6, ())
+    assert read_all(path).shape[1] == RATE * 6
+    assert not capfd.readouterr().err
+
+
+def test_an_mp3_that_begins_within_a_frame_is_read_from_the_next_one_on(put, mp3):
+    scan = mpeg.scan(io.BytesIO(mp3), len(mp3))
+    cut = scan.runs[0][0] + 10_000
+    path = put(mp3[cut:], "cut.mp3")
+    info = probe(path)
+    assert info.frames == read_all(path).shape[1]
+    assert abs(info.frames - 576 * (mpeg_packets(path) - 1)) <= 2 * 576
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_frames_by_chance_are_no_mp3(put, seed):
+    with pytest.raises(InputError, match="not audio"):
+        probe(put(b"\0" + np.random.default_rng(seed).bytes(2_000_000), "take.mp3"))
+
+
+def test_mp2_promises_no_length(tmp_path):
+    path = tmp_path / "a.mp2"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mp2", rate=44100, layout="mono")
+        stream.codec_context.format, stream.codec_context.bit_rate = "s16", 128_000
+        for start in range(0, 192 * 1152, 1152):
+            frame = av.AudioFrame.from_ndarray(np.full((1, 1152), start % 99, np.int16), "s16", "mono")
+            frame.sample_rate, frame.pts = 44100, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    info = probe(path)
+    assert (info.frames, info.warnings) == (mpeg_packets(path) * 1152, ())
+    assert read_all(path).shape == (1, info.frames)
+
+
 def test_mp3_bit_rate(tmp_path):
     for level, bit_rate in ((0.0, 160_000), (0.8, 40_000)):
         soundfile.write(
