@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from cleanaudio.audio import flac, id3, ogg, wave
+from cleanaudio.audio import aiff, flac, id3, ogg, wave
 from cleanaudio.audio.encodings import DEPTHS, FLOAT_SUBTYPES
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.limiter import Limiter
@@ -172,6 +172,8 @@ class Encoder:
         container, tags = self._format.format, self._tags
         if container in wave.CONTAINERS and self._format.subtype not in wave.ENCODINGS:
             wave.append_chunks(written, tags.chunks_for_wav(self._rate))
+        elif container == "AIFF":
+            aiff.append(written, tags.chunks_for_aiff(self._rate))
         elif container == "FLAC" and (tags.blocks or not tags.silent):
             with written:
                 flac.rewrite(written, target := create(), tags, tags.blocks)

@@ -20,7 +20,7 @@ _TEXT_ONLY: Mapping[str, tuple[str, ...]] = {
     "AU": (),
     "W64": (),
 }
-"""Containers for which libsndfile writes some text, and nobody more."""
+"""Containers for which libsndfile writes some text, and but for AIFF nobody more."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,15 @@ class Tags(Description):
         The whole ID3v2 tag of an MP3: for MP3 it is the description.
     lost : tuple of (str, str)
         What has a place in no file, and why.
+    forms : tuple of (bytes, bytes)
+        Chunks of an AIFF by identifier and content, byte for byte: for AIFF they are the description.
     """
 
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     blocks: tuple[tuple[int, bytes], ...] = ()
     id3: bytes = b""
     lost: carried.Lost = ()
+    forms: tuple[tuple[bytes, bytes], ...] = ()
 
     def of_part(self, start: int, frames: int, rate: int) -> Tags:
         """Return the tags of a part of the recording: it begins later, and has the chapters that lie in it.
@@ -59,13 +62,16 @@ class Tags(Description):
         first_s, last_s = start / rate, (start + frames) / rate
         tags = self.without_measurements()
         rows, lost = carried.of_part(tags.chunks, start, frames, rate)
+        forms, more = aiff.of_part(tags.forms, start, frames, rate)
         if any(map(marks.is_mark, tags.chunks)):  # points, which have no extent that could reach into the part
             chapters = ended(marks.read(rows, rate), frames / rate)
+        elif b"MARK" in dict(tags.forms):
+            chapters = ended(aiff.chapters(forms, rate), frames / rate)
         else:
             parts = (cut(chapter, first_s, last_s) for chapter in tags.chapters)
             chapters = tuple(part for part in parts if part is not None)
         cues = [block for block in tags.blocks if block[0] == flac.CUESHEET]
-        lost += tuple((flac.name(kind), carried.WHOLE) for kind, _ in cues)
+        lost += more + tuple((flac.name(kind), carried.WHOLE) for kind, _ in cues)
         return replace(
             tags,
             chapters=chapters,
@@ -73,12 +79,14 @@ class Tags(Description):
             blocks=tuple(block for block in tags.blocks if block not in cues),
             id3=id3.of_part(tags.id3, first_s, last_s),
             lost=tags.lost + lost,
+            forms=forms,
         )
 
     def of_other_channels(self) -> Tags:
         """Return the tags of a recording whose channels are not the same."""
         rows, lost = carried.of_other_channels(self.chunks)
-        return replace(self, chunks=rows, lost=self.lost + lost)
+        forms, more = aiff.of_other_channels(self.forms)
+        return replace(self, chunks=rows, lost=self.lost + lost + more, forms=forms)
 
     def without_measurements(self) -> Tags:
         """Return the tags without what was measured of the samples, for others: gains, loudness, padding."""
@@ -87,10 +95,13 @@ class Tags(Description):
             comments=tuple(comment for comment in self.comments if not is_measured(comment[0])),
             chunks=carried.without_measurements(self.chunks),
             id3=id3.without_measurements(self.id3),
+            forms=aiff.without_measurements(self.forms),
         )
 
     def text_for(self, container: str) -> dict[str, str]:
         """Return the text that libsndfile is to write into a container."""
+        if container == "AIFF" and self.forms:
+            return {}
         return {name: value for name, value in self.text.items() if name in _TEXT_ONLY.get(container, ())}
 
     def chunks_for_wav(self, rate: int) -> tuple[tuple[bytes, bytes], ...]:
@@ -104,12 +115,22 @@ class Tags(Description):
                 rows.append((b"id3 ", id3.build(replace(self, chapters=()))))
         if not any(map(marks.is_mark, rows)) and not any(id3.read(tag).chapters for tag in tags):
             rows += marks.build(self.chapters, rate)
+        rows += aiff.sampler(self.forms, rate)
         return tuple(rows)
+
+    def chunks_for_aiff(self, rate: int) -> tuple[tuple[bytes, bytes], ...]:
+        """Return the chunks of an AIFF: those of the recording, else what libsndfile does not write."""
+        if self.forms:
+            return self.forms
+        written = {name.upper() for name in self.text_for("AIFF")}
+        more = self.pictures or not set(self.fields) <= written
+        tag = id3.build(replace(self, chapters=())) if more else b""
+        return (*aiff.markers(self.chapters, rate), *([(b"ID3 ", tag)] if tag else []))
 
     def left_out(self, container: str) -> str | None:
         """Return what a container has no place for, as a note; None where that is nothing."""
         parts = []
-        if container in _TEXT_ONLY:
+        if container in _TEXT_ONLY and container != "AIFF":
             written = {name.upper() for name in self.text_for(container)}
             parts += _counted(len(self.fields.keys() - written), "text tag")
             parts += _counted(len(self.pictures), "picture") + _counted(len(self.chapters), "chapter")
@@ -118,6 +139,9 @@ class Tags(Description):
             parts += _counted(sum(not flac.fits(picture) for picture in self.pictures), "picture")
         if container not in wave.CONTAINERS:
             parts += dict.fromkeys(_own_names(self.chunks))
+        if container != "AIFF":
+            parts += aiff.own_names(self.forms, container in wave.CONTAINERS)
+            parts += [what for name, tag in self.forms if name in carried.ID3 for what in id3.unsaid(tag)]
         if container != "FLAC":
             parts += [flac.name(kind) for kind, _ in self.blocks]
         if container != "MP3":
@@ -155,7 +179,10 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
         tags = _with(_with(Tags(info.read(rows)), tags), said)
         return replace(tags, chapters=marks.read(rows, rate) or tags.chapters, chunks=rows, lost=lost)
     if head[:4] == b"FORM" and head[8:] in aiff.MAGICS:
-        return _with(tags, id3.read(aiff.id3_tag(file, _LARGEST)))
+        rows, lost = aiff.read(file)
+        said = next((id3.read(content) for name, content in rows if name in carried.ID3), Description())
+        tags = _with(_with(Tags(aiff.text(rows)), tags), said)
+        return replace(tags, chapters=aiff.chapters(rows, rate) or tags.chapters, forms=rows, lost=lost)
     if head[:4] == b"fLaC":
         said, blocks = flac.read(file)
         return Tags(said.comments, said.pictures, said.chapters, blocks=blocks)

@@ -132,7 +132,12 @@ def test_an_aiff_says_what_is_in_its_id3_chunk(tmp_path, name):
     (tmp_path / "in.aiff").write_bytes(data[:4] + struct.pack(">I", len(data) - 8) + data[8:])
     tags = read_tags(tmp_path / "in.aiff")
     assert dict(tags.comments) == {"TITLE": "a name", "MOOD": "calm"} and tags.pictures == (picture,)
-    assert tags.left_out("AIFF") == "1 text tag, 1 picture not carried over: no place in AIFF"
+    assert tags.left_out("AIFF") is None
+    copy(tmp_path / "in.aiff", tmp_path / "out.aiff")
+    assert read_tags(tmp_path / "out.aiff") == tags
+    if name == b"ID3 ":  # the only one that FFmpeg knows
+        assert tagged_files.pictures(tmp_path / "out.aiff") == [PNG]
+        assert tagged_files.text(tmp_path / "out.aiff") == {"title": "a name", "mood": "calm"}
 
 
 def test_a_mark_far_behind_the_end_stays_one():
@@ -301,8 +306,9 @@ def test_what_has_no_place_is_named():
     assert full.left_out("AU") == (
         "2 text tags, 2 pictures, 3 chapters, bext, iXML, smpl, a cue sheet not carried over: no place in AU"
     )
-    assert full.left_out("AIFF").startswith("1 text tag, 2 pictures, 3 chapters, bext")
+    assert full.left_out("CAF").startswith("1 text tag, 2 pictures, 3 chapters, bext")
     assert full.left_out("FLAC") == "bext, iXML, smpl not carried over: no place in FLAC"
+    assert full.left_out("AIFF") == "bext, iXML, smpl, a cue sheet not carried over: no place in AIFF"
     assert full.left_out("WAV") == "a cue sheet not carried over: no place in WAV"
     assert Tags((("MOOD", "b"),), pictures, chapters).left_out("OGG") is None
 

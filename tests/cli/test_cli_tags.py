@@ -74,10 +74,10 @@ def test_chapters_follow_an_excerpt(denoise, episode, tmp_path, format):
 
 
 def test_the_row_says_what_has_no_place(denoise, episode, tmp_path):
-    denoise(episode, "-o", tmp_path / "aiff", "-f", "aiff", "-b", "none")
+    denoise(episode, "-o", tmp_path / "caf", "-f", "caf", "-b", "none")
     denoise(episode, "-o", tmp_path / "flac", "-f", "flac", "-b", "none")
-    ((aiff,), (flac,)) = rows(tmp_path / "aiff"), rows(tmp_path / "flac")
-    assert aiff["notes"] == "1 text tag, 1 picture, 3 chapters not carried over: no place in AIFF"
+    ((caf,), (flac,)) = rows(tmp_path / "caf"), rows(tmp_path / "flac")
+    assert caf["notes"] == "1 text tag, 1 picture, 3 chapters not carried over: no place in CAF"
     assert flac["notes"] == ""
 
 
