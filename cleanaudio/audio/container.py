@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.description import Chapter, Picture
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.audio.timeline import Timeline
+from cleanaudio.audio.uniform import Uniform
 from cleanaudio.errors import InputError
 
 # Only self-contained files: a play list would make the library open other files, or addresses.
@@ -34,6 +36,9 @@ _LONGEST_PADDING = 4096
 _LONGEST_GAPS_S = {"matroska": 3600.0, "mov": 3600.0, "flv": 3600.0, "mpegts": 10.0, "mpeg": 10.0}
 """By containers whose timestamps can be relied on. Broadcasts begin again with others now and then."""
 _SILENCE = 65536
+_LASTING_S = 0.5
+_NAMED = 5
+"""So many changes of rate or channels are named, and no more."""
 _LOSSLESS = ("pcm_s", "pcm_u", "alac", "flac", "wavpack", "ape", "tta", "tak", "mlp", "truehd")
 _DEPTHS = {"u8": 8, "s16": 16, "s32": 24}
 _IMAGES = {"mjpeg": "image/jpeg", "png": "image/png"}
@@ -74,19 +79,20 @@ class ContainerSource:
     Attributes
     ----------
     rate, channels : int
-        Of the first decoded frame, which for HE-AAC is not what the header says.
+        Of the first decoded frame, which for HE-AAC is not what the header says; what differs in the middle is
+        converted.
     text, pictures, chapters
         As in :class:`~cleanaudio.audio.recording.Reader`.
     damaged : int
         Packets that could not be decoded and were left out.
-    changed : bool
-        The rate or the channels change in the middle; the track is read up to there.
+    uniform : Uniform
+        What the rates and the channel counts were before.
     timeline : Timeline
         How much silence was put in.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, name: str, channels: int | None = None) -> None:
+        self._name, self._wanted = name, channels
         self._begin()
         self.text = _text(self._container.metadata | self.stream.metadata)
         self.chapters = tuple(
@@ -115,8 +121,8 @@ class ContainerSource:
             raise InputError("holds no sound", path=self._name, remedy="choose a recording with a sound track")
         tracks = container.streams.audio
         self.stream = next(filter(_is_default, tracks), tracks[0])
-        self.damaged, self.changed = 0, False
-        self._frames = self._decode()
+        self.damaged = 0
+        self._frames = self._sound()
         self._rest: NDArray[np.float32] | None = None
         self._position = 0
         first = next(self._frames, None)
@@ -124,8 +130,26 @@ class ContainerSource:
             raise InputError("holds no sound that can be decoded", path=self._name, remedy="copy it again")
         self._rest = first
 
-    def _decode(self) -> Iterator[NDArray[np.float32]]:
-        in_a_row, kind = 0, None
+    def _sound(self) -> Iterator[NDArray[np.float32]]:
+        """Decode to blocks of one kind, with silence where timestamps ask for it."""
+        started = False
+        for frame in self._decode():
+            block, rate = _to_float(frame), frame.sample_rate
+            if not started:
+                self.rate, self.channels = rate, self._wanted or block.shape[1]
+                self.timeline, self.uniform = self._timeline(), Uniform(self.rate, self.channels)
+                started = True
+            silence = self.timeline.silence_before(frame.time, round(len(block) * self.rate / rate))
+            missing = round(silence * rate / self.rate)
+            for start in range(0, missing, _SILENCE):
+                nothing = np.zeros((min(_SILENCE, missing - start), block.shape[1]), dtype=np.float32)
+                yield self.uniform.process(nothing, rate)
+            yield self.uniform.process(block, rate)
+        if started:
+            yield self.uniform.flush()
+
+    def _decode(self) -> Iterator[av.AudioFrame]:
+        in_a_row = 0
         packets = self._container.demux(self.stream)
         while in_a_row <= _DAMAGED_IN_A_ROW:
             try:
@@ -138,18 +162,7 @@ class ContainerSource:
                 in_a_row += 1
                 packets = self._container.demux(self.stream)  # a generator ends with its error
                 continue
-            for frame in frames:
-                block = _to_float(frame)
-                if kind is None:
-                    kind = self.rate, self.channels = frame.sample_rate, block.shape[1]
-                    self.timeline = self._timeline()
-                elif kind != (frame.sample_rate, block.shape[1]):
-                    self.changed = True
-                    return
-                silence = self.timeline.silence_before(frame.time, len(block))
-                for start in range(0, silence, _SILENCE):
-                    yield np.zeros((min(_SILENCE, silence - start), self.channels), dtype=np.float32)
-                yield block
+            yield from frames
 
     def _timeline(self) -> Timeline:
         begin = None
@@ -200,7 +213,8 @@ def open_container(name: str) -> Reader:
         Not a container that we know, no sound track, or nothing in it that can be decoded.
     """
     status = os.stat(name)
-    return Reader(_describe(name, status.st_size, status.st_mtime_ns), ContainerSource(name))
+    info = _describe(name, status.st_size, status.st_mtime_ns)
+    return Reader(info, ContainerSource(name, info.channels))
 
 
 @lru_cache(maxsize=64)
@@ -209,6 +223,7 @@ def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
     try:
         stream, container = source.stream, source._container
         frames = _trimmed(source)
+        channels = _most_channels(source, frames)
         codec = stream.codec_context
         format_name = _format(container)
         label = _NAMES.get(format_name, format_name.upper())
@@ -219,12 +234,12 @@ def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
         return AudioInfo(
             name,
             source.rate,
-            source.channels,
+            channels,
             frames,
             label,
             _subtype(codec),
             bit_rate=stream.bit_rate or codec.bit_rate or container.bit_rate or None,
-            warnings=tuple(_warnings(source, frames)),
+            warnings=tuple(_warnings(source, channels)),
             depth=_DEPTHS.get(codec.format.name.rstrip("p")) if codec.name.startswith(_LOSSLESS) else None,
         )
     finally:
@@ -254,7 +269,7 @@ def _lacks_index(name: str) -> bool:
     return kinds[:1] == [b"ftyp"] and b"moov" not in kinds
 
 
-def _warnings(source: ContainerSource, frames: int) -> Iterator[str]:
+def _warnings(source: ContainerSource, channels: int) -> Iterator[str]:
     timeline, tracks = source.timeline, source._container.streams.audio
     if len(tracks) > 1:
         number = tracks.index(source.stream)
@@ -269,12 +284,27 @@ def _warnings(source: ContainerSource, frames: int) -> Iterator[str]:
     if timeline.filled:
         yield f"gaps in its timestamps, {timeline.filled / source.rate:.3f} s in all, are filled with silence"
     if timeline.jumps:
-        yield f"its timestamps begin again in {timeline.jumps} places; what follows them is read without a gap"
-    if source.changed:
-        yield (
-            f"the rate or the channels change after {frames / source.rate:.3f} s; the rest is not read: "
-            f"ffmpeg -i IN -ar {source.rate} -ac {source.channels} OUT.flac converts it"
-        )
+        yield f"new beginnings of its timestamps: {timeline.jumps}; what follows them is read without a gap"
+    if len(kinds := source.uniform.kinds) > 1:
+        begins = [f"at {begin / source.rate:.2f} s ({_kind(own, rate)})" for rate, own, begin in kinds[1:]]
+        more = f" and {len(begins) - _NAMED} more times" if len(begins) > _NAMED else ""
+        kind = _kind(channels, source.rate)
+        yield f"the rate or the channels change {', '.join(begins[:_NAMED])}{more}: all is {kind} now"
+
+
+def _kind(channels: int, rate: int) -> str:
+    return f"{channels} channel{'s' * (channels > 1)} at {rate} Hz"
+
+
+def _most_channels(source: ContainerSource, frames: int) -> int:
+    """Return the highest channel count that lasts: a damaged frame may claim any."""
+    kinds = source.uniform.kinds
+    ends = [*(begin for _, _, begin in kinds[1:]), frames]
+    lengths: Counter[int] = Counter()
+    for (_, own, begin), end in zip(kinds, ends, strict=True):
+        lengths[own] += end - begin
+    lasting = [own for own, length in lengths.items() if length >= _LASTING_S * source.rate]
+    return max(lasting, default=source.channels)
 
 
 def _trimmed(source: ContainerSource) -> int:

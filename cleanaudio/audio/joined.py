@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.recording import AudioInfo, Reader, Source
 from cleanaudio.audio.resample import Resampler
+from cleanaudio.audio.uniform import widened
 
 _BLOCK = 65536
 _NAMED = 5
@@ -34,7 +35,7 @@ class Part:
 def open_joined(parts: Sequence[Part]) -> Reader:
     """Return a reader of recordings one after the other, at the first one's rate, with the most channels of any.
 
-    One channel becomes all of them; of several, those that are missing are silent. The tags are the first one's, the
+    One channel becomes the left and the right; others that are missing are silent. The tags are the first one's, the
     depth is the greatest. A warning says so, and what was converted.
     """
     first = parts[0].info
@@ -101,7 +102,7 @@ class _Joined:
             piece = self._source.read(min(wanted, self._left))
             if not len(piece):  # damaged there
                 break
-            pieces.append(_widened(piece, self._channels))
+            pieces.append(widened(piece, self._channels))
             wanted -= len(piece)
             self._left -= len(piece)
         return np.concatenate(pieces)
@@ -158,10 +159,3 @@ class _Resampled:
 
     def close(self) -> None:
         self._source.close()
-
-
-def _widened(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
-    own = samples.shape[1]
-    if own == channels:
-        return samples
-    return np.repeat(samples, channels, axis=1) if own == 1 else np.pad(samples, ((0, 0), (0, channels - own)))

@@ -190,6 +190,35 @@ def test_what_raw_aac_guesses_of_its_length_cuts_nothing(tmp_path):
     assert probe(path).frames == read_all(path).shape[1] == decoded
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_what_changes_its_rate_or_channels_in_the_middle_is_converted(tmp_path, first):
+    """Raw AAC that was joined: 440 Hz in stereo, and 440 Hz slower in mono."""
+    kinds = [(44100, 2), (48000, 1)]
+    for rate, channels in kinds:
+        encode(tmp_path / f"{rate}.aac", "aac", tone(3 * RATE, channels), rate=rate)
+    order = [kinds[first], kinds[1 - first], kinds[first]]
+    (tmp_path / "a.aac").write_bytes(b"".join((tmp_path / f"{rate}.aac").read_bytes() for rate, _ in order))
+    decoded = [probe(tmp_path / f"{rate}.aac").frames for rate, _ in order]
+    info = probe(tmp_path / "a.aac")
+    assert (info.rate, info.channels) == (order[0][0], 2)
+    ends = np.cumsum([frames * info.rate / rate for frames, (rate, _) in zip(decoded, order, strict=True)])
+    assert info.frames == pytest.approx(ends[-1], abs=2)
+    samples = read_all(tmp_path / "a.aac")
+    assert samples.shape == (2, info.frames)
+    for end, (rate, channels) in zip(ends, order, strict=True):
+        middle = samples[:, round(end - 1.5 * info.rate) :][:, : info.rate]
+        heard = np.argmax(np.abs(np.fft.rfft(middle[0] * np.hanning(info.rate))))
+        assert heard == pytest.approx(440 * rate / RATE, abs=1)
+        ratio = np.std(middle[1]) / np.std(middle[0])
+        assert ratio == pytest.approx(1 if channels == 1 else 0.5, abs=0.02)
+    (note,) = info.warnings
+    assert f"at {ends[0] / info.rate:.2f} s (" in note and f"at {ends[1] / info.rate:.2f} s (" in note
+    with open_reader(tmp_path / "a.aac") as reader:
+        for start in (200_000, 140_000, 0, 300_001):
+            reader.seek(start)
+            np.testing.assert_array_equal(reader.read(3000), samples[:, start : start + 3000])
+
+
 def test_alac_in_caf_which_libsndfile_does_not_know(tmp_path):
     samples = (tone(channels=1) * 32767).astype(np.int16)
     path = encode(tmp_path / "a.caf", "alac", samples / 32767, kind="s16p")
