@@ -143,6 +143,7 @@ def of_part(chunks: Chunks, start: int, frames: int, rate: int) -> tuple[Chunks,
             packed = b"".join(_LOOP.pack(*loop) for loop in within)
             content = content[: _INSTRUMENT.size] + packed + content[_INSTRUMENT.size + len(packed) :]
         elif name in ID3:
+            lost += id3.timed(content)
             content = id3.of_part(content, start / rate, (start + frames) / rate)
         if name != b"MARK" or inside:
             kept.append((name, content))

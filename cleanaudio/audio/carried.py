@@ -81,6 +81,7 @@ def of_part(chunks: Chunks, start: int, frames: int, rate: int) -> tuple[Chunks,
         elif name == b"cart":
             content = cart.of_part(content, start, frames)
         elif name in ID3:
+            lost += id3.timed(content)
             content = id3.of_part(content, start / rate, (start + frames) / rate)
         kept.append((name, content))
     return tuple(kept), tuple((what, WHOLE) for what in lost)

@@ -147,6 +147,11 @@ def of_part(tag: bytes, start_s: float, end_s: float) -> bytes:
     return _edited(tag, moved)
 
 
+def timed(tag: bytes) -> list[str]:
+    """Return the names of the frames that :func:`of_part` leaves out, but for lengths and tables of the stream."""
+    return list(dict.fromkeys(frame.name for frame in _frames(tag) if frame.name in _TIMED - _MEASURED - {"TLEN"}))
+
+
 def unsaid(tag: bytes) -> list[str]:
     """Return the names of the frames that :func:`read` does not tell of, each once."""
     names: dict[str, None] = {}

@@ -6,7 +6,8 @@ Source: Microsoft, Multimedia Programming Interface and Data Specifications 1.0 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from cleanaudio.audio.description import Chapter, Chapters, decoded
 
@@ -16,11 +17,6 @@ _POINT = struct.Struct("<II4sIII")
 _SEGMENT = struct.Struct("<III")
 _LABEL, _REGION = b"labl", b"ltxt"
 _LAST_FRAME = (1 << 32) - 1
-
-_Places = Mapping[int, tuple[int, int]]
-"""By the numbers of points: their new frames, and how many frames of their regions are cut away before them."""
-
-_Shortened = Callable[[int, int], int]
 
 
 def is_list(chunk: tuple[bytes, bytes], kind: bytes) -> bool:
@@ -59,23 +55,37 @@ def of_part(chunks: Chunks, start: int, frames: int) -> Chunks:
 
     Points move, those outside are gone; a region (``ltxt`` says how long) that reaches into the part is cut.
     """
-    lengths = _lengths(chunks)
-    places: dict[int, tuple[int, int]] = {}
-    for number, frame in (point for name, content in chunks if name == b"cue " for point in _points(content)):
-        cut = max(0, start - frame)
-        if frame < start + frames and (not cut or cut < lengths.get(number, 0)):
-            places[number] = max(0, frame - start), cut
-
-    def shortened(number: int, length: int) -> int:
-        place, cut = places[number]
-        return max(0, min(length - cut, frames - place))
-
+    part = _Part(start, frames, _lengths(chunks))
+    points = [point for name, content in chunks if name == b"cue " for point in _points(content)]
+    places = {number: place for number, frame in points if (place := part.place(number, frame)) is not None}
+    part = replace(part, places=places)
     rows = []
     for name, content in chunks:
-        edit = _EDITORS[name] if goes_by_marks((name, content)) else None
-        if (changed := edit(content, start, places, shortened) if edit else content) is not None:
+        changed = _EDITORS[name](content, part) if goes_by_marks((name, content)) else content
+        if changed is not None:
             rows.append((name, changed))
     return tuple(rows)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a recording: its beginning and length, how long the regions are, and where the points lie in it."""
+
+    start: int
+    frames: int
+    lengths: Mapping[int, int]
+    places: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+
+    def place(self, number: int, frame: int) -> tuple[int, int] | None:
+        """Return where a point lies, and how much of its region is cut away before it; None outside."""
+        cut = max(0, self.start - frame)
+        inside = frame < self.start + self.frames and (not cut or cut < self.lengths.get(number, 0))
+        return (max(0, frame - self.start), cut) if inside else None
+
+    def shortened(self, number: int, length: int) -> int:
+        """Return how much of a region that begins at a point lies in the part."""
+        place, cut = self.places[number]
+        return max(0, min(length - cut, self.frames - place))
 
 
 def build(chapters: Chapters, rate: int) -> Chunks:
@@ -127,34 +137,33 @@ def _entries(content: bytes) -> Iterator[tuple[bytes, int, bytes]]:
         at += 8 + size + size % 2
 
 
-def _moved_points(content: bytes, start: int, places: _Places, _: _Shortened) -> bytes | None:
+def _moved_points(content: bytes, part: _Part) -> bytes | None:
     rows = []
     for at in range(4, len(content) - _POINT.size + 1, _POINT.size):
         number, position, name, chunk, block, frame = _POINT.unpack_from(content, at)
-        if number in places:
-            place = places[number][0]
-            position = place if position == frame else max(0, position - start)
-            rows.append(_POINT.pack(number, position, name, chunk, block, place))
+        if (place := part.place(number, frame)) is not None:
+            position = place[0] if position == frame else max(0, position - part.start)
+            rows.append(_POINT.pack(number, position, name, chunk, block, place[0]))
     return struct.pack("<I", len(rows)) + b"".join(rows) if rows else None
 
 
-def _moved_texts(content: bytes, _: int, places: _Places, shortened: _Shortened) -> bytes | None:
+def _moved_texts(content: bytes, part: _Part) -> bytes | None:
     rows = []
     for name, number, text in _entries(content):
-        if number in places:
+        if number in part.places:
             if name == _REGION and len(text) >= 4:
-                length = shortened(number, int.from_bytes(text[:4], "little"))
+                length = part.shortened(number, int.from_bytes(text[:4], "little"))
                 text = struct.pack("<I", length) + text[4:]
             rows.append(struct.pack("<4sII", name, 4 + len(text), number) + text + b"\0" * (len(text) % 2))
     return b"adtl" + b"".join(rows) if rows else None
 
 
-def _moved_segments(content: bytes, _: int, places: _Places, shortened: _Shortened) -> bytes | None:
+def _moved_segments(content: bytes, part: _Part) -> bytes | None:
     rows = []
     for at in range(4, len(content) - _SEGMENT.size + 1, _SEGMENT.size):
         number, length, times = _SEGMENT.unpack_from(content, at)
-        if number in places:
-            rows.append(_SEGMENT.pack(number, shortened(number, length), times))
+        if number in part.places:
+            rows.append(_SEGMENT.pack(number, part.shortened(number, length), times))
     return struct.pack("<I", len(rows)) + b"".join(rows) if rows else None
 
 

@@ -71,7 +71,8 @@ class Tags(Description):
             parts = (cut(chapter, first_s, last_s) for chapter in tags.chapters)
             chapters = tuple(part for part in parts if part is not None)
         cues = [block for block in tags.blocks if block[0] == flac.CUESHEET]
-        lost += more + tuple((flac.name(kind), carried.WHOLE) for kind, _ in cues)
+        own = [*(flac.name(kind) for kind, _ in cues), *id3.timed(tags.id3)]
+        lost += more + tuple((what, carried.WHOLE) for what in own)
         return replace(
             tags,
             chapters=chapters,

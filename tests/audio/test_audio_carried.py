@@ -181,3 +181,19 @@ def test_the_timers_of_a_cart_move_with_an_excerpt():
     whole = Tags(chunks=((b"cart", cart((b"INTs", 50), (b"AUDs", 100), (b"AUDe", 300), (b"EOD\0", 400))),))
     assert whole.of_part(100, 200, RATE).chunks == ((b"cart", cart((b"\0" * 4, 0), (b"AUDs", 0), (b"AUDe", 200))),)
     assert Tags(chunks=((b"cart", b"short"),)).of_part(1, 1, RATE).chunks == ((b"cart", b"short"),)
+
+
+def test_points_that_share_a_number_stay_apart():
+    name, content = cues(110, 150)
+    shared = content[:28] + content[4:8] + content[32:]
+    ((_, moved),) = Tags(chunks=((name, shared),)).of_part(100, 100, RATE).chunks
+    assert [struct.unpack_from("<I", moved, at + 20) for at in (4, 28)] == [(10,), (50,)]
+
+
+def test_timed_frames_of_a_tag_are_named():
+    frames = [(b"ETCO", b"\2"), (b"TLEN", b"\x002"), (b"TIT2", b"\0a")]
+    body = b"".join(name + struct.pack(">I", len(content)) + b"\0\0" + content for name, content in frames)
+    tag = b"ID3\3\0\0\0\0\0" + bytes([len(body)]) + body
+    tags = [Tags(id3=tag), Tags(chunks=((b"id3 ", tag),)), Tags(forms=((b"ID3 ", tag),))]
+    notes = [whole.of_part(1, 1, RATE).left_out(kind) for whole, kind in zip(tags, ("MP3", "WAV", "AIFF"), strict=True)]
+    assert notes == ["ETCO not carried over: told of the whole recording"] * 3

@@ -93,3 +93,33 @@ def test_a_broadcast_wave_is_no_louder_than_it_says(denoise, tmp_path, noisy_spe
     changed = (tmp_path / "loud/in.wav").read_bytes()
     assert loudness not in changed and b"\xff\x7f" * 5 in changed
     np.testing.assert_array_equal(soundfile.read(tmp_path / "same/in.wav")[0], soundfile.read(source)[0])
+
+
+def appended(path, *rows):
+    """Add chunks to the end of a WAV."""
+    content = path.read_bytes() + b"".join(name + struct.pack("<I", len(said)) + said for name, said in rows)
+    path.write_bytes(content[:4] + struct.pack("<I", len(content) - 8) + content[8:])
+    return path
+
+
+def test_the_row_says_which_chunks_are_left_out(denoise, tmp_path, noisy_speech):
+    source = write(tmp_path / "in.wav", noisy_speech(3.0))
+    appended(source, (b"cart", bytes(2048)), (b"levl", bytes(120)), (b"acid", bytes(24)))
+    denoise(source, "-o", tmp_path / "whole", "-b", "wiener")
+    denoise(source, "-o", tmp_path / "part", "-b", "wiener", "--excerpt", "0:01-0:02")
+    ((whole,), (part,)) = rows(tmp_path / "whole"), rows(tmp_path / "part")
+    assert whole["notes"] == "levl not carried over: told of the old samples"
+    assert part["notes"] == f"{whole['notes']}; acid not carried over: told of the whole recording"
+    for path, there in ((tmp_path / "whole/in.wav", True), (tmp_path / "part/in.wav", False)):
+        content = path.read_bytes()
+        assert b"cart" in content and b"levl" not in content and (b"acid" in content) == there
+
+
+def test_a_beam_has_other_channels_than_its_array(cli, tmp_path, noisy_speech):
+    array = np.repeat(noisy_speech(1.0).reshape(-1, 1), 3, axis=1)
+    source = appended(write(tmp_path / "in.wav", array), (b"chna", bytes(124)), (b"axml", b"<audioFormatExtended/>"))
+    ran = cli("beamform", source, "-o", tmp_path / "out", "-j", "1")
+    assert ran.code == 0, ran.stderr
+    (row,) = rows(tmp_path / "out")
+    assert "chna, axml not carried over: told of the old channels" in row["notes"]
+    assert b"chna" not in (tmp_path / "out/in.wav").read_bytes()
