@@ -27,7 +27,7 @@ from cleanaudio.metrics.speech_level import FEWEST_FRAMES, activity
 Audio = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
-REVISION = 2
+REVISION = 3
 """Raised whenever the guard lets through other samples; part of the recipe's hash."""
 
 FOLLOWS_DB, BEARS = (0.5, 1.5, 4.5), (1.0, 0.75, 0.5)
@@ -141,8 +141,9 @@ class Cells:
         keeps = np.where(counts, _keeping(before, after, common, 10 ** (-self.allowed_db / 10)), 1.0)
         keeps = _lowest_around(keeps)
         loss_db = np.where(keeps < bears, level_db, follows_db)
-        cleaned = bears if gentler else np.ones(len(self))
-        share = np.minimum(np.minimum(bears, keeps) / cleaned, 1)
+        both = np.minimum(bears, keeps)
+        cleaned = np.maximum(both, BEARS_GENTLER[-1]) if gentler else np.ones(len(self))
+        share = np.minimum(both / cleaned, 1)
         nearest = _nearest(voiced)
         return Borne(cleaned[nearest], share[nearest], loss_db[nearest])
 
@@ -227,6 +228,9 @@ def listen(signals: Signals, cells: int, snr_db: float | None, whispered: bool =
     weight = 1 / (gone + 0.1 * np.sum(gone) / max(1, len(gone)) + _TINY) ** 2  # the more noise, the less certain
     heard = np.stack([every, before - 10 ** (found.noise_db / 10), after, (before + after - gone) / 2, smeared])
     cell = np.minimum((np.arange(len(before)) * HOP + SIZE // 2) // round(CELL_S * RATE), cells - 1)
+
+    # Each cell has one say: the frames of a speaker who loses nothing are the most certain, and none of another's.
+    weight *= (np.bincount(cell, minlength=cells) / np.maximum(np.bincount(cell, weight, cells), _TINY))[cell]
 
     def sums(columns: Vector, frames: Vector | NDArray[np.bool_] = every) -> Vector:
         return np.array([np.bincount(cell, column * frames, cells) for column in columns]).T

@@ -5,6 +5,7 @@ import pytest
 
 from cleanaudio.audio.array import through
 from cleanaudio.batch.guard import EXCERPTS, Decision, decide, excerpts
+from cleanaudio.batch.voice import compared, listen
 from cleanaudio.batch.watched import Watched
 from cleanaudio.metrics.dnsmos import P835
 
@@ -160,3 +161,21 @@ def test_the_input_is_heard_once_however_many_steps_are_tried(talk, monkeypatch)
     found = decision(talk, 0.2)
     assert found.share == 0.5 and found.reason == "DNSMOS SIG fell by 1.50"
     assert asked == {"glances": 4, "speech": 1}
+
+
+@pytest.mark.parametrize("turn_s", [3, 5, 12])
+def test_guests_in_a_room_are_told_from_the_host_however_short_their_turns(speech_like, turn_s):
+    """Of the host nothing goes, of a guest the room, which is louder than the guest."""
+    host, guest = speech_like(4 * turn_s, RATE, 1), speech_like(4 * turn_s, RATE, 2)
+    draw = np.random.default_rng(3)
+    room = draw.standard_normal(RATE // 2) * np.exp(-np.arange(RATE // 2) / (0.1 * RATE))
+    late = np.convolve(guest, room)[: len(guest)]
+    late *= 1.5 * np.std(guest) / np.std(late)
+    guests = np.arange(len(host)) // (turn_s * RATE) % 2 == 1
+    cleaned = np.where(guests, guest, host)
+    noisy = cleaned + np.where(guests, late, 0) + 0.001 * draw.standard_normal(len(host))
+    signals = compared(noisy[None].astype(np.float32), cleaned[None].astype(np.float32), RATE)
+    share = listen(signals, len(host) // (RATE // 2), 20.0).bearable(gentler=True).cleaned
+    turns = share.reshape(4, 2 * turn_s)
+    assert np.all(turns[1::2, turn_s // 2 + 1 : -turn_s // 2] < 0.9)
+    assert np.all(turns[::2, 10:-10] > 0.99)  # as far as a cell reaches, and its neighbours
