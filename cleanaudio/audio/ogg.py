@@ -20,6 +20,7 @@ _CONTINUES, _BEGINS, _ENDS = 1, 2, 4  # flags of a page
 _NO_PACKET_ENDS = -1
 _SEGMENTS = 255
 _LARGEST = 64 << 20
+_PIECE = 1 << 16
 _HEADERS = {b"\x01vorbis": 3, b"OpusHead": 2}
 """How many packets stand before the sound."""
 
@@ -64,8 +65,9 @@ def describe(file: BinaryIO, size: int) -> Stream | None:
     links, sounding = [0], False
     expected: dict[int, int] = {}  # by stream, the number of its next page
     for page in _pages(file, size):
+        missing = not page.flags & _BEGINS and expected.get(page.serial, page.number) != page.number
+        damaged += not page.sound or missing or page.start > reached
         flags, reached = page.flags, page.end
-        damaged += not page.sound or expected.get(page.serial, page.number) != page.number
         expected[page.serial] = page.number + 1
         if page.granule not in (0, _NO_PACKET_ENDS):
             audio_start, sounding = audio_start or page.start, True
@@ -137,22 +139,34 @@ class _Page:
 
 
 def _pages(file: BinaryIO, size: int) -> Iterator[_Page]:
-    """Pages up to the first place where none follows, or only a part of one."""
+    """Whole pages; what lies between them and is none is passed over."""
     position = 0
     while position + _PAGE.size <= size:
         file.seek(position)
         head = file.read(_PAGE.size)
         if head[:4] != b"OggS":
-            return
+            position = _next_mark(file, position + 1, size)
+            continue
         _, _, flags, granule, serial, number, checksum, segments = _PAGE.unpack(head)
         lacing = file.read(segments)
         content = file.read(sum(lacing))
         end = position + _PAGE.size + segments + sum(lacing)
-        if end > size:
-            return
         sound = _checksum(head[:22] + bytes(4) + head[26:] + lacing + content) == checksum
-        yield _Page(position, end, flags, granule, serial, number, sound, lacing, content)
-        position = end
+        if end <= size:
+            yield _Page(position, end, flags, granule, serial, number, sound, lacing, content)
+        position = end if sound else _next_mark(file, position + 1, size)  # its length may be what is wrong
+
+
+def _next_mark(file: BinaryIO, position: int, size: int) -> int:
+    """Return where the next page begins, ``size`` where none does."""
+    while position < size:
+        file.seek(position)
+        piece = file.read(_PIECE)
+        at = piece.find(b"OggS")
+        if at >= 0:
+            return position + at
+        position += max(1, len(piece) - 3)
+    return size
 
 
 def _collect(page: _Page, packets: list[bytearray]) -> None:

@@ -65,6 +65,15 @@ def test_recordings_of_one_kind_follow_each_other(tmp_path, format, subtype):
     assert probe(path).warnings == ("3 recordings are joined in it; tags are the first one's",)
 
 
+@pytest.mark.parametrize(("format", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS")])
+def test_a_file_joined_to_itself(tmp_path, format, subtype):
+    one, samples = recording(*STEREO, format, subtype)
+    path = tmp_path / "joined"
+    path.write_bytes(one + one)
+    np.testing.assert_array_equal(read_all(path).T, np.concatenate([samples, samples]))
+    assert probe(path).warnings == ("2 recordings are joined in it; tags are the first one's",)
+
+
 def test_seeking_gives_the_same_samples(tmp_path):
     kinds = (STEREO, OTHER_RATE, MONO)
     path = tmp_path / "joined.flac"
@@ -99,6 +108,24 @@ def test_what_cannot_be_read_of_a_chain_is_named(tmp_path):
     assert read_all(path).shape[1] == len(samples)
     notes = "; ".join(probe(path).warnings)
     assert f"left out: {len(spoiled)} bytes from byte {len(one)} on" in notes
+
+
+@pytest.mark.parametrize("way", ["mark", "length", "between"])
+def test_damage_in_a_chain_does_not_hide_what_follows(tmp_path, way):
+    one, samples = recording(*STEREO, "OGG", "VORBIS")
+    last = one.rindex(b"OggS")
+    spoiled = bytearray(one)
+    if way == "between":
+        spoiled[last:last] = b"rubbish" * 9
+    else:
+        spoiled[last if way == "mark" else last + 26] ^= 0xFF
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(spoiled + one)
+    got, warnings = read_all(path).T, probe(path).warnings
+    np.testing.assert_array_equal(got[-len(samples) :], samples)
+    assert len(got) == probe(path).frames
+    assert any("damaged places: 1;" in note for note in warnings)
+    assert any("2 recordings are joined" in note for note in warnings)
 
 
 def test_frames_of_another_kind_at_the_beginning_decide_nothing(tmp_path):
