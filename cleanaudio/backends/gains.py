@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Literal, Protocol
 
 import numpy as np
@@ -89,7 +90,31 @@ class Subtraction:
         """Do nothing: it has no memory."""
 
 
-class Estimate:
+class _OnPrior(ABC):
+    """A gain that depends on what a prior makes of the powers: γ and ξ."""
+
+    def __init__(self, prior: Prior, floor: float) -> None:
+        self._prior, self._floor = prior, np.float32(floor)
+        self.look_ahead = prior.look_ahead
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._prior.reset()
+
+    def __call__(self, powers: Power, noise: Power) -> Power:
+        """Take |Y|² and the noise PSD, return the gains of the frames that are decided."""
+        return self._gains(*self._prior(powers, noise))
+
+    def flush(self) -> Power:
+        """Return the gains of the frames that still waited."""
+        return self._gains(*self._prior.flush())
+
+    @abstractmethod
+    def _gains(self, gamma: Power, xi: Power) -> Power:
+        """Return the gains of frames of these posterior and prior signal-to-noise ratios."""
+
+
+class Estimate(_OnPrior):
     """A gain that depends on γ and ξ alone: ξ / (1 + ξ) · f(γ ξ / (1 + ξ)).
 
     f = 1 is the Wiener filter (Lim & Oppenheim 1979; with the decision-directed prior, Scalart & Vieira Filho 1996).
@@ -106,20 +131,8 @@ class Estimate:
     """
 
     def __init__(self, prior: Prior, estimator: Estimator | None, floor: float) -> None:
-        self._prior, self._estimator, self._floor = prior, estimator, np.float32(floor)
-        self.look_ahead = prior.look_ahead
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._prior.reset()
-
-    def __call__(self, powers: Power, noise: Power) -> Power:
-        """Take |Y|² and the noise PSD, return the gains of the frames that are decided."""
-        return self._gains(*self._prior(powers, noise))
-
-    def flush(self) -> Power:
-        """Return the gains of the frames that still waited."""
-        return self._gains(*self._prior.flush())
+        super().__init__(prior, floor)
+        self._estimator = estimator
 
     def _gains(self, gamma: Power, xi: Power) -> Power:
         gains = xi / (1 + xi)
@@ -128,7 +141,7 @@ class Estimate:
         return np.clip(gains, self._floor, 1, out=gains)
 
 
-class OmLsa:
+class OmLsa(_OnPrior):
     """Optimally modified log-spectral amplitude: G = G_H1^p · G_min^(1-p), Cohen & Berdugo (2001, eq. 15).
 
     G_H1 is the log-spectral amplitude estimator, p the probability that there is speech in the bin (eq. 9).
@@ -143,22 +156,13 @@ class OmLsa:
     """
 
     def __init__(self, prior: Prior, presence: Presence, floor: float) -> None:
-        self._prior, self._presence = prior, presence
-        self._floor = np.float32(max(floor, 1e-5))
-        self.look_ahead = prior.look_ahead
+        super().__init__(prior, max(floor, 1e-5))
+        self._presence = presence
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._prior.reset()
+        super().reset()
         self._presence.reset()
-
-    def __call__(self, powers: Power, noise: Power) -> Power:
-        """Take |Y|² and the noise PSD, return the gains of the frames that are decided."""
-        return self._gains(*self._prior(powers, noise))
-
-    def flush(self) -> Power:
-        """Return the gains of the frames that still waited."""
-        return self._gains(*self._prior.flush())
 
     def _gains(self, gamma: Power, xi: Power) -> Power:
         if not len(xi):
