@@ -46,17 +46,18 @@ def read(file: BinaryIO) -> tuple[Chunks, Lost]:
     """Return the chunks that belong to the recording, and which of them cannot go with it."""
     found: list[tuple[bytes, bytes]] = []
     lost: list[tuple[str, str]] = []
-    position = 12
+    position, room = 12, LARGEST
     while True:
         file.seek(position)
         if len(head := file.read(8)) < 8:
             return tuple(found), tuple(lost)
         name, length = struct.unpack(">4sI", head)
         if name not in _TECHNICAL and all(0x20 <= byte < 0x7F for byte in name):
-            if length > LARGEST:
+            if length > room:
                 lost.append((label(name), TOO_LONG))
             elif len(content := file.read(length)) == length:
                 found.append((name, content))
+                room -= length
         position += 8 + length + length % 2
 
 

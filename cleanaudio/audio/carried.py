@@ -14,13 +14,13 @@ from cleanaudio.audio import bext, cart, id3, ixml, marks, riff, smpl
 from cleanaudio.audio.marks import Chunks
 
 LARGEST = 64 << 20
-"""Bytes of a chunk that is carried."""
+"""Bytes of the chunks that are carried: they are held in memory."""
 
 ID3 = (b"id3 ", b"ID3 ")
 OLD_SAMPLES, OLD_CHANNELS, WHOLE = (
     f"told of the {what}" for what in ("old samples", "old channels", "whole recording")
 )
-TOO_LONG, NOT_TEXT = "longer than 64 MiB", "neither text nor picture"
+TOO_LONG, NOT_TEXT = "more than 64 MiB", "neither text nor picture"
 """Why a chunk, or an entry of a tag, is left out."""
 
 Lost = tuple[tuple[str, str], ...]
@@ -49,14 +49,16 @@ _TIMES = re.compile(rb"\b(?:start|end|duration|rtime)\s*=\s*[\"']")
 def read(file: BinaryIO) -> tuple[Chunks, Lost]:
     """Return the chunks of a WAV that belong to the recording, and which of them cannot go with it."""
     found, lost = [], []
+    room = LARGEST
     for chunk in riff.read_layout(file, os.fstat(file.fileno()).st_size).chunks:
         if chunk.name in _TECHNICAL or not all(0x20 <= byte < 0x7F for byte in chunk.name):
             continue
         if chunk.name in _OF_SAMPLES:
             lost.append((label(chunk.name), OLD_SAMPLES))
-        elif chunk.size > LARGEST:
+        elif chunk.size > room:
             lost.append((label(chunk.name), TOO_LONG))
         else:
+            room -= chunk.size
             file.seek(chunk.start)
             found.append((chunk.name, file.read(chunk.size)))
     return tuple(found), tuple(lost)

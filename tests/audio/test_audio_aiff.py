@@ -201,3 +201,10 @@ def test_other_channels_and_damage(tmp_path):
     for length in range(40):
         damaged = tuple((name, rest[:length]) for name, rest in ROWS)
         Tags(forms=damaged, chapters=aiff.chapters(damaged, RATE)).of_part(1, 500, RATE).chunks_for_wav(RATE)
+
+
+def test_no_chunks_that_are_too_long(tmp_path):
+    make(tmp_path / "in.aiff", [(b"abcd", bytes(40 << 20)), (b"efgh", bytes(40 << 20)), (b"NAME", b"a")])
+    tags = read_tags(tmp_path / "in.aiff")
+    assert [name for name, _ in tags.forms] == [b"abcd", b"NAME"]
+    assert tags.left_out("AIFF") == "efgh not carried over: more than 64 MiB"

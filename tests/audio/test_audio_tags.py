@@ -76,7 +76,10 @@ def test_text_is_not_doubled_where_the_chunk_is_carried(tmp_path):
 def test_no_chunk_that_is_too_long(tmp_path):
     (tmp_path / "in.wav").write_bytes(wav(before=[(b"PEAK", bytes(16)), (b"bext", bytes(65 << 20))]))
     tags = read_tags(tmp_path / "in.wav")
-    assert tags.chunks == () and tags.left_out("WAV") == "bext not carried over: longer than 64 MiB"
+    assert tags.chunks == () and tags.left_out("WAV") == "bext not carried over: more than 64 MiB"
+    (tmp_path / "in.wav").write_bytes(wav(before=[(b"abcd", bytes(40 << 20)), (b"efgh", bytes(40 << 20))]))
+    tags = read_tags(tmp_path / "in.wav")
+    assert [name for name, _ in tags.chunks] == [b"abcd"] and "efgh" in tags.left_out("WAV")
 
 
 def test_marks_outside_an_excerpt_are_left_out_of_it():
