@@ -17,6 +17,7 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from cleanaudio.audio import layout
 from cleanaudio.audio.description import Chapter, Picture
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.audio.timeline import Timeline
@@ -81,6 +82,8 @@ class ContainerSource:
     rate, channels : int
         Of the first decoded frame, which for HE-AAC is not what the header says; what differs in the middle is
         converted.
+    channel_mask : int
+        Loudspeaker positions of that frame, 0 if unknown.
     text, pictures, chapters
         As in :class:`~cleanaudio.audio.recording.Reader`.
     damaged : int
@@ -138,6 +141,7 @@ class ContainerSource:
             if not started:
                 self.rate, self.channels = rate, self._wanted or block.shape[1]
                 self.timeline, self.uniform = self._timeline(), Uniform(self.rate, self.channels)
+                self.channel_mask = layout.by_names([channel.name for channel in frame.layout.channels])
                 started = True
             silence = self.timeline.silence_before(frame.time, round(len(block) * self.rate / rate))
             missing = round(silence * rate / self.rate)
@@ -240,6 +244,7 @@ def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
             _subtype(codec),
             bit_rate=stream.bit_rate or codec.bit_rate or container.bit_rate or None,
             warnings=tuple(_warnings(source, channels)),
+            channel_mask=source.channel_mask,
             depth=_DEPTHS.get(codec.format.name.rstrip("p")) if codec.name.startswith(_LOSSLESS) else None,
         )
     finally:

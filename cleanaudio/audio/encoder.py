@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from cleanaudio.audio import aiff, flac, id3, ogg, wave
+from cleanaudio.audio import aiff, channelmask, flac, id3, ogg, wave
 from cleanaudio.audio.encodings import DEPTHS, FLOAT_SUBTYPES
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.limiter import Limiter
@@ -171,18 +171,27 @@ class Encoder:
         """Add to a finished file what libsndfile cannot write; return it, or the copy that takes its place."""
         container, tags = self._format.format, self._tags
         if container in wave.CONTAINERS and self._format.subtype not in wave.ENCODINGS:
+            wave.set_channel_mask(written, self._format.channel_mask)
             wave.append_chunks(written, tags.chunks_for_wav(self._rate))
         elif container == "AIFF":
             aiff.append(written, tags.chunks_for_aiff(self._rate))
-        elif container == "FLAC" and (tags.blocks or not tags.silent):
+        elif container == "FLAC" and (tags.blocks or not tags.silent or self._says_positions()):
+            said = flac.with_channel_mask(tags, self._format.channel_mask) if self._says_positions() else tags
             with written:
-                flac.rewrite(written, target := create(), tags, tags.blocks)
+                flac.rewrite(written, target := create(), said, tags.blocks)
+            return target
+        elif container in channelmask.REWRITTEN and self._says_positions():
+            with written:
+                channelmask.rewrite(written, target := create(), self._format.channel_mask)
             return target
         elif container == "OGG" and not tags.silent:
             with written:
                 ogg.rewrite(written, target := create(), tags)
             return target
         return written
+
+    def _says_positions(self) -> bool:
+        return channelmask.has_to_say(self._format, self._channels)
 
     def _failed(self, error: OSError) -> Exception:
         if isinstance(error, BrokenPipeError):  # who listened has gone; the caller knows whether that is an error

@@ -18,7 +18,7 @@ from itertools import pairwise
 from os import PathLike
 from typing import BinaryIO, Literal
 
-from cleanaudio.audio import flac, mpeg, ogg, riff
+from cleanaudio.audio import flac, mpeg, ogg, riff, w64
 from cleanaudio.audio.array import MAX_CHANNELS
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES
@@ -147,7 +147,9 @@ def _open_plain(name: str, file: BinaryIO, size: int) -> Reader | None:
     file.seek(0)
     if file.read(4) == b"fLaC":
         return _open_flac(name, file, size)
-    reader = _open_sndfile(_View(name))
+    mended = w64.mended_head(file)
+    view = _View(name) if mended is None else _View(name, mended, ((len(mended), size),))
+    reader = _open_sndfile(view, channel_mask=w64.channel_mask(file) or 0)
     if reader is not None and (promised := _promised_size(file)) > size and promised < riff.OPEN_SIZE:
         reader.info = _warned(reader.info, f"the header promises {promised} bytes, {size} are there")
     return reader
@@ -342,7 +344,7 @@ def _open_sndfile(view: _View, channel_mask: int = 0, length: _Length = "promise
         sound.format,
         sound.subtype,
         sound.endian,
-        channel_mask=channel_mask,
+        channel_mask=channel_mask or source.channel_mask,
         depth=DEPTHS.get(sound.subtype),
     )
     unsure = length == "doubtful" or source.frames == OPEN_LENGTH

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import shutil
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
 from cleanaudio.audio import comments
 from cleanaudio.audio.description import Description, Picture
+from cleanaudio.audio.spliced import Spliced
 
 _STREAMINFO, _PADDING, _APPLICATION, _SEEKTABLE, _COMMENT, CUESHEET, _PICTURE = range(7)
 _LAST = 0x80
@@ -21,6 +23,9 @@ _BEGINNINGS = (b"fLaC\0\0\0\x22", b"fLaC\x80\0\0\x22")
 _PIECE = 1 << 20
 _HEADER = 1 << 16
 """Bytes of a comment block that are kept for its head, which names the encoder."""
+
+_MASK = "WAVEFORMATEXTENSIBLE_CHANNEL_MASK"
+"""A comment that tells of the stream, not of the recording: its channels' loudspeakers."""
 
 Blocks = tuple[tuple[int, bytes], ...]
 
@@ -37,9 +42,30 @@ def read(file: BinaryIO, start: int = 0) -> tuple[Description, Blocks]:
     blocks = _walk(file, start)
     said = comments.read(next((content for kind, content in blocks if kind == _COMMENT), b""))
     pictures = [picture for kind, content in blocks if kind == _PICTURE and (picture := comments.unpacked(content))]
+    said = _without_mask(said)
     known = (_STREAMINFO, _PADDING, _SEEKTABLE, _COMMENT, _PICTURE)
     others = tuple(block for block in blocks if block[0] not in known)
     return replace(said, pictures=(*said.pictures, *pictures)), others
+
+
+def channel_mask(file: BinaryIO | Spliced, start: int = 0) -> int | None:
+    """Return the loudspeaker positions that a file says (as in WAV, 0 for none); None where it says nothing of them."""
+    packet = next((content for kind, content in _walk(file, start) if kind == _COMMENT), b"")
+    for name, value in comments.read(packet).comments:
+        if name.upper() == _MASK:
+            with suppress(ValueError):
+                return mask if 0 <= (mask := int(value, 0)) < 1 << 32 else None
+    return None
+
+
+def with_channel_mask(description: Description, mask: int) -> Description:
+    """Return a description that says the loudspeaker positions, for :func:`rewrite`."""
+    return replace(description, comments=(*_without_mask(description).comments, (_MASK, f"0x{mask:04X}")))
+
+
+def _without_mask(description: Description) -> Description:
+    kept = (comment for comment in description.comments if comment[0].upper() != _MASK)
+    return replace(description, comments=tuple(kept))
 
 
 def rewrite(source: BinaryIO, target: BinaryIO, description: Description, others: Blocks) -> None:
@@ -101,7 +127,7 @@ def name(kind: int) -> str:
     return {_APPLICATION: "application data", CUESHEET: "a cue sheet"}.get(kind, f"a block of type {kind}")
 
 
-def _walk(file: BinaryIO, start: int = 0) -> list[tuple[int, bytes]]:
+def _walk(file: BinaryIO | Spliced, start: int = 0) -> list[tuple[int, bytes]]:
     file.seek(start)
     if file.read(4) != b"fLaC":
         return []

@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from cleanaudio.audio import layout
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.errors import FormatError
 
@@ -108,7 +109,7 @@ class OutputFormat:
     bit_rate : int, optional
         Bits per second that a lossy encoder aims at; None is its default.
     channel_mask : int
-        Loudspeaker positions of an extensible WAV header, 0 if unknown.
+        Loudspeaker positions of the channels by the bits of an extensible WAV header, 0 if unknown.
     """
 
     format: str
@@ -229,6 +230,7 @@ def says_another_format(name: str, suffix: str) -> bool:
 def output_format(info: AudioInfo, format: str | None = None, subtype: str | None = None) -> OutputFormat:
     """Return the format of the result for an input: the same container and encoding unless asked otherwise.
 
+    A WAV has an extensible header where that alone can say the loudspeaker positions.
     An input in a container that is only read (m4a, mp4, mkv, webm, wma …) becomes FLAC, with 16 bits where its
     encoding is lossy and with its own depth (at most 24) where it is not. A format given without a subtype keeps the
     input's depth where it can. A lossy result has about the input's bit rate.
@@ -254,6 +256,8 @@ def output_format(info: AudioInfo, format: str | None = None, subtype: str | Non
         container, implied = (info.format if info.format in SUFFIXES else "FLAC"), None
     encoding = (subtype or implied or "").upper() or _kept_subtype(info, container)
     _check(info, container, encoding)
+    if container == "WAV" and layout.is_special(info.channel_mask, info.channels) and encoding in _possible("WAVEX"):
+        container = "WAVEX"
     return OutputFormat(
         container,
         encoding,
@@ -273,9 +277,7 @@ def check_names(format: str | None, subtype: str | None) -> None:
     container = None if format is None else _parse(format)[0]
     if subtype is None:
         return
-    import soundfile
-
-    possible = soundfile.available_subtypes(container)
+    possible = _possible(container)
     if subtype.upper() not in possible:
         message = f"{container} cannot hold" if container else "there is no encoding"
         raise FormatError(f"{message} {subtype.upper()}", remedy=f"choose from {', '.join(possible)}")
@@ -290,12 +292,12 @@ def _parse(format: str) -> tuple[str, str | None]:
     return container, subtype
 
 
-def _possible(container: str) -> list[str]:
-    """Encodings that can be written into a container."""
+def _possible(container: str | None) -> list[str]:
+    """Encodings that can be written into a container, or into any."""
     import soundfile
 
     names = [name for name in soundfile.available_subtypes(container) if name not in _NOT_WRITTEN]
-    return [name for name in names if name != "MPEG_LAYER_III" or container == "MP3"]
+    return [name for name in names if name != "MPEG_LAYER_III" or container in ("MP3", None)]
 
 
 def _kept_subtype(info: AudioInfo, container: str) -> str:

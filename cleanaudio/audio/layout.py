@@ -11,6 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 FL, FR, FC, LFE, BL, BR, FLC, FRC, BC, SL, SR = (1 << bit for bit in range(11))
+_SHORT = [
+    *("FL", "FR", "FC", "LFE", "BL", "BR", "FLC", "FRC", "BC", "SL", "SR"),
+    *("TC", "TFL", "TFC", "TFR", "TBL", "TBC", "TBR"),
+]
 
 NAMES = {
     FC: "mono",
@@ -77,6 +81,13 @@ _LEAST, _MOST = 3, 8
 _OPUS_FAMILY = 18  # offset in the identification header
 
 
+def by_names(names: Sequence[str]) -> int:
+    """Return the mask of channels that are called as FFmpeg calls them (``FL`` …), 0 where it has not all of them."""
+    if not set(names) <= set(_SHORT):
+        return 0
+    return sum(1 << _SHORT.index(name) for name in set(names))
+
+
 def of_mask(mask: int, channels: int) -> tuple[int, ...]:
     """Return the position of each channel; the default ones where a mask does not say as many as there are channels.
 
@@ -85,6 +96,27 @@ def of_mask(mask: int, channels: int) -> tuple[int, ...]:
     if mask.bit_count() != channels:
         mask = DEFAULTS.get(channels, 0)
     return tuple(1 << bit for bit in range(mask.bit_length()) if mask >> bit & 1)
+
+
+def is_special(mask: int, channels: int) -> bool:
+    """Whether positions are known that mono and stereo without any do not have."""
+    return mask != 0 and (channels > 2 or mask != DEFAULTS[channels])
+
+
+def name(mask: int) -> str:
+    """Return what positions are called; those of which that is not known, in hexadecimal."""
+    return NAMES.get(mask, f"0x{mask:X}")
+
+
+def alike(mask: int, other: int) -> bool:
+    """Whether two masks say the same of each channel, be two surrounds called side or back ones."""
+
+    def backs(mask: int) -> list[int]:
+        bits = of_mask(mask, mask.bit_count())
+        only_sides = not mask & (BL | BR)
+        return [{SL: BL, SR: BR}.get(bit, bit) if only_sides else bit for bit in bits]
+
+    return backs(mask) == backs(other)
 
 
 def positions(container: str, subtype: str, channels: int) -> tuple[int, ...]:

@@ -42,7 +42,7 @@ class AudioInfo:
     warnings : tuple of str
         What is odd about the file and was put up with.
     channel_mask : int
-        Loudspeaker positions of an extensible WAV header, 0 if unknown.
+        Loudspeaker positions of the channels by the bits of an extensible WAV header, 0 if unknown.
     depth : int, optional
         Bits per sample of a lossless integer encoding.
     """

@@ -17,7 +17,9 @@ OPEN_SIZE = 0x7FFF0000
 0x7FFFF000 rounded down to whole frames."""
 _FOUR_GIB = 1 << 32
 _MAX_HEADER = 64 << 20
-_EXTENSIBLE = 0xFFFE
+EXTENSIBLE = 0xFFFE
+GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
+"""What follows the code of an encoding in an extensible header."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ def _read_format(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:
     if len(fields) < 16:
         return layout
     code, block_align = struct.unpack_from("<H10xH", fields)
-    mask = struct.unpack_from("<I", fields, 20)[0] if code == _EXTENSIBLE and len(fields) >= 24 else 0
+    mask = struct.unpack_from("<I", fields, 20)[0] if code == EXTENSIBLE and len(fields) >= 24 else 0
     return replace(layout, block_align=block_align, channel_mask=mask)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from cleanaudio.audio import layout
+from cleanaudio.audio import channelmask, layout
 from cleanaudio.audio.description import Chapters, Picture, decoded
 from cleanaudio.audio.spliced import Spliced
 
@@ -40,7 +40,8 @@ class SndfileSource:
     frames : int
         As the header, or libsndfile's estimate, has it.
     channel_mask : int
-        Loudspeaker positions that the encoding gives to so many channels, 0 where it gives none.
+        Loudspeaker positions that the file says or its encoding gives to so many channels, else 0; those of WAV and
+        W64 are not looked for.
     text : dict of str to str
         Tags by libsndfile's names.
 
@@ -54,10 +55,11 @@ class SndfileSource:
         self._file = file  # kept open: libsndfile uses its descriptor
         file.seek(0)
         self._head = file.read(_HEAD)
+        said = channelmask.read(file)
         self._open()
         self.frames = self.sound.frames
         coded = self._positions()
-        self.channel_mask = sum(coded)
+        self.channel_mask = sum(coded) if said is None else said
         self._order = layout.reading(coded)
         self.text: dict[str, str] = _text(self.sound)
         self.pictures: tuple[Picture, ...] = ()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cleanaudio.audio.riff import UNKNOWN
+from cleanaudio.audio.riff import EXTENSIBLE, GUID_TAIL, UNKNOWN, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,7 @@ ENCODINGS = {"PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32,
 
 _LARGEST_RIFF = 0xFFFF0000  # some room below the limit: larger claims are read as an open length
 _DS64 = struct.Struct("<QQQI")
-_GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
-_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_PCM, _FLOAT = 1, 3
 
 INFO_NAMES = {
     "title": b"INAM",
@@ -112,8 +111,8 @@ class WaveSink:
         code = _FLOAT if self._subtype in ("FLOAT", "DOUBLE") else _PCM
         fields = struct.pack("<HIIHH", channels, rate, rate * self._block_align, self._block_align, self._bits)
         if extensible:
-            extension = struct.pack("<HHIH", 22, self._bits, mask, code) + _GUID_TAIL
-            return struct.pack("<H", _EXTENSIBLE) + fields + extension
+            extension = struct.pack("<HHIH", 22, self._bits, mask, code) + GUID_TAIL
+            return struct.pack("<H", EXTENSIBLE) + fields + extension
         return struct.pack("<H", code) + fields + (b"\0\0" if code == _FLOAT else b"")
 
     def _make_header(self, data_bytes: int | None) -> bytes:
@@ -138,6 +137,18 @@ def info_chunk(text: dict[str, str]) -> bytes | None:
     """Return the content of a LIST chunk with text tags, None where there are none that it can hold."""
     entries = [_chunk(name, text[field].encode() + b"\0") for field, name in INFO_NAMES.items() if text.get(field)]
     return b"INFO" + b"".join(entries) if entries else None
+
+
+def set_channel_mask(file: BinaryIO, mask: int) -> None:
+    """Put loudspeaker positions into the extensible header of a finished file that is open for reading and writing."""
+    size = file.seek(0, 2)
+    for chunk in read_layout(file, size).chunks:
+        if chunk.name == b"fmt ":
+            file.seek(chunk.start)
+            if file.read(2) == struct.pack("<H", EXTENSIBLE):
+                file.seek(chunk.start + 20)
+                file.write(struct.pack("<I", mask))
+            return
 
 
 def append_chunks(file: BinaryIO, chunks: Iterable[tuple[bytes, bytes]]) -> None:

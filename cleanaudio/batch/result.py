@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.channelmask import left_out
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.audio.formats import replacing_format
 from cleanaudio.audio.level import LevelMeter
@@ -162,7 +163,7 @@ class Result:
             self._tags = self._tags.of_part(self.take.start, self.take.frames, info.rate)
         if self.channels != info.channels:
             self._tags = self._tags.of_other_channels()
-        self.notes += filter(None, [self._tags.left_out(self._target.format)])
+        self.notes += filter(None, [self._tags.left_out(self._target.format), left_out(self._target, self.channels)])
         self._clear()
 
     def _clear(self) -> None:
