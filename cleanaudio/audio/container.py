@@ -244,7 +244,7 @@ def _describe(name: str, size: int, mtime_ns: int) -> AudioInfo:
             _subtype(codec),
             bit_rate=stream.bit_rate or codec.bit_rate or container.bit_rate or None,
             warnings=tuple(_warnings(source, channels)),
-            channel_mask=source.channel_mask,
+            channel_mask=source.channel_mask if channels == source.channels else 0,
             depth=_DEPTHS.get(codec.format.name.rstrip("p")) if codec.name.startswith(_LOSSLESS) else None,
         )
     finally:

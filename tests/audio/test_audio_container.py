@@ -201,6 +201,7 @@ def test_what_changes_its_rate_or_channels_in_the_middle_is_converted(tmp_path, 
     decoded = [probe(tmp_path / f"{rate}.aac").frames for rate, _ in order]
     info = probe(tmp_path / "a.aac")
     assert (info.rate, info.channels) == (order[0][0], 2)
+    assert info.channel_mask.bit_count() in (0, 2)
     ends = np.cumsum([frames * info.rate / rate for frames, (rate, _) in zip(decoded, order, strict=True)])
     assert info.frames == pytest.approx(ends[-1], abs=2)
     samples = read_all(tmp_path / "a.aac")
