@@ -63,6 +63,9 @@ _VORBIS_NAMES = {
 }
 """FFmpeg's names for what is called otherwise in Vorbis comments."""
 
+_PLANES = 8
+"""Where the channels of a frame lie apart and are as many, PyAV reads on behind the last of them, and crashes."""
+
 _SUBTYPES = {
     "mp3float": "MPEG_LAYER_III",
     "pcm_f32le": "FLOAT",
@@ -356,6 +359,8 @@ def _is_cover(stream: av.VideoStream) -> bool:
 
 def _to_float(frame: av.AudioFrame) -> NDArray[np.float32]:
     """Samples of a decoded frame, (n, channels), ±1."""
+    if frame.format.is_planar and frame.layout.nb_channels >= _PLANES:
+        frame = _packed(frame)
     samples = frame.to_ndarray()
     samples = samples.T if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels)
     kind = frame.format.name.rstrip("p")
@@ -364,3 +369,9 @@ def _to_float(frame: av.AudioFrame) -> NDArray[np.float32]:
     if kind in _FULL_SCALE:
         return samples.astype(np.float32) / np.float32(_FULL_SCALE[kind])
     return samples.astype(np.float32)
+
+
+def _packed(frame: av.AudioFrame) -> av.AudioFrame:
+    """Return a frame with its channels interleaved; its samples are the same."""
+    interleaved, *_ = av.AudioResampler(format=frame.format.packed.name).resample(frame)
+    return interleaved

@@ -136,6 +136,21 @@ def test_positions_are_read_as_ffmpeg_writes_them(tmp_path, layout, source):
     assert probe(ffmpeg_made(tmp_path / source, layout, *codec)).channel_mask == MASKS[layout]
 
 
+MANY = [("7.1", "-c:a", codec) for codec in ("libvorbis", "libopus", "wavpack", "aac")]
+MANY += [("7.1(wide)", "-c:a", "wavpack"), ("hexadecagonal", "-c:a", "libopus", "-mapping_family", "255")]
+
+
+@pytest.mark.parametrize(("layout", "options"), [(layout, options) for layout, *options in MANY])
+def test_many_channels_in_a_container_are_those_of_ffmpeg(tmp_path, layout, options):
+    path = ffmpeg_made(tmp_path / "in.mka", layout, *options)
+    channels = 16 if layout == "hexadecagonal" else 8
+    samples, expected = contents(path), ffmpeg_decoded(path, channels)
+    assert samples.shape[0] == channels
+    frames = min(samples.shape[1], expected.shape[1])
+    assert frames > 0.2 * RATE - 1
+    np.testing.assert_allclose(samples[:, :frames], expected[:, :frames], atol=1e-6)
+
+
 TARGETS = [("wav", None), ("wav", "FLOAT"), ("wav", "ULAW"), ("rf64", None), ("flac", None)]
 TARGETS += [("w64", subtype) for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32")]
 TARGETS += [("caf", subtype) for subtype in ("PCM_16", "FLOAT")]
