@@ -60,6 +60,12 @@ def _has_place(output_format: OutputFormat) -> bool:
     return container in ("FLAC", "WAVEX", "RF64") or (container == "CAF" and not subtype.startswith("ALAC"))
 
 
+def as_read(output_format: OutputFormat, channels: int) -> int:
+    """Return the positions that readers will take a file's channels for, 0 for none; parameters of :func:`left_out`."""
+    coded = sum(layout.positions(output_format.format, output_format.subtype, channels))
+    return output_format.channel_mask or coded if _has_place(output_format) else coded
+
+
 def left_out(output_format: OutputFormat, channels: int) -> str | None:
     """Return what a file cannot say of its positions, as a note; None where that is nothing.
 

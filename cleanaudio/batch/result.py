@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.channelmask import left_out
+from cleanaudio.audio.channelmask import as_read, left_out
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.audio.formats import replacing_format
 from cleanaudio.audio.level import LevelMeter
@@ -217,7 +217,8 @@ class Result:
 
         if loudness is None:
             return fitting(recorded, outputs)
-        return Levelled(recorded, outputs, self._info.rate, self.channels, loudness, limits, self._target.channel_mask)
+        mask = as_read(self._target, self.channels)
+        return Levelled(recorded, outputs, self._info.rate, self.channels, loudness, limits, mask)
 
     def _judged(self, processor: Processor, latency_ms: float) -> tuple[Gained, int, Fields]:
         """Write the output and have it judged before it gets its name."""

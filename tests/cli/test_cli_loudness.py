@@ -54,6 +54,14 @@ def ffmpeg_loudness(path) -> float:
     return float(re.findall(r"I: +(\S+) LUFS", said)[-1])
 
 
+def test_where_the_layout_is_lost_the_output_is_as_loud_as_it_will_be_heard(denoise, tmp_path):
+    tones = "0.04*sin(2*PI*500*t)|0.04*sin(2*PI*700*t)|0.2*sin(2*PI*90*t)"
+    source = ["-f", "lavfi", "-i", f"aevalsrc='{tones}':s=48000:d=2:c=2.1"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, "-c:a", "pcm_s24le", tmp_path / "in.wav"], check=True)
+    denoise(tmp_path / "in.wav", "-o", tmp_path / "out", "-b", "none", "-f", "ogg", "--loudness", -23)
+    assert ffmpeg_loudness(tmp_path / "out/in.ogg") == pytest.approx(-23, abs=0.3)  # three channels of Vorbis are 3.0
+
+
 @pytest.mark.parametrize(("layout", "channels", "loud"), [("2.1", 3, 2), ("quad", 4, 3), ("7.1", 8, 3)])
 def test_a_layout_is_heard_as_ffmpeg_hears_it(denoise, cli, tmp_path, layout, channels, loud):
     levels = [0.2 if k == loud else 0.04 for k in range(channels)]
