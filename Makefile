@@ -101,7 +101,6 @@ ship-fullband-offline: PAIRS = pairs-48k
 # It begins with the weights of fullband.
 train-fullband-offline: START = $(if $(findstring --resume,$(TRAIN_ARGS)),,--start-from cleanaudio/models/fullband.onnx)
 # Short training leaves them unsure, and what they are unsure of too soft.
-ship-mask-lstm: EXPONENT = --exponent 0.75
 ship-conv-tasnet: EXPONENT = --exponent 0.5
 ship-autoencoder: EXPONENT = --exponent 0.4
 
