@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from cleanaudio.audio import id3
-from cleanaudio.audio.carried import ID3, LARGEST, OLD_CHANNELS, TOO_LONG, WHOLE, Lost, label
-from cleanaudio.audio.description import Chapter, Chapters, Comments, decoded
-from cleanaudio.audio.marks import Chunks
+from cleanaudio.audio.metadata import id3
+from cleanaudio.audio.metadata.carried import ID3, LARGEST, OLD_CHANNELS, TOO_LONG, WHOLE, Lost, label
+from cleanaudio.audio.metadata.description import Chapter, Chapters, Comments, decoded
+from cleanaudio.audio.metadata.marks import Chunks
 
 MAGICS = (b"AIFF", b"AIFC")
 LARGEST_FORM = (1 << 32) - 1

@@ -18,7 +18,7 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from cleanaudio.audio import layout
-from cleanaudio.audio.description import Chapter, Picture
+from cleanaudio.audio.metadata.description import Chapter, Picture
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.audio.timeline import Timeline
 from cleanaudio.audio.uniform import Uniform

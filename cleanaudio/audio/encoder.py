@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 import numpy as np
 
-from cleanaudio.audio import aiff, channelmask, flac, id3, ogg, wave
+from cleanaudio.audio import aiff, channelmask, flac, ogg, wave
 from cleanaudio.audio.encodings import DEPTHS, FLOAT_SUBTYPES
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.limiter import Limiter
+from cleanaudio.audio.metadata import id3
+from cleanaudio.audio.metadata.tags import Tags
 from cleanaudio.audio.quantise import Quantiser
 from cleanaudio.audio.sndsink import SndfileSink
-from cleanaudio.audio.tags import Tags
 from cleanaudio.errors import FormatError, OutputError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
-from cleanaudio.audio import comments
-from cleanaudio.audio.description import Description, Picture
+from cleanaudio.audio.metadata import comments
+from cleanaudio.audio.metadata.description import Description, Picture
 from cleanaudio.audio.spliced import Spliced
 
 _STREAMINFO, _PADDING, _APPLICATION, _SEEKTABLE, _COMMENT, CUESHEET, _PICTURE = range(7)

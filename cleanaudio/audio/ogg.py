@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from cleanaudio.audio import comments
-from cleanaudio.audio.description import Description
+from cleanaudio.audio.metadata import comments
+from cleanaudio.audio.metadata.description import Description
 
 _PAGE = struct.Struct("<4sBBqIIIB")
 _CONTINUES, _BEGINS, _ENDS = 1, 2, 4  # flags of a page

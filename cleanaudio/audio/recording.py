@@ -15,7 +15,7 @@ from cleanaudio.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cleanaudio.audio.description import Chapters, Picture
+    from cleanaudio.audio.metadata.description import Chapters, Picture
 
     Audio = NDArray[np.float32]
 

@@ -15,7 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from cleanaudio.audio import channelmask, layout
-from cleanaudio.audio.description import Chapters, Picture, decoded
+from cleanaudio.audio.metadata.description import Chapters, Picture, decoded
 from cleanaudio.audio.spliced import Spliced
 
 OPEN_LENGTH = (1 << 63) - 1

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from cleanaudio.audio import wave
 from cleanaudio.audio.encoder import ClipMode, Encoder
 from cleanaudio.audio.formats import OutputFormat, output_format
-from cleanaudio.audio.tags import Tags
+from cleanaudio.audio.metadata.tags import Tags
 from cleanaudio.audio.temporary import new_temporary
 from cleanaudio.errors import OutputError
 
@@ -35,7 +35,7 @@ class AtomicWriter(Encoder):
     rate, channels : int
     output_format : OutputFormat
     tags : Tags, optional
-        Carried over, see :func:`cleanaudio.audio.tags.read_tags`.
+        Carried over, see :func:`cleanaudio.audio.metadata.tags.read_tags`.
     frames : int, optional
         How many are going to be written, if known; decides between WAV and RF64.
     clip_mode : {"limit", "rescale", "clamp"}

@@ -18,7 +18,7 @@ from cleanaudio.audio.channelmask import as_read, left_out
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.audio.formats import replacing_format
 from cleanaudio.audio.level import LevelMeter
-from cleanaudio.audio.tags import read_tags
+from cleanaudio.audio.metadata.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from cleanaudio.audio.files import open_reader
-from cleanaudio.audio.tags import Tags, read_tags
+from cleanaudio.audio.metadata.tags import Tags, read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
 
 RATE = 48000

@@ -9,9 +9,10 @@ import tagged_files
 from tagged_files import PNG, copy
 from wav_bytes import RATE, chunk, chunks_of, noise, wav
 
-from cleanaudio.audio import aiff, id3
-from cleanaudio.audio.description import Chapter, Description, Picture
-from cleanaudio.audio.tags import Tags, read_tags
+from cleanaudio.audio import aiff
+from cleanaudio.audio.metadata import id3
+from cleanaudio.audio.metadata.description import Chapter, Description, Picture
+from cleanaudio.audio.metadata.tags import Tags, read_tags
 
 GET_CUES, GET_INSTRUMENT = 0x10CE, 0x10D0
 

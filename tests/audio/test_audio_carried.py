@@ -9,7 +9,7 @@ from tagged_files import chapters, copy
 from wav_bytes import RATE, chunk, chunks_of, wav
 
 from cleanaudio.audio.files import open_reader
-from cleanaudio.audio.tags import Tags, read_tags
+from cleanaudio.audio.metadata.tags import Tags, read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
 
 TECHNICAL = (b"fmt ", b"data", b"fact", b"PEAK", b"JUNK")

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tagged_files import CHAPTERS, PNG, RATE, TEXT
 
-from cleanaudio.audio import comments, ogg
-from cleanaudio.audio.description import Chapter, Description, Picture
-from cleanaudio.audio.tags import Tags, read_tags
+from cleanaudio.audio import ogg
+from cleanaudio.audio.metadata import comments
+from cleanaudio.audio.metadata.description import Chapter, Description, Picture
+from cleanaudio.audio.metadata.tags import Tags, read_tags
 
 MORE = {"DESCRIPTION": "Zeile – 1", "podcast_url": "http://x", "LYRICS": "a\nb", "under-name": "c"}
 

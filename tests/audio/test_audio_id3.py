@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tagged_files import CHAPTERS, PNG, TEXT
 
-from cleanaudio.audio import id3
-from cleanaudio.audio.description import Chapter, Description, Picture
-from cleanaudio.audio.tags import Tags, read_tags
+from cleanaudio.audio.metadata import id3
+from cleanaudio.audio.metadata.description import Chapter, Description, Picture
+from cleanaudio.audio.metadata.tags import Tags, read_tags
 
 WIDE = "Jürgen Ж".encode("utf-16")
 

@@ -9,9 +9,9 @@ import tagged_files
 from tagged_files import PNG, copy
 from wav_bytes import chunk, chunks_of, noise, wav
 
-from cleanaudio.audio import id3
-from cleanaudio.audio.description import Description
-from cleanaudio.audio.tags import read_tags
+from cleanaudio.audio.metadata import id3
+from cleanaudio.audio.metadata.description import Description
+from cleanaudio.audio.metadata.tags import read_tags
 
 INFO = {
     **{

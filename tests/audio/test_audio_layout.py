@@ -8,7 +8,7 @@ import soundfile
 
 from cleanaudio.audio.channelmask import left_out
 from cleanaudio.audio.files import open_reader, probe
-from cleanaudio.audio.tags import read_tags
+from cleanaudio.audio.metadata.tags import read_tags
 from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
 
 RATE = 48000

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from tagged_files import PNG, copy
 from wav_bytes import RATE, chunk, chunks_of, noise, wav
 
-from cleanaudio.audio import flac, id3, marks, riff
-from cleanaudio.audio.description import Chapter, Description, Picture
+from cleanaudio.audio import flac, riff
 from cleanaudio.audio.files import open_reader, probe
+from cleanaudio.audio.metadata import id3, marks
+from cleanaudio.audio.metadata.description import Chapter, Description, Picture
+from cleanaudio.audio.metadata.tags import Tags, read_tags
 from cleanaudio.audio.recording import AudioInfo
-from cleanaudio.audio.tags import Tags, read_tags
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.errors import InputError
 

@@ -10,8 +10,8 @@ import pytest
 import soundfile
 from cli_helpers import rows, write
 
-from cleanaudio.audio import id3
-from cleanaudio.audio.description import Chapter, Description, Picture
+from cleanaudio.audio.metadata import id3
+from cleanaudio.audio.metadata.description import Chapter, Description, Picture
 
 RATE = 16000
 GAIN = ("REPLAYGAIN_TRACK_GAIN", "+4.00 dB")

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from cleanaudio.audio.description import Description, Picture, decoded
+from cleanaudio.audio.metadata.description import Description, Picture, decoded
 
 _FOOTER = struct.Struct("<8sIII4x8x")
 _MAGIC = b"APETAGEX"

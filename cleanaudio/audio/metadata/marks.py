@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from cleanaudio.audio.description import Chapter, Chapters, decoded
+from cleanaudio.audio.metadata.description import Chapter, Chapters, decoded
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 

@@ -10,8 +10,9 @@ import os
 import re
 from typing import BinaryIO
 
-from cleanaudio.audio import bext, cart, id3, ixml, marks, riff, smpl
-from cleanaudio.audio.marks import Chunks
+from cleanaudio.audio import riff
+from cleanaudio.audio.metadata import bext, cart, id3, ixml, marks, smpl
+from cleanaudio.audio.metadata.marks import Chunks
 
 LARGEST = 64 << 20
 """Bytes of the chunks that are carried: they are held in memory."""

@@ -10,8 +10,8 @@ import re
 import struct
 from collections.abc import Iterator
 
-from cleanaudio.audio.description import Comments, decoded
-from cleanaudio.audio.marks import Chunks, is_list
+from cleanaudio.audio.metadata.description import Comments, decoded
+from cleanaudio.audio.metadata.marks import Chunks, is_list
 
 _NAMES = {
     **{b"INAM": "TITLE", b"IART": "ARTIST", b"IPRD": "ALBUM", b"ICMT": "COMMENT", b"ICRD": "DATE", b"IGNR": "GENRE"},

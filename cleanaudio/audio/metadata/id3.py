@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cleanaudio.audio.description import Chapter, Description, Picture, cut, is_measured
+from cleanaudio.audio.metadata.description import Chapter, Description, Picture, cut, is_measured
 
 _HEAD = 10
 _NOWHERE = 0xFFFFFFFF

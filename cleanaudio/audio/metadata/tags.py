@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import BinaryIO
 
-from cleanaudio.audio import aiff, ape, carried, comments, flac, id3, info, marks, mpeg, ogg, riff, wave
-from cleanaudio.audio.description import TEXT_FIELDS, Description, cut, ended, is_measured
+from cleanaudio.audio import aiff, flac, mpeg, ogg, riff, wave
 from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.metadata import ape, carried, comments, id3, info, marks
+from cleanaudio.audio.metadata.description import TEXT_FIELDS, Description, cut, ended, is_measured
 
 _LARGEST = 64 << 20
 
@@ -30,7 +31,7 @@ class Tags(Description):
     Parameters
     ----------
     comments, pictures, chapters
-        As in :class:`~cleanaudio.audio.description.Description`.
+        As in :class:`~cleanaudio.audio.metadata.description.Description`.
     chunks : tuple of (bytes, bytes)
         RIFF chunks by identifier and content, byte for byte: for WAV they are the description.
     blocks : tuple of (int, bytes)

@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Iterable
 
-from cleanaudio.audio.description import Chapter, Chapters, Comments, Description, Picture
+from cleanaudio.audio.metadata.description import Chapter, Chapters, Comments, Description, Picture
 
 _PREFIXES = (b"\x03vorbis", b"OpusTags")
 _FRAMING = {b"\x03vorbis": b"\1"}

@@ -1,0 +1,1 @@
+"""What goes with the samples: text, pictures, chapters, marks, and the containers' own chunks."""
