@@ -35,6 +35,12 @@ RATES = (1000, 1_536_000)
 _LONGEST_HEAD = 64 << 20
 """Bytes of tags before the sound that are kept in memory."""
 
+_SMALLEST = 42
+"""Bytes of the shortest head of a FLAC or Ogg stream: with less, nothing is to be read."""
+
+_NAMED = 5
+"""So many places that cannot be read are named, and no more."""
+
 _UNKNOWN_ENCODING = (1, 4, 18)
 """libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
 
@@ -270,7 +276,8 @@ def _open_parts(name: str, offsets: Sequence[int], length: _Length = "promised")
     for start, end in pairwise(offsets):
         view = _View(name, runs=((start, end),))
         try:
-            reader = _open_sndfile(view, length=length)
+            stray = bool(parts) and end - start < _SMALLEST
+            reader = None if stray else _open_sndfile(view, length=length)
         except InputError:
             if not parts:
                 raise
@@ -285,7 +292,8 @@ def _open_parts(name: str, offsets: Sequence[int], length: _Length = "promised")
         return None
     whole = open_joined(parts)
     if lost:
-        text = f"a recording that was joined on cannot be read and is left out: {', '.join(lost)}"
+        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+        text = f"a recording that was joined on cannot be read and is left out: {', '.join(lost[:_NAMED])}{more}"
         whole.info = _warned(whole.info, text)
     return whole
 

@@ -36,8 +36,10 @@ def open_joined(parts: Sequence[Part]) -> Reader:
     """Return a reader of recordings one after the other, at the first one's rate, with the most channels of any.
 
     One channel becomes the left and the right; others that are missing are silent. The tags are the first one's, the
-    depth is the greatest. A warning says so, and what was converted.
+    depth is the greatest. A warning says so, and what was converted. A single one is read as it is.
     """
+    if len(parts) == 1:
+        return Reader(parts[0].info, parts[0].open())
     first = parts[0].info
     channels = max(part.info.channels for part in parts)
     deepest = max(parts, key=lambda part: part.info.depth or 0).info

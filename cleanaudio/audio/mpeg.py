@@ -5,6 +5,7 @@ Source: ISO/IEC 11172-3 and 13818-3 (frame header); the Xing/LAME tag as its enc
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ _PIECE = 1 << 20
 _TAGS = (b"TAG", b"ID3", b"APE")
 _HEADER = 4
 _ID3V1 = 128
+_ONES = re.compile(rb"\xff+")
 _OTHER_KIND = 8
 """So many frames in a row of another rate or channel count are another recording that was joined on; fewer, damage."""
 _SIZE_ERROR = 0.005
@@ -234,8 +236,14 @@ def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Hea
         elif header is not None and _begins_other(file, position, key, one):
             yield position, None
             return
-        following = buffer.find(b"\xff", at + 1)
-        position = base + following if following >= 0 else base + len(buffer)
+        position = base + _candidate(buffer, at + 1)
+
+
+def _candidate(buffer: bytes, at: int) -> int:
+    """Where a frame may begin from here on: after all but two 0xFF of a run, for a third is no bit rate."""
+    first = buffer.find(b"\xff", at)
+    run = _ONES.match(buffer, first) if first >= 0 else None
+    return max(first, run.end() - 2) if run else len(buffer)
 
 
 def _begins_other(file: BinaryIO, position: int, key: int, mono: bool) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import soundfile
 import soxr
 
+from cleanaudio.audio import mpeg
 from cleanaudio.audio.files import open_reader, probe
 
 RATE = 44100
@@ -136,3 +137,43 @@ def test_frames_of_another_kind_at_the_beginning_decide_nothing(tmp_path):
     path.write_bytes(frame * 2 + content)
     info = probe(path)
     assert (info.rate, info.channels, info.frames) == (RATE, 1, len(samples))
+
+
+LAYER_1 = b"\xff\xff\x90\x00" + bytes(308)  # 288 kbit/s, 44.1 kHz: its second byte is 0xFF, too
+LAYER_3 = b"\xff\xfb\x90\x00" + bytes(413)  # 128 kbit/s, 44.1 kHz
+
+
+@pytest.mark.parametrize("frame", [LAYER_1, LAYER_3])
+@pytest.mark.parametrize("ones", [0, 1, 2, 3, 4, 5, (1 << 20) - 900, 1 << 20, (1 << 20) + 2, 3_000_000])
+def test_a_run_of_ones_hides_no_frame_and_is_not_searched(monkeypatch, frame, ones):
+    """An erased flash memory reads so."""
+    looks = []
+    key = mpeg._key
+    monkeypatch.setattr(mpeg, "_key", lambda *of: looks.append(of) or key(*of))
+    content = frame * 3 + b"\xff" * ones + frame * 3
+    offsets = [position for position, _ in mpeg._frames(io.BytesIO(content), 0, len(content))]
+    later = len(frame) * 3 + ones
+    assert offsets == [*range(0, 3 * len(frame), len(frame)), *range(later, len(content), len(frame))]
+    assert len(looks) < 100
+
+
+@pytest.mark.parametrize("marks", [1, 5, 20_000])
+def test_stray_marks_after_a_flac_file_are_named_and_no_recordings(tmp_path, marks):
+    one, samples = recording(*STEREO, "FLAC", "PCM_16")
+    path = tmp_path / "take.flac"
+    path.write_bytes(one + b"fLaC\0\0\0\x22" * marks)
+    np.testing.assert_array_equal(read_all(path).T, samples)
+    (note,) = probe(path).warnings
+    assert f"left out: 8 bytes from byte {len(one)} on" in note and note.count("from byte") == min(marks, 5)
+    assert note.endswith("and 19995 more") == (marks > 5)
+
+
+def test_a_spoiled_flac_stream_does_not_hide_what_follows(tmp_path):
+    one, samples = recording(*STEREO, "FLAC", "PCM_16")
+    stray = b"fLaC\0\0\0\x22" + bytes(34)
+    path = tmp_path / "take.flac"
+    path.write_bytes(one + stray + one)
+    np.testing.assert_array_equal(read_all(path).T, np.concatenate([samples, samples]))
+    joined, left_out = probe(path).warnings
+    assert joined.startswith("2 recordings are joined")
+    assert f"left out: {len(stray)} bytes from byte {len(one)} on" in left_out
