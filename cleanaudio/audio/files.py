@@ -111,6 +111,8 @@ _CONTAINER_MAGICS = (
     *(b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11", b"ADIF", b"#!AMR", b"MAC ", b"wvpk", b"TTA1", b"FLV\x01", b"MPCK"),
     *(b"\x0bw", b"tBaK", b"DSD ", b".RMF", b"\x00\x00\x01\xba", b".ra\xfd"),
 )
+_STRAY_BYTES = 16
+"""Fewer behind the samples are padding."""
 _SHARED_MAGICS = (b"caff", b"FORM")
 """Of containers that PyAV reads, too, with encodings that libsndfile does not know."""
 
@@ -153,8 +155,9 @@ def _open_plain(name: str, file: BinaryIO, size: int) -> Reader | None:
     file.seek(0)
     if file.read(4) == b"fLaC":
         return _open_flac(name, file, size)
-    mended = w64.mended_head(file)
-    view = _View(name) if mended is None else _View(name, mended, ((len(mended), size),))
+    mended, end = w64.mended_head(file), w64.samples_end(file, size)
+    whole = mended is None and end == size
+    view = _View(name) if whole else _View(name, mended or b"", ((len(mended or b""), end),))
     reader = _open_sndfile(view, channel_mask=w64.channel_mask(file) or 0)
     if reader is not None and (promised := _promised_size(file)) > size and promised < riff.OPEN_SIZE:
         reader.info = _warned(reader.info, f"the header promises {promised} bytes, {size} are there")
@@ -203,6 +206,9 @@ def _open_wav(name: str, file: BinaryIO, size: int) -> Reader | None:
     reader = _open_sndfile(view, channel_mask=layout.channel_mask)
     if reader is None:
         return None
+    if layout.stray >= _STRAY_BYTES:
+        what = f"{layout.stray} bytes behind the samples that the header counts are left out"
+        reader.info = _warned(reader.info, f"{what}; if they are sound: ffmpeg -ignore_length 1 -i IN.wav OUT.wav")
     missing = layout.data.size - layout.available
     if missing > 0 and not layout.unknown_length and layout.block_align:
         reader.info = _short(reader.info, layout.data.size // layout.block_align)

@@ -54,6 +54,8 @@ class Layout:
         Loudspeaker positions of an extensible header, 0 if unknown.
     oversized : Chunk or None
         A chunk before the samples that claims more than the file has.
+    stray : int
+        Bytes behind the samples that are no chunks.
     """
 
     magic: bytes
@@ -65,6 +67,7 @@ class Layout:
     block_align: int = 0
     channel_mask: int = 0
     oversized: Chunk | None = None
+    stray: int = 0
 
 
 def read_layout(file: BinaryIO, size: int) -> Layout:
@@ -88,7 +91,12 @@ def read_layout(file: BinaryIO, size: int) -> Layout:
             found.append(layout.data or chunk)
             end = chunk.start + chunk.size + chunk.size % 2
             if not layout.unknown_length and end < size:
-                found.extend(later for later in _walk(file, end, size) if later.start + later.size <= size)
+                for later in _walk(file, end, size):
+                    if later.start + later.size > size or not _is_named(later):
+                        break
+                    found.append(later)
+                    end = later.start + later.size + later.size % 2
+                layout = replace(layout, stray=max(0, size - end))
             break
         elif not inside:
             layout = replace(layout, oversized=chunk)
@@ -120,6 +128,10 @@ def _walk(file: BinaryIO, position: int, size: int) -> Iterator[Chunk]:
         position += 8 + promised + promised % 2
 
 
+def _is_named(chunk: Chunk) -> bool:
+    return all(0x20 <= byte < 0x7F for byte in chunk.name)
+
+
 def _read_format(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:
     file.seek(chunk.start)
     fields = file.read(min(chunk.size, 40))
@@ -146,6 +158,6 @@ def _only_chunks(file: BinaryIO, position: int, size: int) -> bool:
     end = position
     for chunk in _walk(file, position, size):
         end = chunk.start + chunk.size
-        if end > size or not all(0x20 <= byte < 0x7F for byte in chunk.name):
+        if end > size or not _is_named(chunk):
             return False
     return end in (size, size - 1)

@@ -36,6 +36,19 @@ def mended_head(file: BinaryIO) -> bytes | None:
     return None if code == _PCM else head[:_FIELDS] + struct.pack("<H", code) + head[_FIELDS + 2 :]
 
 
+def samples_end(file: BinaryIO, size: int) -> int:
+    """Return where the samples of a W64 end, else the size: libsndfile takes all that follows for samples too."""
+    file.seek(0)
+    position = _FORMAT if file.read(4) == b"riff" else size
+    while position + 24 <= size:
+        file.seek(position)
+        name, length = struct.unpack("<16sQ", file.read(24))
+        if name[:4] == b"data":
+            return min(size, position + max(length, 24)) if length > 24 else size
+        position += -(-max(length, 24) // 8) * 8
+    return size
+
+
 def extensible_head(file: BinaryIO, mask: int) -> bytes:
     """Return the beginning of a file of integers with an extensible header; leaves the file where the rest begins."""
     file.seek(0)

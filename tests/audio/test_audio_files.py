@@ -521,3 +521,32 @@ def test_the_checksum_of_a_good_ogg_is_right(tmp_path):
     with open(tmp_path / "take.ogg", "rb") as file:
         stream = ogg.describe(file, os.path.getsize(tmp_path / "take.ogg"))
     assert (stream.damaged, stream.ended, stream.links) == (0, True, (0,))
+
+
+@pytest.mark.parametrize("behind", [bytes(1 << 20), np.random.default_rng(1).bytes(50_000)])
+def test_what_lies_behind_the_samples_is_told(tmp_path, behind):
+    """A recorder that lost its battery leaves an old length in the header."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(8000), 8000)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"LIST" + (4).to_bytes(4, "little") + b"INFO" + behind)
+    with open_reader(path) as reader:
+        assert reader.info.frames == 8000
+        (warning,) = reader.info.warnings
+        assert warning.startswith(f"{len(behind)} bytes behind the samples that the header counts are left out")
+    path.write_bytes(whole + bytes(8))
+    with open_reader(path) as reader:
+        assert not reader.info.warnings
+
+
+def test_what_follows_the_samples_of_a_w64_is_no_sound(tmp_path):
+    path, other = tmp_path / "a.w64", tmp_path / "b.w64"
+    for name, seed in ((path, 1), (other, 2)):
+        soundfile.write(name, 0.1 * np.random.default_rng(seed).standard_normal(5000), 16000, "PCM_24", format="W64")
+    alone = path.read_bytes()
+    path.write_bytes(alone + other.read_bytes())
+    command = ["ffmpeg", "-v", "error", "-i", path, "-f", "f32le", "-"]
+    theirs = np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.float32)
+    with open_reader(path) as reader:
+        assert reader.info.frames == len(theirs) == 5000
+        np.testing.assert_array_equal(reader.read(6000)[0], theirs)

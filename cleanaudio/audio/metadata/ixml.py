@@ -6,6 +6,7 @@ Source: Gallery Software, iXML specification 3.01.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _HALF = 32
 _TIMES = (
@@ -14,10 +15,10 @@ _TIMES = (
 )
 """Halves of a time of day in samples, and the rate that it counts in, where it has one of its own."""
 
-_SYNC_POINTS = re.compile(rb"\s*<SYNC_POINT_LIST>.*?</SYNC_POINT_LIST>", re.DOTALL)
-_LOUDNESS = re.compile(
-    rb"\s*<(LOUDNESS|BWF_LOUDNESS_VALUE|BWF_LOUDNESS_RANGE|BWF_MAX_[A-Z_]+)>.*?</\1>",
-    re.DOTALL,
+_SYNC_POINTS = (b"SYNC_POINT_LIST",)
+_LOUDNESS = (
+    *(b"LOUDNESS", b"BWF_LOUDNESS_VALUE", b"BWF_LOUDNESS_RANGE"),
+    *(b"BWF_MAX_TRUE_PEAK_LEVEL", b"BWF_MAX_MOMENTARY_LOUDNESS", b"BWF_MAX_SHORT_TERM_LOUDNESS"),
 )
 
 
@@ -40,12 +41,24 @@ def later(ixml: bytes, frames: int, rate: int) -> bytes:
 
 def without_sync_points(ixml: bytes) -> bytes:
     """Return the chunk without the points that it tells by the samples of the whole recording."""
-    return _SYNC_POINTS.sub(b"", ixml)
+    return _without(ixml, _SYNC_POINTS)
 
 
 def without_loudness(ixml: bytes) -> bytes:
     """Return the chunk without the loudness that version 2 has places for."""
-    return _LOUDNESS.sub(b"", ixml)
+    return _without(ixml, _LOUDNESS)
+
+
+def _without(ixml: bytes, names: Iterable[bytes]) -> bytes:
+    """Return the chunk without the elements of these names, and without the space before them."""
+    for name in names:
+        begin, end = b"<%s>" % name, b"</%s>" % name
+        pieces, at = [], 0
+        while 0 <= (start := ixml.find(begin, at)) < (stop := ixml.find(end, start)):
+            pieces.append(ixml[at:start].rstrip())
+            at = stop + len(end)
+        ixml = b"".join([*pieces, ixml[at:]])
+    return ixml
 
 
 def _number(ixml: bytes, name: bytes) -> re.Match[bytes] | None:
