@@ -24,9 +24,12 @@ _PIECE = 1 << 20
 _TAGS = (b"TAG", b"ID3", b"APE")
 _HEADER = 4
 _ID3V1 = 128
+_TAG_REACH = 156
+"""Bytes from the head of a frame on that tell whether it holds a Xing tag."""
 _ONES = re.compile(rb"\xff+")
 _OTHER_KIND = 8
-"""So many frames in a row of another rate or channel count are another recording that was joined on; fewer, damage."""
+"""So many frames in a row of another rate or channel count, or after a Xing tag, are another recording that was joined
+on; fewer, damage."""
 _SIZE_ERROR = 0.005
 """Of the size that a Xing tag says: decoders complain from one percent on."""
 
@@ -171,9 +174,7 @@ def scan(file: BinaryIO, size: int, begin: int | None = None) -> Scan | None:
     file.seek(offset)
     tag = file.read(header.length)
     flags_at = _tag_at(tag) if header.layer == 3 else 0
-    promised = None
-    if flags_at and struct.unpack_from(">I", tag, flags_at + 4)[0] & 1:
-        promised = struct.unpack_from(">I", tag, flags_at + 8)[0]
+    promised = _promise(tag) if flags_at else None
     frames, length, run, end, runs, damaged = 0, 0, offset, offset + header.length, [], 0
     other = None
     if flags_at:
@@ -205,14 +206,16 @@ def scan(file: BinaryIO, size: int, begin: int | None = None) -> Scan | None:
 def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header | None]]:
     """Offsets and headers of the frames; what lies between them is skipped, a cut last one left out.
 
-    Where frames of another kind begin it ends with their offset and None.
+    Where frames of another kind begin, or those of another Xing tag, it ends with their offset and None. A promise that
+    is not yet kept goes on over the tag: then frames are missing, and the tag's trimming is not for what is there.
     """
     table = _table()
     base, buffer = position, b""
     kind = mono = None  # version, layer and rate, and whether there is one channel: the same in all frames
+    missing = _OTHER_KIND  # frames before a tag can begin another recording
     while position + _HEADER <= size:
         at = position - base
-        if not 0 <= at <= len(buffer) - _HEADER:
+        if not 0 <= at <= len(buffer) - _TAG_REACH:
             file.seek(position)
             base, buffer, at = position, file.read(_PIECE), 0
             if len(buffer) < _HEADER:
@@ -227,10 +230,16 @@ def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Hea
             tagged = False
             if kind is None:
                 file.seek(position)
-                tagged = _tag_at(file.read(header.length)) > 0
+                first = file.read(header.length)
+                tagged = _tag_at(first) > 0
+                missing = max(_OTHER_KIND, _promise(first) or 0) if tagged else _OTHER_KIND
+            elif missing <= 0 and _retagged(buffer, at) and _begins_other(file, end, key, one):
+                yield position, None
+                return
             if mono is not None or _follows(file, end, size, key, None if tagged else one):
                 kind, mono = key & 0xFE0C, None if tagged else one
                 yield position, header
+                missing -= not tagged
                 position = end
                 continue
         elif header is not None and _begins_other(file, position, key, one):
@@ -244,6 +253,17 @@ def _candidate(buffer: bytes, at: int) -> int:
     first = buffer.find(b"\xff", at)
     run = _ONES.match(buffer, first) if first >= 0 else None
     return max(first, run.end() - 2) if run else len(buffer)
+
+
+def _retagged(buffer: bytes, at: int) -> bool:
+    """Whether the frame there holds a Xing tag of layer 3; most others are told by their first byte."""
+    return not buffer[at + _HEADER] and buffer[at + 1] >> 1 & 3 == 1 and _tag_at(buffer[at : at + _TAG_REACH]) > 0
+
+
+def _promise(tag: bytes) -> int | None:
+    """Frames that a frame with a Xing tag promises."""
+    flags_at = _tag_at(tag)
+    return struct.unpack_from(">I", tag, flags_at + 8)[0] if tag[flags_at + 7] & 1 else None
 
 
 def _begins_other(file: BinaryIO, position: int, key: int, mono: bool) -> bool:

@@ -177,3 +177,39 @@ def test_a_spoiled_flac_stream_does_not_hide_what_follows(tmp_path):
     joined, left_out = probe(path).warnings
     assert joined.startswith("2 recordings are joined")
     assert f"left out: {len(stray)} bytes from byte {len(one)} on" in left_out
+
+
+@pytest.mark.parametrize("kind", [STEREO, MONO, (16000, 1)])
+@pytest.mark.parametrize("between", [b"", b"ID3\x04\0\0\0\0\0\x0a" + bytes(10)], ids=["nothing", "tags"])
+@pytest.mark.parametrize("piece", [1 << 20, 997])
+def test_each_of_joined_mp3_is_trimmed_by_its_own_tag(tmp_path, monkeypatch, kind, between, piece):
+    monkeypatch.setattr(mpeg, "_PIECE", piece)
+    made = [recording(*kind, "MP3", seed=seed) for seed in range(3)]
+    path = tmp_path / "joined.mp3"
+    path.write_bytes(between.join(content for content, _ in made))
+    np.testing.assert_allclose(read_all(path).T, np.concatenate([samples for _, samples in made]), atol=2e-5)
+    assert probe(path).warnings == ("3 recordings are joined in it; tags are the first one's",)
+
+
+def test_mp3_with_no_tag_but_its_first_is_one_recording(tmp_path):
+    content, samples = recording(*STEREO, "MP3")
+    untagged = content[mpeg.scan(io.BytesIO(content), len(content)).runs[0][0] :]
+    path = tmp_path / "take.mp3"
+    for parts in ([content], [content, untagged], [untagged, untagged]):
+        path.write_bytes(b"".join(parts))
+        info = probe(path)
+        assert not info.warnings and info.frames == read_all(path).shape[1] >= len(samples) * len(parts)
+
+
+@pytest.mark.parametrize("where", ["after the first frames", "before the last frames", "promise not kept"])
+def test_a_tag_that_begins_no_recording_ends_none(tmp_path, where):
+    content, _ = recording(*STEREO, "MP3")
+    scan = mpeg.scan(io.BytesIO(content), len(content))
+    tag, sound = scan.tag, content[scan.runs[0][0] :]
+    offsets = [position for position, _ in mpeg._frames(io.BytesIO(sound), 0, len(sound))]
+    at = offsets[{"after the first frames": 7, "before the last frames": -7}.get(where, 30)]
+    path = tmp_path / "take.mp3"
+    path.write_bytes(tag * (where == "promise not kept") + sound[:at] + tag + sound[at:])
+    info = probe(path)
+    assert not any("joined" in note for note in info.warnings)
+    assert info.frames == read_all(path).shape[1] >= 88200
