@@ -101,7 +101,7 @@ ship-fullband-offline: PAIRS = pairs-48k
 # It begins with the weights of fullband.
 train-fullband-offline: START = $(if $(findstring --resume,$(TRAIN_ARGS)),,--start-from cleanaudio/models/fullband.onnx)
 # Short training leaves them unsure, and what they are unsure of too soft.
-ship-conv-tasnet: EXPONENT = --exponent 0.5
+ship-conv-tasnet: EXPONENT = --exponent 0.65
 ship-autoencoder: EXPONENT = --exponent 0.4
 
 $(NETWORKS:%=train-%): train-%: .venv/.test recordings
