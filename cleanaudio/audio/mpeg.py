@@ -198,9 +198,7 @@ def scan(file: BinaryIO, size: int, begin: int | None = None) -> Scan | None:
     bit_rate = round(8 * length * header.rate / (frames * header.samples)) if frames else header.bit_rate
     tag = tag if flags_at else b""
     size = _without_id3v1(file, size)
-    return Scan(
-        head, offset, header, frames, bit_rate, tag, promised, tuple(runs), damaged, other, _without_id3v1(file, size)
-    )
+    return Scan(head, offset, header, frames, bit_rate, tag, promised, tuple(runs), damaged, other, size)
 
 
 def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header | None]]:
