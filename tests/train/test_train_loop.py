@@ -320,6 +320,8 @@ def test_the_clean_voice_has_the_best_pesq(speech_like):
 
 
 def _one_of_two(rank, folder):
+    import torch.distributed.nn  # before there is a group, which it would keep: as the command does
+
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     train(tiny_config(steps=2), make_mixer(folder), folder / f"run{rank}")
