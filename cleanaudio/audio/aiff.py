@@ -14,6 +14,7 @@ from cleanaudio.audio.metadata import id3
 from cleanaudio.audio.metadata.carried import ID3, LARGEST, OLD_CHANNELS, TOO_LONG, WHOLE, Lost, label
 from cleanaudio.audio.metadata.description import Chapter, Chapters, Comments, decoded
 from cleanaudio.audio.metadata.marks import Chunks
+from cleanaudio.audio.riff import is_named
 
 MAGICS = (b"AIFF", b"AIFC")
 LARGEST_FORM = (1 << 32) - 1
@@ -52,7 +53,7 @@ def read(file: BinaryIO) -> tuple[Chunks, Lost]:
         if len(head := file.read(8)) < 8:
             return tuple(found), tuple(lost)
         name, length = struct.unpack(">4sI", head)
-        if name not in _TECHNICAL and all(0x20 <= byte < 0x7F for byte in name):
+        if name not in _TECHNICAL and is_named(name):
             if length > room:
                 lost.append((label(name), TOO_LONG))
             elif len(content := file.read(length)) == length:

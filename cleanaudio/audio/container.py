@@ -22,6 +22,7 @@ from cleanaudio.audio.metadata.description import Chapter, Picture
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.audio.timeline import Timeline
 from cleanaudio.audio.uniform import Uniform
+from cleanaudio.audio.wording import first_few, kind
 from cleanaudio.errors import InputError
 
 # Only self-contained files: a play list would make the library open other files, or addresses.
@@ -38,8 +39,6 @@ _LONGEST_GAPS_S = {"matroska": 3600.0, "mov": 3600.0, "flv": 3600.0, "mpegts": 1
 """By containers whose timestamps can be relied on. Broadcasts begin again with others now and then."""
 _SILENCE = 65536
 _LASTING_S = 0.5
-_NAMED = 5
-"""So many changes of rate or channels are named, and no more."""
 _LOSSLESS = ("pcm_s", "pcm_u", "alac", "flac", "wavpack", "ape", "tta", "tak", "mlp", "truehd")
 _DEPTHS = {"u8": 8, "s16": 16, "s32": 24}
 _IMAGES = {"mjpeg": "image/jpeg", "png": "image/png"}
@@ -294,14 +293,9 @@ def _warnings(source: ContainerSource, channels: int) -> Iterator[str]:
     if timeline.jumps:
         yield f"new beginnings of its timestamps: {timeline.jumps}; what follows them is read without a gap"
     if len(kinds := source.uniform.kinds) > 1:
-        begins = [f"at {begin / source.rate:.2f} s ({_kind(own, rate)})" for rate, own, begin in kinds[1:]]
-        more = f" and {len(begins) - _NAMED} more times" if len(begins) > _NAMED else ""
-        kind = _kind(channels, source.rate)
-        yield f"the rate or the channels change {', '.join(begins[:_NAMED])}{more}: all is {kind} now"
-
-
-def _kind(channels: int, rate: int) -> str:
-    return f"{channels} channel{'s' * (channels > 1)} at {rate} Hz"
+        begins = [f"at {begin / source.rate:.2f} s ({kind(own, rate)})" for rate, own, begin in kinds[1:]]
+        changes = first_few(begins, more="more times")
+        yield f"the rate or the channels change {changes}: all is {kind(channels, source.rate)} now"
 
 
 def _most_channels(source: ContainerSource, frames: int) -> int:

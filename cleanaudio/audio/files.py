@@ -25,6 +25,7 @@ from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINE
 from cleanaudio.audio.joined import Part, open_joined
 from cleanaudio.audio.recording import AudioInfo, Reader, Source
 from cleanaudio.audio.spliced import Runs, Spliced
+from cleanaudio.audio.wording import first_few
 from cleanaudio.errors import BackendUnavailable, InputError
 
 __all__ = ["AUDIO_SUFFIXES", "AudioInfo", "Reader", "open_reader", "probe"]
@@ -37,9 +38,6 @@ _LONGEST_HEAD = 64 << 20
 
 _SMALLEST = 42
 """Bytes of the shortest head of a FLAC or Ogg stream: with less, nothing is to be read."""
-
-_NAMED = 5
-"""So many places that cannot be read are named, and no more."""
 
 _UNKNOWN_ENCODING = (1, 4, 18)
 """libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
@@ -298,8 +296,7 @@ def _open_parts(name: str, offsets: Sequence[int], length: _Length = "promised")
         return None
     whole = open_joined(parts)
     if lost:
-        more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-        text = f"a recording that was joined on cannot be read and is left out: {', '.join(lost[:_NAMED])}{more}"
+        text = f"a recording that was joined on cannot be read and is left out: {first_few(lost)}"
         whole.info = _warned(whole.info, text)
     return whole
 

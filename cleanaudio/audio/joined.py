@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from cleanaudio.audio.recording import AudioInfo, Reader, Source
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.audio.uniform import widened
+from cleanaudio.audio.wording import first_few, kind
 
 _BLOCK = 65536
-_NAMED = 5
-"""So many converted recordings are named, and no more."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +48,11 @@ def open_joined(parts: Sequence[Part]) -> Reader:
     converted, begin = [], 0
     for part, length in zip(parts, lengths, strict=True):
         if (part.info.rate, part.info.channels) != (first.rate, channels):
-            converted.append(f"{begin / first.rate:.2f} s ({_kind(part.info)})")
+            converted.append(f"{begin / first.rate:.2f} s ({kind(part.info.channels, part.info.rate)})")
         begin += length
     note = f"{len(parts)} recordings are joined in it; tags are the first one's"
     if converted:
-        kind = _kind(replace(first, channels=channels))
-        more = f" and {len(converted) - _NAMED} more" if len(converted) > _NAMED else ""
-        note += f"; those from {', '.join(converted[:_NAMED])}{more} became {kind} like all"
+        note += f"; those from {first_few(converted)} became {kind(channels, first.rate)} like all"
     warnings[note] = None
     info = replace(
         first,
@@ -68,10 +65,6 @@ def open_joined(parts: Sequence[Part]) -> Reader:
         warnings=tuple(warnings),
     )
     return Reader(info, _Joined(parts, lengths, first.rate, channels))
-
-
-def _kind(info: AudioInfo) -> str:
-    return f"{info.channels} channel{'s' * (info.channels > 1)} at {info.rate} Hz"
 
 
 def _length(info: AudioInfo, rate: int) -> int:

@@ -92,7 +92,7 @@ def read_layout(file: BinaryIO, size: int) -> Layout:
             end = chunk.start + chunk.size + chunk.size % 2
             if not layout.unknown_length and end < size:
                 for later in _walk(file, end, size):
-                    if later.start + later.size > size or not _is_named(later):
+                    if later.start + later.size > size or not is_named(later.name):
                         break
                     found.append(later)
                     end = later.start + later.size + later.size % 2
@@ -128,8 +128,9 @@ def _walk(file: BinaryIO, position: int, size: int) -> Iterator[Chunk]:
         position += 8 + promised + promised % 2
 
 
-def _is_named(chunk: Chunk) -> bool:
-    return all(0x20 <= byte < 0x7F for byte in chunk.name)
+def is_named(name: bytes) -> bool:
+    """Whether a chunk may be called so: by letters that can be read."""
+    return all(0x20 <= byte < 0x7F for byte in name)
 
 
 def _read_format(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:
@@ -158,6 +159,6 @@ def _only_chunks(file: BinaryIO, position: int, size: int) -> bool:
     end = position
     for chunk in _walk(file, position, size):
         end = chunk.start + chunk.size
-        if end > size or not _is_named(chunk):
+        if end > size or not is_named(chunk.name):
             return False
     return end in (size, size - 1)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.level import LevelMeter
+from cleanaudio.audio.wording import first_few
 from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.voice import (
@@ -156,8 +157,7 @@ class Watched:
             if mark:
                 spans.append(f"{_clock(at * seconds)}–{_clock(min(end * seconds, self._given / self._rate))}")
             at = end
-        more = f" and {len(spans) - _PLACES} more" if len(spans) > _PLACES else ""
-        return f"at {', '.join(spans[:_PLACES])}{more}"
+        return f"at {first_few(spans, _PLACES)}"
 
     def _others(self) -> Vector:
         """Return how many dB other sounds lose in each stretch, 0 where it is not worth a word."""

@@ -52,7 +52,7 @@ def read(file: BinaryIO) -> tuple[Chunks, Lost]:
     found, lost = [], []
     room = LARGEST
     for chunk in riff.read_layout(file, os.fstat(file.fileno()).st_size).chunks:
-        if chunk.name in _TECHNICAL or not all(0x20 <= byte < 0x7F for byte in chunk.name):
+        if chunk.name in _TECHNICAL or not riff.is_named(chunk.name):
             continue
         if chunk.name in _OF_SAMPLES:
             lost.append((label(chunk.name), OLD_SAMPLES))

@@ -11,9 +11,7 @@ from typing import BinaryIO
 from cleanaudio.audio import aiff, flac, mpeg, ogg, riff, wave
 from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.metadata import ape, carried, comments, id3, info, marks
-from cleanaudio.audio.metadata.description import TEXT_FIELDS, Description, cut, ended, is_measured
-
-_LARGEST = 64 << 20
+from cleanaudio.audio.metadata.description import TEXT_FIELDS, Chapters, Comments, Description, cut, ended, is_measured
 
 _TEXT_ONLY: Mapping[str, tuple[str, ...]] = {
     "AIFF": ("title", "artist", "comment", "software", "copyright"),
@@ -177,14 +175,10 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
     head = file.read(12)
     if head[:4] in riff.MAGICS:
         rows, lost = carried.read(file)
-        said = next((id3.read(content) for name, content in rows if name in carried.ID3), Description())
-        tags = _with(_with(Tags(info.read(rows)), tags), said)
-        return replace(tags, chapters=marks.read(rows, rate) or tags.chapters, chunks=rows, lost=lost)
+        return replace(_of_chunks(rows, info.read(rows), marks.read(rows, rate), tags), chunks=rows, lost=lost)
     if head[:4] == b"FORM" and head[8:] in aiff.MAGICS:
         rows, lost = aiff.read(file)
-        said = next((id3.read(content) for name, content in rows if name in carried.ID3), Description())
-        tags = _with(_with(Tags(aiff.text(rows)), tags), said)
-        return replace(tags, chapters=aiff.chapters(rows, rate) or tags.chapters, forms=rows, lost=lost)
+        return replace(_of_chunks(rows, aiff.text(rows), aiff.chapters(rows, rate), tags), forms=rows, lost=lost)
     if head[:4] == b"fLaC":
         said, blocks = flac.read(file)
         return Tags(said.comments, said.pictures, said.chapters, blocks=blocks)
@@ -192,7 +186,7 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
         said = ogg.read(file, size)
         return tags if said.silent else Tags(said.comments, said.pictures, said.chapters)
     length = mpeg.id3_length(head)
-    if not 0 < length <= _LARGEST:
+    if not 0 < length <= carried.LARGEST:
         return _with_ape(tags, Description(), file, size)
     file.seek(0)
     tag = file.read(length)
@@ -203,9 +197,16 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
     return _with_ape(replace(tags, id3=tag), said, file, size)
 
 
+def _of_chunks(rows: marks.Chunks, text: Comments, chapters: Chapters, tags: Tags) -> Tags:
+    """Return what the chunks of a WAV or an AIFF say by themselves, then libsndfile, then the ID3 tag among them."""
+    said = next((id3.read(content) for name, content in rows if name in carried.ID3), Description())
+    found = _with(_with(Tags(text), tags), said)
+    return replace(found, chapters=chapters or found.chapters)
+
+
 def _with_ape(tags: Tags, said: Description, file: BinaryIO, size: int) -> Tags:
     """Return the tags of an MP3: what its ID3v2 tag says, then what APE tag and ID3v1, which cuts texts short, add."""
-    more, unsaid = ape.read(file, size, _LARGEST)
+    more, unsaid = ape.read(file, size, carried.LARGEST)
     found = _with(Tags(said.comments, said.pictures, said.chapters), more)
     if not found.comments:
         found = replace(found, comments=tags.comments)
