@@ -72,7 +72,11 @@ class OutputPolicy:
             raise RecipeError("an output folder or an output file is needed, not both", remedy="give -o")
         if os.sep in self.suffix or "\0" in self.suffix:
             raise RecipeError(f"a suffix is part of a file's name: {self.suffix!r} holds a slash")
-        _check_template(self.name)
+        used = _check_template(self.name)
+        if self.suffix and self.file is None and "suffix" not in used:
+            raise RecipeError(
+                f"--suffix {self.suffix!r} has no place in --name {self.name!r}", remedy="write {suffix} into the name"
+            )
 
     @property
     def root(self) -> Path:
@@ -140,11 +144,16 @@ def check_targets(policy: OutputPolicy) -> None:
         )
 
 
-def _check_template(template: str) -> None:
+def _check_template(template: str) -> set[str]:
+    """Return the fields that a name template uses."""
     known = "a name template knows " + ", ".join("{" + name + "}" for name in FIELDS)
+    used: set[str] = set()
     try:
         for _, name, form, _ in Formatter().parse(template):
-            if name is not None and name not in FIELDS:
+            if name is None:
+                continue
+            used.add(name)
+            if name not in FIELDS:
                 raise RecipeError(f"--name {template!r}: there is no {{{name}}}", remedy=known)
             if form and "{" in form:
                 raise RecipeError(f"--name {template!r}: braces in braces", remedy=known)
@@ -155,6 +164,7 @@ def _check_template(template: str) -> None:
         raise RecipeError(
             f"--name {template!r} makes no name inside the output folder", remedy="leave out '..' and a leading slash"
         )
+    return used
 
 
 def _stays_inside(name: str) -> bool:

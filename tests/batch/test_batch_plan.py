@@ -83,17 +83,17 @@ class TestNames:
         )
 
     @pytest.mark.parametrize(
-        ("template", "expected"),
+        ("template", "suffix", "expected"),
         [
-            ("{stem}{suffix}.{ext}", "out/d/take.1_clean.wav"),
-            ("{parent}-{name}.{ext}", "out/d/s2-take.1.wav.wav"),
-            ("{number:03}_{backend}/{stem}.{ext}", "out/d/001_onnx:m-x.onnx/take.1.wav"),
-            ("{{{stem}}}.{ext}", "out/d/{take.1}.wav"),
+            ("{stem}{suffix}.{ext}", "_clean", "out/d/take.1_clean.wav"),
+            ("{parent}-{name}.{ext}", "", "out/d/s2-take.1.wav.wav"),
+            ("{number:03}_{backend}/{stem}.{ext}", "", "out/d/001_onnx:m-x.onnx/take.1.wav"),
+            ("{{{stem}}}.{ext}", "", "out/d/{take.1}.wav"),
         ],
     )
-    def test_templates(self, here, template, expected):
+    def test_templates(self, here, template, suffix, expected):
         take = source("s2/take.1.wav", "d/take.1.wav")
-        assert outputs(take, name=template, suffix="_clean", backend="onnx:m/x.onnx") == [expected]
+        assert outputs(take, name=template, suffix=suffix, backend="onnx:m/x.onnx") == [expected]
 
     @pytest.mark.parametrize(
         "template",

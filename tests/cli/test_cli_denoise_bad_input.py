@@ -435,6 +435,7 @@ def test_no_log(cli, tmp_path, clip):
         (["--name", "{title}.wav"], "a name template knows {stem}"),
         (["--name", "../{stem}.wav"], "inside the output folder"),
         (["--suffix", "a/b"], "holds a slash"),
+        (["--suffix", "_clean", "--name", "{stem}.{ext}"], "write {suffix} into the name"),
         (["--skip-existing", "--overwrite"], "contradict"),
         (["--format", "doc"], "choose from wav"),
         (["--format", "flac", "--subtype", "VORBIS"], "FLAC cannot hold VORBIS (choose from "),
