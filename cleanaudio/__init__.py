@@ -42,6 +42,8 @@ def clean(
 ) -> NDArray[np.float32]:
     """Clean a recording that is in memory.
 
+    The samples are those of ``cleanaudio denoise --no-guard``: nothing watches here what a network does to a voice.
+
     Parameters
     ----------
     samples : ndarray, shape (frames,) or (channels, frames)
@@ -49,7 +51,8 @@ def clean(
     rate : int
         Hz.
     backend : str
-        ``auto``, a name, ``name:argument`` or a weighted sum such as ``0.6*deepfilternet+0.4*rnnoise``.
+        ``auto``, a name, ``name:argument``, a weighted sum such as ``0.6*deepfilternet+0.4*rnnoise``, or a series such
+        as ``omlsa,fullband``, where the second hears what the first has cleaned.
     options : mapping, optional
         Backend options; see ``cleanaudio backends NAME``.
     strength : float
@@ -59,9 +62,9 @@ def clean(
     channels : {"linked", "independent", "mid-side"}, optional
         Default: linked for two channels, independent for more.
     dereverb : float
-        0 … 1: how much of the reverberation is taken away, all channels together, before the backend.
+        0 … 1: how much of the late reverberation is removed, from all channels together, before the backend.
     profile : NoiseProfile, optional
-        A measured noise print.
+        The noise, measured by ``cleanaudio profile-noise`` and read with ``NoiseProfile.load``.
     threads : int
         Threads that a model may use.
 
@@ -107,13 +110,15 @@ def open_chain(
     Parameters
     ----------
     backend : str
+        As in :func:`clean`; of those that can go block by block.
     rate : int
         Hz.
     channels : int
+        Number of channels of the blocks.
     options, strength, limit_db, dereverb, profile, threads
-        As in :func:`clean`; reverberation is taken away frame by frame where ``live``.
+        As in :func:`clean`; reverberation is suppressed frame by frame where ``live``.
     mode : {"linked", "independent", "mid-side"}, optional
-        Channel mode.
+        What ``channels`` is in :func:`clean`: how the channels share their decisions.
     live : bool
         Whether the smallest latency is wanted.
 
@@ -154,6 +159,8 @@ def beamform(
 ) -> NDArray[np.float32]:
     """Turn a recording of several microphones that is in memory into one voice.
 
+    Microphones that are dead, clipped, much too quiet, inverted or late are left out or repaired, unless ``keep_bad``.
+
     Parameters
     ----------
     samples : ndarray, shape (channels, frames)
@@ -166,27 +173,27 @@ def beamform(
     direction : float or (float, float), optional
         Azimuth, or azimuth and elevation, of the voice, degrees.
     temperature_c : float
-        Of the air.
+        Temperature of the air, °C: it decides the speed of sound.
     noise_from : (float, float), optional
         A stretch that holds only noise, seconds; in place of a mask.
     mask : str
         What tells voice from noise: ``auto``, a backend, ``salience`` (what stands out of steady noise), ``vad`` (by
         level), or ``none``, which only a blind delay-and-sum can do with.
     mu : float, optional
-        Of ``mwf``: more takes away more noise, and more voice.
+        Trade-off of ``mwf``: a larger one removes more noise, and distorts the voice more.
     rank1 : bool
         Take the voice for one source without echoes.
     block_s : float, optional
-        Seconds that are heard before a filter is made.
+        Length of the blocks, seconds; each has filters of its own.
     reference : int, optional
-        Microphone that the result is aligned with, counted from 0; default: the one that has most in common with
-        the others.
+        Microphone that the result is aligned with, counted from 0; default: the one in which the voice stands out
+        most from the noise.
     keep_bad : bool
-        Use microphones that are broken as if they were not.
+        Use broken microphones as they are.
     keep_channels : bool
-        The voice as each microphone in use hears it.
+        Return the voice as each microphone in use hears it.
     dereverb : float
-        0 … 1: how much of the reverberation is taken away first.
+        0 … 1: how much of the late reverberation is removed first.
     postfilter : str, optional
         Backend that cleans the result.
     postfilter_strength : float
@@ -258,7 +265,7 @@ def score(
     metrics : sequence of str, optional
         Default: all that the given signals allow.
     align : bool
-        Take a constant delay out first.
+        Compensate a constant delay first.
 
     Returns
     -------

@@ -62,7 +62,7 @@ class ArrayRequest:
     block_s : float, optional
         Seconds that are heard before they are filtered; shorter follows those who walk.
     reference : int, optional
-        Microphone that the output is aligned with; default: the one that has most in common with the others.
+        Microphone that the output is aligned with; default: the one in which the voice stands out most from the noise.
     mics : tuple of int, optional
         Channels of the recording that are used, in this order.
     keep_bad : bool
