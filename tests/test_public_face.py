@@ -47,6 +47,23 @@ def test_score(speech_like):
     assert found["si_sdr"] > 60
 
 
+def test_what_is_no_audio_has_no_score(speech_like):
+    voice = speech_like(1.0, 16000)
+    for samples in (np.int16(voice * 32767), np.zeros((16000, 2)), np.zeros((1, 1, 16000)), np.zeros((1, 0))):
+        with pytest.raises(InputError, match="enhanced"):
+            cleanaudio.score(samples, 16000, metrics=["loudness"])
+        with pytest.raises(InputError, match="reference"):
+            cleanaudio.score(voice, 16000, reference=samples, metrics=["si_sdr"])
+
+
+def test_a_recording_is_not_changed(speech_like):
+    stereo = np.stack([speech_like(1.0, 16000)] * 2)
+    stereo.flags.writeable = False
+    for backend in ("none", "omlsa", "mask-lstm"):
+        assert not np.shares_memory(cleanaudio.clean(stereo, 16000, backend, dereverb=0.5), stereo)
+    assert cleanaudio.beamform(stereo, 16000, mask="salience").shape == (16000,)
+
+
 def test_importing_it_costs_nothing():
     code = "import sys, cleanaudio; print([m for m in ('numpy', 'torch', 'soundfile') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,13 +15,17 @@ MAX_CHANNELS = 64
 _PIECE = 1 << 16  # spectra take many times the memory of what they are of
 
 
-def as_audio(samples: Any) -> NDArray[np.float32]:
-    """Return samples as float32 of shape (channels, frames).
+def as_audio(samples: Any, what: str = "audio", *, finite: bool = True) -> NDArray[np.float32]:
+    """Return samples as float32 of shape (channels, frames), the same array where it is that already.
 
     Parameters
     ----------
     samples : array_like, shape (frames,) or (channels, frames)
         Floating point, nominal range ±1.
+    what : str
+        How errors call it.
+    finite : bool
+        Whether NaN and infinity are refused.
 
     Raises
     ------
@@ -30,16 +34,17 @@ def as_audio(samples: Any) -> NDArray[np.float32]:
     """
     array = np.asarray(samples)
     if array.ndim not in (1, 2):
-        raise InputError(f"audio has 1 or 2 dimensions, not {array.ndim}")
+        raise InputError(f"{what} has 1 or 2 dimensions, not {array.ndim}")
     if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"audio is floating point within ±1, not {array.dtype}", remedy="divide by full scale first")
-    audio = np.atleast_2d(array).astype(np.float32, order="C")  # sums depend on the order in memory
+        raise InputError(f"{what} is floating point within ±1, not {array.dtype}", remedy="divide by full scale first")
+    audio = np.atleast_2d(np.asarray(array, np.float32, order="C"))  # sums depend on the order in memory
     if len(audio) > MAX_CHANNELS:
         raise InputError(
-            f"{len(audio)} channels of {audio.shape[1]} frames", remedy="the shape is (channels, frames): transpose it"
+            f"{what} has {len(audio)} channels of {audio.shape[1]} frames",
+            remedy="the shape is (channels, frames): transpose it",
         )
-    if not np.isfinite(audio).all():
-        raise InputError("audio holds NaN or infinite samples", remedy="np.nan_to_num replaces them")
+    if finite and not np.isfinite(audio).all():
+        raise InputError(f"{what} holds NaN or infinite samples", remedy="np.nan_to_num replaces them")
     return audio
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import MAX_CHANNELS
+from cleanaudio.audio.array import as_audio
 from cleanaudio.errors import InputError
 
 Audio = NDArray[np.float32]
@@ -38,8 +38,8 @@ class NotMeasurable:
 Measured = float | NotMeasurable
 
 
-def as_audio(signal: NDArray, what: str) -> Audio:
-    """Return a signal as float32 (channels, frames).
+def measurable(signal: NDArray, what: str) -> Audio:
+    """Return a signal as float32 (channels, frames); NaN may be in it, which a metric tells.
 
     Parameters
     ----------
@@ -50,11 +50,9 @@ def as_audio(signal: NDArray, what: str) -> Audio:
     Raises
     ------
     InputError
-        It is empty, has more than two dimensions, or lies on its side.
+        It is empty, or no audio.
     """
-    audio = np.atleast_2d(np.asarray(signal, np.float32))
-    if audio.ndim != 2 or len(audio) > MAX_CHANNELS:
-        raise InputError(f"{what} must have the shape (channels, frames), not {np.shape(signal)}")
+    audio = as_audio(signal, what, finite=False)
     if not audio.size:
         raise InputError(f"{what} is empty")
     return audio
@@ -89,7 +87,7 @@ class Signals:
             signal = getattr(self, what)
             if signal is None:
                 continue
-            audio = as_audio(signal, what)
+            audio = measurable(signal, what)
             object.__setattr__(self, what, audio)
             if audio.shape[1] != self.enhanced.shape[1]:
                 raise InputError(f"{what} has {audio.shape[1]} frames, enhanced has {self.enhanced.shape[1]}")

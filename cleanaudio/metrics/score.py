@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cleanaudio.errors import InputError
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.align import find_lag, shift
-from cleanaudio.metrics.interface import Audio, Measured, Signals, as_audio, polarity
+from cleanaudio.metrics.interface import Audio, Measured, Signals, measurable, polarity
 
 LENGTH_LIMIT_S = 0.25
 """Lengths may differ by so much (what encoders and resamplers add); more means that they are different recordings."""
@@ -62,7 +62,7 @@ def line_up(
         A signal is empty, or lengths differ by more than 0.25 s.
     """
     given = {"enhanced": enhanced, "reference": reference, "noisy": noisy}
-    signals = {what: as_audio(signal, what) for what, signal in given.items() if signal is not None}
+    signals = {what: measurable(signal, what) for what, signal in given.items() if signal is not None}
     anchor = next(what for what in ("reference", "noisy", "enhanced") if what in signals)
     frames = signals[anchor].shape[1]
     notes = []
