@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.metrics import registry
-from cleanaudio.metrics.interface import Metric, NotMeasurable, Signals, as_audio, delta, single
+from cleanaudio.metrics.interface import Metric, NotMeasurable, Signals, delta, single
 from cleanaudio.metrics.score import score
 
 CHEAP = [name for name in registry.names() if name not in ("dnsmos", "speech_ratio")]
@@ -98,7 +98,7 @@ def test_a_metric_is_computed_once_for_the_same_signals():
 @pytest.mark.parametrize("shape", [(0,), (1, 0), (2, 3, 4), (16000, 2)])
 def test_arrays_of_a_wrong_shape_are_refused(shape):
     with pytest.raises(InputError):
-        as_audio(np.zeros(shape), "enhanced")
+        Signals(np.zeros(shape), 16000)
 
 
 def test_signals_of_different_lengths_are_refused():
