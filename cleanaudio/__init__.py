@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from os import PathLike
 
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from cleanaudio.backends.interface import ChannelMode, Processor, Value
     from cleanaudio.backends.profile import NoiseProfile
@@ -141,7 +142,7 @@ def beamform(
     rate: int,
     method: Method = "mvdr",
     *,
-    array: str | Geometry | None = None,
+    array: str | PathLike[str] | Geometry | ArrayLike | None = None,
     direction: tuple[float, float] | float | None = None,
     temperature_c: float = 20.0,
     noise_from: tuple[float, float] | None = None,
@@ -168,8 +169,9 @@ def beamform(
     rate : int
         Hz.
     method : {"mvdr", "gev", "mwf", "delay-and-sum", "superdirective"}
-    array : str or Geometry, optional
-        Where the microphones are: ``linear:4:0.05``, ``circular:6:0.0463``, a file of positions.
+    array : str, path, Geometry or array_like of shape (microphones, 3), optional
+        Where the microphones are: ``linear:4:0.05``, ``circular:6:0.0463``, a file of positions, or the positions in
+        metres.
     direction : float or (float, float), optional
         Azimuth, or azimuth and elevation, of the voice, degrees.
     temperature_c : float
@@ -217,15 +219,14 @@ def beamform(
     from cleanaudio.batch.array_request import ArrayRequest
     from cleanaudio.batch.masking import decide
     from cleanaudio.batch.recipe import decided
-    from cleanaudio.spatial.geometry import Direction, parse_array
+    from cleanaudio.spatial.geometry import as_direction, as_geometry
 
     audio = as_audio(samples)
-    geometry = parse_array(array) if isinstance(array, str) else array
-    angles = (direction,) if isinstance(direction, int | float) else direction
+    geometry = None if array is None else as_geometry(array)
     request = ArrayRequest(
         method=method,
         geometry=geometry,
-        direction=None if angles is None else Direction(*angles),
+        direction=None if direction is None else as_direction(direction),
         temperature_c=temperature_c,
         noise_from=noise_from,
         mask=decide(mask)[0],
@@ -251,7 +252,7 @@ def score(
     *,
     reference: NDArray[np.floating] | None = None,
     noisy: NDArray[np.floating] | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     align: bool = True,
 ) -> dict[str, Measured]:
     """Measure a cleaned recording that is in memory.
@@ -262,7 +263,7 @@ def score(
         What came out, the clean signal and what went in, all at ``rate``.
     rate : int
         Hz.
-    metrics : sequence of str, optional
+    metrics : str or sequence of str, optional
         Default: all that the given signals allow.
     align : bool
         Compensate a constant delay first.
@@ -281,7 +282,8 @@ def score(
     """
     from cleanaudio.metrics.score import score as measure
 
-    return measure(enhanced, rate, reference, noisy, metrics, align)
+    names = (metrics,) if isinstance(metrics, str) else None if metrics is None else tuple(metrics)
+    return measure(enhanced, rate, reference, noisy, names, align)
 
 
 def _chain(

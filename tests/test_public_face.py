@@ -56,6 +56,47 @@ def test_what_is_no_audio_has_no_score(speech_like):
             cleanaudio.score(voice, 16000, reference=samples, metrics=["si_sdr"])
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"strength": -0.1},
+        {"strength": 1.1},
+        {"strength": np.nan},
+        {"limit_db": -3.0},
+        {"dereverb": 2.0},
+        {"channels": "both"},
+    ],
+)
+def test_values_out_of_range_are_refused(value):
+    with pytest.raises(RecipeError):
+        cleanaudio.clean(np.zeros((2, 1600)), 16000, "wiener", **value)
+
+
+def test_metrics_by_one_name_or_any_number_of_them(speech_like):
+    voice = speech_like(1.0, 16000)
+    for metrics in ("snr", ["snr"], (name for name in ["snr"])):
+        assert set(cleanaudio.score(0.5 * voice, 16000, reference=voice, metrics=metrics)) == {"lag_ms", "snr"}
+
+
+def test_arrays_and_directions_as_a_program_has_them(speech_like, tmp_path):
+    voice = speech_like(1.0, 16000)
+    pair = np.stack([voice, voice])
+    positions = [[-0.05, 0, 0], [0.05, 0, 0]]
+    file = tmp_path / "array.json"
+    file.write_text(str(positions))
+    expected = cleanaudio.beamform(pair, 16000, "superdirective", array="linear:2:0.1", direction=90)
+    for array in (positions, np.array(positions), file, str(file)):
+        for direction in (90.0, np.float32(90), np.int64(90), (90, 0), np.array([90.0, 0.0])):
+            out = cleanaudio.beamform(pair, 16000, "superdirective", array=array, direction=direction)
+            np.testing.assert_array_equal(out, expected)
+    with pytest.raises(RecipeError, match="direction"):
+        cleanaudio.beamform(pair, 16000, "superdirective", array=positions, direction=(90, 0, 1))
+    with pytest.raises(RecipeError, match="positions"):
+        cleanaudio.beamform(pair, 16000, "superdirective", array=[[0, 0], [1, 1]], direction=90)
+    with pytest.raises(RecipeError, match="no array"):
+        cleanaudio.beamform(pair, 16000, "superdirective", array=[[0, 0, 0], ["a", 1, 1]], direction=90)
+
+
 def test_a_recording_is_not_changed(speech_like):
     stereo = np.stack([speech_like(1.0, 16000)] * 2)
     stereo.flags.writeable = False

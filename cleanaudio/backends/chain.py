@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,11 @@ class Settings:
         Default: linked for two channels, independent for more.
     dereverb : float
         0 (leave the reverberation as it is) … 1 (all that can be predicted from the past), before the backends.
+
+    Raises
+    ------
+    RecipeError
+        A value outside its range.
     """
 
     terms: tuple[Term, ...]
@@ -56,13 +61,24 @@ class Settings:
     channels: ChannelMode | None = None
     dereverb: float = 0.0
 
+    def __post_init__(self) -> None:
+        check_strength(self.dereverb)
+        if not 0 <= self.strength <= 1:
+            raise RecipeError(f"a strength of {self.strength:g} is outside 0 … 1")
+        if self.limit_db is not None and not self.limit_db >= 0:
+            raise RecipeError(f"a limit of {self.limit_db:g} dB is below 0")
+        if self.channels is not None and self.channels not in get_args(ChannelMode):
+            raise RecipeError(
+                f"there is no channel mode {self.channels!r}", remedy=f"choose from {', '.join(get_args(ChannelMode))}"
+            )
+
     def mode(self, channels: int) -> ChannelMode:
         """Return the channel mode for so many channels.
 
         Raises
         ------
         RecipeError
-            Mid-side of anything but two channels.
+            Mid-side of three channels or more.
         """
         if channels == 1:
             return "linked"
@@ -228,7 +244,6 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
     ------
     RecipeError, BackendUnavailable, ModelError
     """
-    check_strength(settings.dereverb)
     mode = settings.mode(setup.channels)
     profile = setup.profile.mid_side if setup.profile is not None and mode == "mid-side" else setup.profile
     setup = replace(setup, linked=mode == "linked", profile=profile)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike, fspath
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cleanaudio.errors import InputError, RecipeError
 
@@ -93,6 +95,20 @@ def parse_direction(text: str) -> Direction:
     if len(angles) not in (1, 2):
         raise RecipeError(f"{text!r} is no direction", remedy="AZIMUTH or AZIMUTH,ELEVATION in degrees, as 30 or 30,10")
     return Direction(*angles)
+
+
+def as_direction(angles: float | Sequence[float]) -> Direction:
+    """Return a direction given as its azimuth, or as azimuth and elevation, in degrees.
+
+    Raises
+    ------
+    RecipeError
+        More or fewer numbers, or out of range.
+    """
+    given = np.atleast_1d(np.asarray(angles, np.float64))
+    if given.ndim != 1 or len(given) not in (1, 2):
+        raise RecipeError(f"{angles!r} is no direction", remedy="azimuth, or azimuth and elevation, in degrees")
+    return Direction(*given.tolist())
 
 
 def unit_vectors(azimuth_deg: NDArray[np.float64], elevation_deg: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -249,6 +265,25 @@ def parse_array(text: str) -> Geometry:
             f"holds no microphone positions: {error}", path=path, remedy="a row x,y,z in metres for each microphone"
         ) from None
     return Geometry(positions, path.name)
+
+
+def as_geometry(array: str | PathLike[str] | Geometry | ArrayLike) -> Geometry:
+    """Return an array that is given as what :func:`parse_array` reads, or by positions of shape (microphones, 3).
+
+    Raises
+    ------
+    RecipeError
+        As :func:`parse_array` and :class:`Geometry`.
+    """
+    if isinstance(array, Geometry):
+        return array
+    if isinstance(array, str | PathLike):
+        return parse_array(fspath(array))
+    try:
+        positions = np.asarray(array, np.float64)
+    except (ValueError, TypeError):
+        raise RecipeError(f"{array!r} is no array of microphones", remedy="positions x, y, z in metres") from None
+    return Geometry(positions)
 
 
 def _json_rows(content: str) -> list[list[float]]:
