@@ -89,29 +89,31 @@ def grouped(sources: Iterable[Source | Problem], grouping: Grouping) -> Iterator
     Yields
     ------
     Source or Problem
-        A group comes where its first file stood. What is not named as a known corpus does, or is the only file of its
-        name, comes as it is. With a template, files of other names that were found in folders are left out, those
-        that were named are problems. A group that lacks a microphone is a problem.
+        A group comes where its first file stood, once the files of another folder follow. What is not named as a known
+        corpus does, or is the only file of its name, comes as it is. With a template, files of other names that were
+        found in folders are left out, those that were named are problems. A group that lacks a microphone is a problem.
     """
     matched = False
     for _, items in groupby(sources, lambda item: item.path.parent if isinstance(item, Source) else None):
-        found: list[Problem | Source | str] = []  # text is the name of a group
+        waiting: list[Problem | Source | str] = []  # text is the name of a group
         groups: dict[str, list[tuple[int, Source]]] = {}
         for item in items:
-            match = None if isinstance(item, Problem) else grouping.match(item.path)
-            if isinstance(item, Problem):
-                found.append(item)
-            elif match is not None:
+            if isinstance(item, Source) and (match := grouping.match(item.path)) is not None:
                 matched, (name, number) = True, match
                 if name not in groups:
-                    found.append(name)
+                    waiting.append(name)
                 groups.setdefault(name, []).append((number, item))
-            elif grouping.template in (None, "none"):
-                found.append(item)
-            elif not item.found:
+                continue
+            if isinstance(item, Source) and grouping.template not in (None, "none"):
+                if item.found:
+                    continue
                 error = InputError(f"is not named as --group {grouping.template!r} says", path=item.label)
-                found.append(Problem(item.label, error))
-        for one in found:
+                item = Problem(item.label, error)
+            if waiting:
+                waiting.append(item)
+            else:
+                yield item
+        for one in waiting:
             yield _joined(one, groups[one], grouping) if isinstance(one, str) else one
     if not matched and grouping.template not in (None, "none"):
         text = str(grouping.template)

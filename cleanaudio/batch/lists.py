@@ -110,8 +110,13 @@ def _records(stream: BinaryIO, end: bytes, longest: int) -> Iterator[bytes]:
 
 
 def _open(file: str, stdin: TextIO | BinaryIO | None) -> AbstractContextManager[BinaryIO]:
+    """Open a list without a buffer: a thread that waits for more of it would hold the buffer's lock.
+
+    Python, which closes stdin when the process ends, waits for that lock in vain and aborts.
+    """
     if file != "-":
-        return open(file, "rb")
+        return cast(BinaryIO, open(file, "rb", buffering=0))
     if isinstance(stdin, io.StringIO):
         return io.BytesIO(os.fsencode(stdin.read()))
-    return nullcontext(cast(BinaryIO, getattr(stdin, "buffer", stdin)))
+    binary = getattr(stdin, "buffer", stdin)
+    return nullcontext(cast(BinaryIO, getattr(binary, "raw", binary)))

@@ -106,3 +106,7 @@ class Failed:
 
 
 Outcome = Done | Skipped | Failed
+"""What became of a job."""
+
+Step = Job | Skipped | Failed
+"""What a plan decides about one recording: it is to be worked on, or its outcome is certain before."""

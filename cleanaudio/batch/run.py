@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
 
 from cleanaudio.batch.leftovers import Leftovers
 from cleanaudio.batch.lock import FolderLock
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
-from cleanaudio.batch.pool import Work, run_here, run_jobs
+from cleanaudio.batch.outcome import Done, Job, Outcome, Skipped, Step
+from cleanaudio.batch.pool import Work, run_plan
 from cleanaudio.batch.rows import RowWriter
 from cleanaudio.batch.source import NothingFound
-from cleanaudio.batch.stop import Stop, Stopped
+from cleanaudio.batch.stop import Stop
 
 
 @dataclass
@@ -66,8 +64,66 @@ class Summary:
             self.failed += 1
 
 
+class _Ledger:
+    """Where the outcomes of a run go: into its sums at once, and into the log, in the order of the plan if need be."""
+
+    def __init__(
+        self,
+        rows: RowWriter | None,
+        on_outcome: Callable[[Outcome], None],
+        on_progress: Callable[[Summary], None] | None,
+        in_order: bool,
+        lock: FolderLock | None,
+    ) -> None:
+        self._summary = Summary()
+        self._rows, self._on_outcome, self._on_progress, self._lock = rows, on_outcome, on_progress, lock
+        self._in_order = in_order
+        self._early: dict[int, Outcome] = {}
+        self._due = 0
+        self._leftovers = Leftovers()  # of killed runs
+        self._started = time.monotonic()
+
+    def begin(self, job: Job) -> None:
+        """Note that a job is about to begin."""
+        self._leftovers.remove(job)
+        if self._lock is not None:
+            self._lock.begin(job.output)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome, and tell of it and of those that waited for it."""
+        self._summary.add(outcome)
+        self._stop_the_clock()
+        if self._on_progress is not None:
+            self._on_progress(self._summary)
+        if not self._in_order:
+            self._tell(outcome)
+            return
+        self._early[outcome.job.number] = outcome
+        while self._due in self._early:
+            self._tell(self._early.pop(self._due))
+            self._due += 1
+
+    def end(self, signal: int | None) -> Summary:
+        """Tell of what still waits, because the run was stopped before what it waits for; return the sums."""
+        for number in sorted(self._early):
+            self._tell(self._early[number])
+        self._stop_the_clock()
+        self._summary.signal = signal
+        return self._summary
+
+    def _tell(self, outcome: Outcome) -> None:
+        if self._rows is not None:
+            self._rows.write(outcome)
+        if self._lock is not None:
+            self._lock.end(outcome.job.output)
+        self._on_outcome(outcome)
+
+    def _stop_the_clock(self) -> None:
+        self._summary.elapsed_s = time.monotonic() - self._started
+
+
 def run(
-    plan: Iterable[Job | Skipped | Failed],
+    plan: Iterable[Step],
     work: Callable[[int], Work],
     workers: int,
     rows: RowWriter | None,
@@ -85,7 +141,8 @@ def run(
     work : callable
         Given the threads that one job may use, returns what does it; the result must be picklable.
     workers : int
-        Processes. One file alone is done in this process, with as many threads.
+        Processes. One file alone is done in this process, with as many threads: see
+        :func:`cleanaudio.batch.pool.run_plan`.
     rows : RowWriter or None
         Where each outcome is logged as it comes.
     on_outcome : callable
@@ -97,73 +154,8 @@ def run(
     lock : FolderLock, optional
         Of the output folder: notes which outputs are begun and not in the log yet.
     """
-    summary, started = Summary(), time.monotonic()
-    early: dict[int, Outcome] = {}
-    due = 0
-
-    def tell(outcome: Outcome) -> None:
-        if rows is not None:
-            rows.write(outcome)
-        if lock is not None:
-            lock.end(outcome.job.output)
-        on_outcome(outcome)
-
-    def settle(outcome: Outcome) -> None:
-        nonlocal due
-        summary.add(outcome)
-        summary.elapsed_s = time.monotonic() - started
-        if on_progress is not None:
-            on_progress(summary)
-        if not in_order:
-            tell(outcome)
-            return
-        early[outcome.job.number] = outcome
-        while due in early:
-            tell(early.pop(due))
-            due += 1
-
-    earlier = Leftovers()  # of killed runs
-
-    def jobs(stop: Stop) -> Iterator[Job]:
-        steps = iter(plan)
-        while True:
-            try:
-                with stop.breaking():  # the next step may wait for a name on stdin
-                    step = next(steps, None)
-            except Stopped:
-                return
-            if step is None:
-                return
-            if isinstance(step, Job):
-                earlier.remove(step)
-                if lock is not None:
-                    lock.begin(step.output)
-                yield step
-            else:
-                settle(step)
-
-    with Stop().listening() as stop:
-        todo = jobs(stop)
-        first = list(islice(todo, 2))
-        if len(first) < 2:
-            if workers > 1:
-                _share_heap()
-            outcomes = run_here(first, work(workers), stop)
-        else:
-            outcomes = run_jobs(chain(first, todo), work(1), workers, stop)
+    ledger = _Ledger(rows, on_outcome, on_progress, in_order, lock)
+    with Stop().listening() as stop, closing(run_plan(plan, work, workers, stop, ledger.begin)) as outcomes:
         for outcome in outcomes:
-            settle(outcome)
-        for number in sorted(early):  # the run was stopped before those that they waited for
-            tell(early[number])
-        summary.signal = stop.signal
-    summary.elapsed_s = time.monotonic() - started
-    return summary
-
-
-_M_ARENA_MAX = -8
-
-
-def _share_heap() -> None:
-    """Have the threads of this process share one heap, with glibc: each would keep what it freed in one of its own."""
-    with suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+            ledger.add(outcome)
+        return ledger.end(stop.signal)

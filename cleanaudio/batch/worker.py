@@ -39,21 +39,21 @@ class Worker:
         Readable once the job is done or the process has died.
     job : Job or None
         What it is working on.
-    tries : int
-        Which attempt at that job this is.
+    attempt : int
+        Which one at that job this is, from 1.
     """
 
     def __init__(self, work: Work) -> None:
         self.job: Job | None = None
-        self.tries = 0
+        self.attempt = 0
         self.pipe, theirs = _SPAWN.Pipe()
         self._process = _SPAWN.Process(target=_serve, args=(work, theirs), daemon=True)
         self._process.start()
         theirs.close()  # so that its death is the end of the pipe
 
-    def give(self, job: Job, tries: int) -> None:
+    def give(self, job: Job, attempt: int) -> None:
         """Let it begin a job."""
-        self.job, self.tries = job, tries
+        self.job, self.attempt = job, attempt
         with suppress(OSError):  # it has died: take() will tell
             self.pipe.send(job)
 

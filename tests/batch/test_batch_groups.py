@@ -95,6 +95,13 @@ class TestOrder:
         files = [Source(Path(f"{d}/a.CH{k}.wav"), Path(f"{d}/a.CH{k}.wav"), "x") for d in "pq" for k in (1, 2)]
         assert [one.relative for one in grouped(files, Grouping())] == [Path("p/a.wav"), Path("q/a.wav")]
 
+    def test_what_stands_behind_no_group_waits_for_no_file_after_it(self):
+        def sources():
+            yield source("a.wav")
+            raise AssertionError("the next one was asked for")
+
+        assert next(grouped(sources(), Grouping())).path.name == "a.wav"
+
     def test_only_one_folder_is_held(self):
         taken = []
 

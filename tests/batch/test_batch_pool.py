@@ -11,14 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from cleanaudio.batch.outcome import Done, Failed, Job
-from cleanaudio.batch.pool import Interrupted, WorkerLost, run_here, run_jobs
+from cleanaudio.batch import pool
+from cleanaudio.batch.outcome import Done, Failed, Job, Skipped
+from cleanaudio.batch.pool import Interrupted, WorkerLost, run_here, run_plan
+from cleanaudio.batch.steps import Steps
 from cleanaudio.batch.stop import Stop, Stopped, carry_through
 from cleanaudio.errors import InputError
 
 
 def jobs(folder, count):
     return [Job(n, (folder / f"{n}.in",), folder / f"{n}.out", f"{n}.in") for n in range(count)]
+
+
+def run_jobs(plan, work, workers, stop):
+    """Jobs in worker processes, also one alone."""
+    with Steps(plan) as steps:
+        yield from pool.run_jobs(steps, work, workers, stop)
 
 
 def work(job):
@@ -205,3 +213,85 @@ def test_one_bad_file_does_not_stop_the_rest_in_this_process(tmp_path):
     todo = [job for job in jobs(Path(tmp_path), 9) if job.number not in (1, 2)]
     found = by_number(run_here(todo, work, Stop()))
     assert isinstance(found[3], Failed) and isinstance(found[4], Failed) and isinstance(found[8], Done)
+
+
+def where(threads, job):
+    return Done(job, {"process": os.getpid(), "threads": threads})
+
+
+class TestOneFileAlone:
+    def test_is_done_in_this_process_with_all_threads(self, tmp_path):
+        def plan():
+            yield Skipped(job(8), "done before")
+            yield from jobs(tmp_path, 1)
+            yield Skipped(job(9), "done before")
+
+        def job(number):
+            return Job(number, (), tmp_path, "")
+
+        found = by_number(run_plan(plan(), partial(partial, where), 3, Stop()))
+        assert sorted(found) == [0, 8, 9]
+        assert found[0].fields == {"process": os.getpid(), "threads": 3}
+
+    def test_is_begun_elsewhere_where_the_plan_does_not_say_at_once_that_it_is_alone(self, tmp_path):
+        told = threading.Event()
+
+        def plan():
+            yield from jobs(tmp_path, 1)
+            assert told.wait(60)
+
+        outcomes = run_plan(plan(), partial(partial, where), 3, Stop())
+        outcome = next(outcomes)
+        told.set()
+        assert list(outcomes) == []
+        assert outcome.fields["process"] != os.getpid() and outcome.fields["threads"] == 1
+
+
+def test_a_job_is_begun_once_whatever_becomes_of_its_worker(tmp_path):
+    begun = []
+    with Steps(jobs(tmp_path, 3)) as steps:
+        list(pool.run_jobs(steps, killed_at_once, 2, Stop(), lambda job: begun.append(job.number)))
+    assert begun == [0, 1, 2]
+
+
+class TestPlan:
+    """What the plan does while jobs are under way."""
+
+    def test_an_error_of_it_ends_the_run(self, tmp_path):
+        def plan():
+            yield from jobs(tmp_path, 3)
+            raise InputError("the plan breaks", path="list")
+
+        outcomes = run_plan(plan(), partial(partial, where), 1, Stop())
+        with pytest.raises(InputError, match="the plan breaks"):
+            list(outcomes)
+
+    def test_it_is_asked_for_what_a_worker_is_free_for(self, tmp_path):
+        taken, told = [], []
+
+        def plan():
+            for job in jobs(tmp_path, 9):
+                taken.append(job.number)
+                yield job
+
+        for outcome in run_plan(plan(), partial(partial, where), 2, Stop()):
+            told.append(outcome.job.number)
+            assert len(taken) <= len(told) + 3
+        assert sorted(told) == list(range(9))
+
+    def test_a_signal_is_heard_while_it_waits(self, tmp_path):
+        waiting = threading.Event()
+
+        def plan():
+            yield from jobs(tmp_path, 2)
+            waiting.set()
+            threading.Event().wait()
+
+        def interrupt():
+            assert waiting.wait(60)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        with Stop().listening() as stop:
+            threading.Thread(target=interrupt).start()
+            found = by_number(run_plan(plan(), partial(partial, where), 2, stop))
+        assert stop.signal == signal.SIGTERM and sorted(found) == [0, 1]

@@ -2,8 +2,10 @@
 
 import os
 import signal
+import threading
 import time
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
@@ -68,3 +70,26 @@ def test_what_waits_is_told_too_when_the_run_is_stopped():
     summary = run(steps(), partial(partial, work, 0), 2, None, told.append, in_order=True)
     assert summary.signal == signal.SIGINT
     assert [outcome.job.number for outcome in told][-1] == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_plan_that_waits_holds_up_no_outcome(workers):
+    """As one whose names come through a pipe: the next may be named only after the one before is told."""
+    told = [threading.Event() for _ in range(5)]
+
+    def steps():
+        for number, event in enumerate(told):
+            yield Skipped(job(number), "done before") if number == 3 else job(number)
+            assert event.wait(60), f"{number} was not told of"
+
+    summary = run(steps(), partial(partial, work, 0), workers, None, lambda outcome: told[outcome.job.number].set())
+    assert (summary.done, summary.skipped) == (4, 1)
+
+
+def test_the_workers_end_with_a_run_that_breaks_off():
+    def on_outcome(outcome):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run(plan(), partial(partial, work, 60), 2, None, on_outcome)
+    assert active_children() == []

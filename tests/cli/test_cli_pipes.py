@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from cli_helpers import audio, read, rows, shape, started, wav_bytes, write
+from cli_helpers import audio, read, rows, shape, started, wait_for, wav_bytes, write
 
 UNKNOWN = 0xFFFFFFFF
 QUIET = ("-b", "wiener", "-j", "1", "-q")
@@ -216,6 +216,11 @@ class TestAudioOnStdout:
         assert ran.code == 0 and ran.stdout.split()[-3:] == ["-", "-", "clean"]
 
 
+def logged(folder: Path) -> int:
+    """Return how many rows the log of a folder has, which may not be there yet."""
+    return len(rows(folder)) if (folder / "metrics.csv").exists() else 0
+
+
 class TestNamesOnStdin:
     @pytest.fixture
     def tree(self, tmp_path, monkeypatch, clip) -> Path:
@@ -228,6 +233,22 @@ class TestNamesOnStdin:
         ran = piped("denoise", "@-", "-o", "out", *QUIET, stdin=b"in/a.wav\r\n\nin/with space.wav\n")
         assert ran.code == 0, ran.stderr
         assert audio(tree / "out") == {"in/a.wav", "in/with space.wav"}
+
+    def test_each_is_done_and_told_of_before_the_next_is_named(self, tree):
+        """As by a watcher: the program must not wait for a name to begin, or to tell of, the file before."""
+        names = ("in/a.wav", "in/with space.wav")
+        with started("denoise", "@-", "-o", "out", *QUIET, "--json", stdin=subprocess.PIPE) as process:
+            assert process.stdin and process.stdout
+            for count, name in enumerate(names, 1):
+                process.stdin.write(f"{name}\n".encode())
+                process.stdin.flush()
+                wait_for(
+                    lambda count=count: Path("out/metrics.csv").exists() and len(rows(tree / "out")) == count, process
+                )
+                assert json.loads(process.stdout.readline())["input"] == name
+            process.stdin.close()
+            assert process.wait(60) == 0
+        assert audio(tree / "out") == set(names)
 
     def test_with_nul(self, piped, tree):
         found = subprocess.run(["find", "in", "-name", "*.wav", "-print0"], capture_output=True).stdout

@@ -255,6 +255,20 @@ def test_a_run_that_waits_for_stdin_can_be_stopped(tmp_path, number, what):
 
 
 @SIGNALS
+def test_a_run_that_waits_for_another_name_can_be_stopped(tmp_path, short, number):
+    out = tmp_path / "out"
+    with started("denoise", "@-", "-o", out, "-b", "wiener", "-j", "2", stdin=subprocess.PIPE) as process:
+        process.stdin.write(os.fsencode(short) + b"\n")
+        process.stdin.flush()
+        wait_for(lambda: log_of(out), process)
+        process.send_signal(number)
+        assert process.wait(60) == CODES[number]
+        assert process.stderr.read().decode().endswith("; stopped\n")
+    assert [row["status"] for row in rows(out)] == ["done"]
+    assert audio(out) == {"short.wav"} and hidden(out) == []
+
+
+@SIGNALS
 def test_a_result_that_nobody_takes_can_be_stopped(tmp_path, short, long, number):
     """The pipe is full and nobody reads: the temporary files go all the same."""
     room = tmp_path / "room"
