@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.errors import InputError
 from cleanaudio.metrics import registry
-from cleanaudio.metrics.align import find_lag, shift
+from cleanaudio.metrics.align import LIMIT_S, find_lag, shift
 from cleanaudio.metrics.interface import Audio, Measured, Signals, measurable, polarity
 
 LENGTH_LIMIT_S = 0.25
@@ -26,7 +26,7 @@ class LinedUp:
     signals : Signals
     lag_ms : float or None
         How much later than the reference (without one: than the noisy input) the enhanced signal came; None where
-        there is nothing to compare with, or alignment was forbidden.
+        there is nothing to compare with, or alignment was forbidden; 0 where no delay stands out.
     notes : tuple of str
         For the user: delays taken out, lengths cut or filled up.
     """
@@ -84,16 +84,20 @@ def line_up(
             if what == anchor:
                 continue
             lag = _lag(signals[anchor], signals[what], rate)
-            if lag:
+            if lag is None:
+                notes.append(
+                    f"no delay of {what} against the {anchor} found within {LIMIT_S:g} s: are they the same recording?"
+                )
+            elif lag:
                 signals[what] = shift(signals[what], lag)
                 notes.append(f"{what} came {1000 * lag / rate:+.3g} ms after the {anchor}; taken out")
             if what == "enhanced":
-                lag_ms = 1000 * lag / rate
+                lag_ms = 1000 * (lag or 0) / rate
     ready = Signals(signals["enhanced"], rate, signals.get("reference"), signals.get("noisy"))
     return LinedUp(ready, lag_ms, tuple(notes))
 
 
-def _lag(anchor: Audio, signal: Audio, rate: int) -> int:
+def _lag(anchor: Audio, signal: Audio, rate: int) -> int | None:
     first, second = ((one * polarity(one)).mean(axis=0) for one in (anchor, signal))
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return 0  # the metrics say what is wrong

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import correlate
 
 from cleanaudio.errors import InputError
-from cleanaudio.metrics.align import find_lag, shift
+from cleanaudio.metrics.align import cross_correlation, find_lag, shift
 from cleanaudio.metrics.interface import NotMeasurable
 from cleanaudio.metrics.score import line_up, score
 
@@ -25,10 +28,46 @@ def test_a_delay_within_the_limit_is_found(lag, sign):
 
 
 def test_a_delay_beyond_the_limit_is_not_taken_for_one():
-    assert abs(find_lag(NOISE, shift(NOISE, -3000), 16000)) <= 1600
+    assert find_lag(NOISE, shift(NOISE, -3000), 16000) is None
     assert find_lag(NOISE, shift(NOISE, -3000), 16000, limit_s=0.2) == 3000
     assert find_lag(NOISE[:5], NOISE[:5], 16000) == 0
     assert find_lag(NOISE, np.zeros_like(NOISE), 16000) == 0
+
+
+@pytest.mark.parametrize(
+    ("frames", "others", "limit"), [(24000, 24000, 150), (24000, 23500, 1), (700, 24000, 600), (40, 40, 39), (1, 1, 0)]
+)
+def test_correlation_block_by_block_is_that_of_the_whole(frames, others, limit):
+    reference, signal = NOISE[:frames], NOISE[-others:]
+    whole = correlate(signal.astype(float), reference.astype(float))
+    zero = frames - 1
+    expected = np.pad(whole, limit)[zero : zero + 2 * limit + 1]
+    assert cross_correlation(reference, signal, limit) == pytest.approx(expected, abs=1e-8)
+
+
+def test_speech_in_loud_noise_is_lined_up_and_another_recording_is_not(speech_like, noise_like):
+    clean, noise = speech_like(4.0, seed=1), noise_like(4.0)
+    buried = clean + 10 ** (15 / 20) * np.std(clean) / np.std(noise) * noise
+    assert find_lag(clean, shift(buried, -320), 16000) == 320
+    assert find_lag(clean, noise, 16000) is None
+    assert find_lag(clean, shift(clean, -3200), 16000) is None
+    lined_up = line_up(shift(clean, -3200), 16000, clean)
+    assert lined_up.lag_ms == 0 and np.array_equal(lined_up.signals.enhanced[0], shift(clean, -3200))
+    assert lined_up.notes == (
+        "no delay of enhanced against the reference found within 0.1 s: are they the same recording?",
+    )
+
+
+def test_lining_long_recordings_up_takes_no_more_memory_than_short_ones():
+    def peak(seconds):
+        signal = np.resize(NOISE, 16000 * seconds)
+        tracemalloc.start()
+        find_lag(signal, signal, 16000)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(120) < 1.1 * peak(20)
 
 
 def test_shift_fills_with_zeros():
