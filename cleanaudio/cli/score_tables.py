@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cleanaudio.cli.console import stdout
 from cleanaudio.report.gate import Gate
-from cleanaudio.report.scores import Aggregate, Score, text
+from cleanaudio.report.scores import Aggregate, Score, sizes, text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,14 +52,17 @@ def _sums(scores: Sequence[Score], sums: Sequence[Aggregate], systems: Sequence[
     from rich.text import Text
 
     table = Table("metric", box=None, header_style="bold")
+    counts = sizes(scores)
+    alike = len(set(counts.values())) == 1
     for number, system in enumerate(systems):
-        table.add_column(Text(f"{system}: mean"), justify="right")
+        table.add_column(Text(f"{system}: mean" + ("" if alike else f" of {counts[system]}")), justify="right")
         for title in ("median", "p5", "95 % interval") if len(systems) == 1 else ("Δ",) * bool(number):
             table.add_column(title, justify="right")
     for group in dict.fromkeys(one.group for one in sums):
         if group is not None:
             table.add_section()
-            table.add_row(Text(group or "no group", style="bold"))
+            members = sizes(score for score in scores if (score.group or "") == group)
+            table.add_row(Text(f"{group or 'no group'} ({_files(members, systems)})", style="bold"))
         for key in dict.fromkeys(one.key for one in sums):
             cells = [one for one in sums if one.key == key and one.group == group]
             if any(one.summary.count for one in cells):
@@ -68,6 +71,13 @@ def _sums(scores: Sequence[Score], sums: Sequence[Aggregate], systems: Sequence[
                 why = next(text(score.measured[key], 3) for score in scores if key in score.measured)
                 table.add_row(key, Text(why, style="dim"))
     return table
+
+
+def _files(members: Mapping[str, int], systems: Sequence[str]) -> str:
+    """Return how many files there are: one number, or where systems differ one for each."""
+    counts = [members.get(system, 0) for system in systems]
+    shown = counts[:1] if len(set(counts)) == 1 else counts
+    return f"{', '.join(map(str, shown))} file{'' if shown == [1] else 's'}"
 
 
 def _called(key: str, cells: Sequence[Aggregate]) -> str:

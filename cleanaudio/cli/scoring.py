@@ -25,7 +25,7 @@ from cleanaudio.cli.score_tables import show
 from cleanaudio.errors import RecipeError
 from cleanaudio.metrics import registry
 from cleanaudio.report import gate as gates
-from cleanaudio.report.scores import Aggregate, Score, aggregate, cells, columns, keys_of
+from cleanaudio.report.scores import Aggregate, Score, aggregate, cells, columns, keys_of, lacking
 
 _SHOWN_UNUSED = 3
 
@@ -230,6 +230,8 @@ class Scoring:
                 print(json.dumps(one.as_dict(), ensure_ascii=True))
         elif good:
             show(good, self.sums, self.gate)
+        for note in () if self._quiet else lacking(good):
+            say(f"cleanaudio: note: {note}; differences are over those that both have")
 
 
 def _split(items: Iterable[Source | Problem]) -> tuple[list[Source], list[Problem]]:

@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from cleanaudio.metrics.interface import NotMeasurable
 
-RESAMPLES = 2000
 CONFIDENCE = 0.95
-_CHUNK = 2_000_000
-"""Drawn values held at once."""
+FEWEST_PAIRS = 3
+"""Two differences that happen to be alike prove nothing."""
 
 Value = float | NotMeasurable | None
 Row = TypeVar("Row", bound=Mapping[str, Any])
@@ -38,7 +38,7 @@ class Summary:
     mean, median, p5 : float or None
         p5 is the 5th percentile; None where ``count`` is 0.
     low, high : float or None
-        Bootstrap 95 % interval of the mean (percentile method); None below two files.
+        95 % interval of the mean; None below two files.
     """
 
     count: int
@@ -60,7 +60,7 @@ class Difference:
         Pairs of finite numbers.
     mean : float or None
     low, high : float or None
-        Bootstrap 95 % interval of the mean difference; None below two pairs.
+        95 % interval of the mean difference; None below two pairs.
     """
 
     count: int
@@ -70,8 +70,10 @@ class Difference:
 
     @property
     def outside(self) -> bool:
-        """Whether 0 lies outside the interval, so that the systems differ beyond chance."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+        """Whether 0 lies outside the interval of three pairs or more, so that the systems differ beyond chance."""
+        if self.count < FEWEST_PAIRS or self.low is None or self.high is None:
+            return False
+        return self.low > 0 or self.high < 0
 
 
 def finite(value: Value) -> float | None:
@@ -81,15 +83,15 @@ def finite(value: Value) -> float | None:
     return float(value)
 
 
-def bootstrap(values: NDArray[np.float64], seed: int = 0, resamples: int = RESAMPLES) -> tuple[float, float] | None:
-    """Return the 95 % interval of the mean by the percentile bootstrap (Efron & Tibshirani 1993, chapter 13).
+def interval(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean by Student's t, which holds for few values too.
+
+    The bootstrap's would be much too narrow there: of differences that are pure noise it marks 26 % of three, 11 % of
+    ten.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
-    seed : int
-        The same seed gives the same interval.
-    resamples : int
 
     Returns
     -------
@@ -98,43 +100,35 @@ def bootstrap(values: NDArray[np.float64], seed: int = 0, resamples: int = RESAM
     """
     if len(values) < 2:
         return None
-    rng = np.random.default_rng(seed)
-    at_once = max(1, _CHUNK // len(values))
-    means = [
-        values[rng.integers(0, len(values), (min(at_once, resamples - done), len(values)))].mean(axis=1)
-        for done in range(0, resamples, at_once)
-    ]
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(np.concatenate(means), [tail, 100 - tail])
-    return float(low), float(high)
+    half = stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean() - half), float(values.mean() + half)
 
 
-def summarise(values: Iterable[Value], seed: int = 0) -> Summary:
+def summarise(values: Iterable[Value]) -> Summary:
     """Return the summary of one metric over files."""
     given = [finite(value) for value in values]
     known = np.array([value for value in given if value is not None])
     missing = len(given) - len(known)
     if not len(known):
         return Summary(0, missing, None, None, None, None, None)
-    low, high = bootstrap(known, seed) or (None, None)
+    low, high = interval(known) or (None, None)
     median, p5 = np.percentile(known, [50, 5])
     return Summary(len(known), missing, float(known.mean()), float(median), float(p5), low, high)
 
 
-def paired_difference(system: Mapping[Any, Value], baseline: Mapping[Any, Value], seed: int = 0) -> Difference:
+def paired_difference(system: Mapping[Any, Value], baseline: Mapping[Any, Value]) -> Difference:
     """Return how a system differs from a baseline over the files that both were measured on.
 
     Parameters
     ----------
     system, baseline : mapping
         Recording to value of one metric.
-    seed : int
     """
     pairs = [(finite(system[name]), finite(baseline[name])) for name in system if name in baseline]
     differences = np.array([a - b for a, b in pairs if a is not None and b is not None])
     if not len(differences):
         return Difference(0, None, None, None)
-    low, high = bootstrap(differences, seed) or (None, None)
+    low, high = interval(differences) or (None, None)
     return Difference(len(differences), float(differences.mean()), low, high)
 
 
@@ -146,6 +140,6 @@ def group_by(rows: Iterable[Row], column: str) -> dict[Hashable, list[Row]]:
     return groups
 
 
-def table(rows: Sequence[Mapping[str, Value]], keys: Iterable[str], seed: int = 0) -> dict[str, Summary]:
+def table(rows: Sequence[Mapping[str, Value]], keys: Iterable[str]) -> dict[str, Summary]:
     """Return the summary of each key over rows."""
-    return {key: summarise((row.get(key) for row in rows), seed) for key in keys}
+    return {key: summarise(row.get(key) for row in rows) for key in keys}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cleanaudio.metrics.aggregate import bootstrap, finite
+from cleanaudio.metrics.aggregate import finite, interval
 from cleanaudio.report.charts import Spread, draw_distribution
 from cleanaudio.report.labels import before, figure, label, unit
 from cleanaudio.report.markup import Picture
@@ -29,7 +29,7 @@ def pictures(
         starts = {(score.noisy, score.name): value for score in scores if (value := before(score, key)) is not None}
         if starts:
             values = list(starts.values())
-            sides.append(Spread(None, values, bootstrap(np.array(values))))
+            sides.append(Spread(None, values, interval(np.array(values))))
         for system in systems:
             found = [finite(score.measured.get(key)) for score in scores if score.system == system]
             numbers = [value for value in found if value is not None]

@@ -18,7 +18,7 @@ from cleanaudio.report.gate import NAMED, Gate
 from cleanaudio.report.labels import figure, headlines, label, unit
 from cleanaudio.report.markup import card, esc, name
 from cleanaudio.report.recordings import QUALITY, Recording, ranked_by, recordings, worst_first
-from cleanaudio.report.scores import Aggregate, Score, keys_of
+from cleanaudio.report.scores import Aggregate, Score, keys_of, lacking
 
 MOST_DETAILED = 10
 """Recordings shown in full."""
@@ -137,10 +137,11 @@ def _summary(
     parts = [f'<div class="cards">{cards}</div>']
     if len({score.name for score in good}) > 1 or len(systems) > 1:
         parts.append(tables.side_by_side(places, systems, keys, good))
-        words = "Below each mean stands its 95 % interval (bootstrap over the recordings)."
+        words = "Below each mean stands its 95 % interval over the recordings (Student's t)."
         if len(systems) > 1:
             words += f" Δ is the difference to {name(systems[0])} over the recordings that both have; "
-            words += "* marks one whose own interval leaves zero out."
+            words += "* marks one of three recordings or more whose own interval leaves zero out."
+            words += "".join(f" {name(note)}." for note in lacking(good))
         parts.append(f"<p class=note>{words}</p>")
     if gate is not None:
         title = f"Gate “{esc(gate.name)}”" if gate.name in NAMED else "Gate"

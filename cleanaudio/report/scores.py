@@ -148,6 +148,26 @@ def recording_of(scores: Iterable[Score]) -> list[tuple[str, int]]:
     return found
 
 
+def sizes(scores: Iterable[Score]) -> dict[str, int]:
+    """Return of how many recordings each system has scores, in order of first appearance."""
+    return dict(Counter(score.system for score in scores))
+
+
+def lacking(scores: Iterable[Score]) -> list[str]:
+    """Return in words what the first system and each other one lack of each other's recordings."""
+    scores = list(scores)
+    found: dict[str, set[tuple[str, int]]] = {}
+    for recording, score in zip(recording_of(scores), scores, strict=True):
+        found.setdefault(score.system, set()).add(recording)
+    first, *others = found or [""]
+    pairs = [pair for other in others for pair in ((other, first), (first, other))]
+    return [
+        f"{one} lacks {missing} of the {len(found[of])} recordings of {of}"
+        for one, of in pairs
+        if (missing := len(found[of] - found[one]))
+    ]
+
+
 def columns(keys: Sequence[str], gate: bool) -> list[str]:
     """Return the columns of the CSV file.
 

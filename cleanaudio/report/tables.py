@@ -10,7 +10,7 @@ from cleanaudio.report.gate import Criterion, Gate
 from cleanaudio.report.labels import before, direction, figure, hint, label, unit
 from cleanaudio.report.markup import esc, name, row, table, verdict, words
 from cleanaudio.report.recordings import QUALITY, Recording, value_of
-from cleanaudio.report.scores import Aggregate, Score
+from cleanaudio.report.scores import Aggregate, Score, sizes
 
 MOST_ROWS = 500
 """Recordings in the list of all; the CSV file has the rest."""
@@ -46,9 +46,17 @@ def side_by_side(sums: Sums, systems: Sequence[str], keys: Sequence[str], scores
         cells += [_mean_cell(sums.get((system, key, None)), key) for system in systems]
         about = hint(key)
         rows.append(row(metric_name(key) + (f"<small class=hint>{esc(about)}</small>" if about else ""), cells))
-    after = [name(system) for system in systems] if len(systems) > 1 else ["After" if with_before else "Mean"]
+    after = _columns(systems, scores) if len(systems) > 1 else ["After" if with_before else "Mean"]
     head = ["Figure", *(["Before"] if with_before else []), *after]
     return table("Means over all recordings, each with its 95 % interval", head, [f"<tbody>{''.join(rows)}</tbody>"])
+
+
+def _columns(systems: Sequence[str], scores: Iterable[Score]) -> list[str]:
+    """Return the names of systems as HTML, each with the count of its recordings where those differ."""
+    counts = sizes(scores)
+    if len({counts.get(system, 0) for system in systems}) == 1:
+        return [name(system) for system in systems]
+    return [f"{name(system)} <small>{count_of(counts.get(system, 0), 'recording')}</small>" for system in systems]
 
 
 def summary_before(scores: Iterable[Score], key: str) -> Summary:
@@ -95,7 +103,9 @@ def by_group(sums: Sums, systems: Sequence[str], keys: Sequence[str], scores: Se
     groups = dict.fromkeys(group for _, _, group in sums if group is not None)
     bodies = []
     for group in groups:
-        size = len({score.name for score in scores if (score.group or "") == group})
+        members = [score for score in scores if (score.group or "") == group]
+        size = len({score.name for score in members})
+        called = _columns(systems, members)
         title = f"{name(group) if group else 'no group'} <small>{count_of(size, 'recording')}</small>"
         rows = []
         for number, system in enumerate(systems):
@@ -104,7 +114,7 @@ def by_group(sums: Sums, systems: Sequence[str], keys: Sequence[str], scores: Se
                 one = sums.get((system, key, group))
                 cells.append("–" if one is None else _mean(one.summary, key))
             heading = f'<th scope="rowgroup" rowspan="{len(systems)}">{title}</th>' if number == 0 else ""
-            who = f'<th scope="row">{name(system)}</th>' if len(systems) > 1 else ""
+            who = f'<th scope="row">{called[number]}</th>' if len(systems) > 1 else ""
             rows.append(f"<tr>{heading}{who}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
         bodies.append(f"<tbody>{''.join(rows)}</tbody>")
     head = ["Group", *([words("System")] if len(systems) > 1 else []), *(metric_name(key) for key in keys)]

@@ -74,6 +74,21 @@ def test_figures_are_broken_down_by_a_manifests_column(cli, folders):
     assert cli("score", folders / "good", "--group-by", "colour", "--manifest", manifest).code == 2
 
 
+def test_systems_that_lack_recordings_are_told(cli, folders):
+    (folders / "poor" / "take 1.wav").unlink()
+    manifest = folders / "m.csv"
+    manifest.write_text("file,kind\ntake 0.wav,rain\ntake 1.wav,rain\ntake 2.wav,fan\n")
+    systems = [word for name in ("good", "poor") for word in ("--system", f"{name}={folders / name}")]
+    grouped = ("--group-by", "kind", "--manifest", manifest)
+    ran = cli("score", *systems, "--reference", folders / "clean", "--metric", "si_sdr", *grouped)
+    assert ran.code == 0
+    assert "note: poor lacks 1 of the 3 recordings of good" in ran.stderr and "good lacks" not in ran.stderr
+    assert "good: mean of 3" in ran.stdout and "poor: mean of 2" in ran.stdout
+    assert "rain (2, 1 files)" in ran.stdout and "fan (1 file)" in ran.stdout
+    ran = cli("score", *systems[:2], "--reference", folders / "clean", "--metric", "si_sdr", *grouped)
+    assert "good: mean " in ran.stdout and "rain (2 files)" in ran.stdout and "lacks" not in ran.stderr
+
+
 def test_identical_files_are_as_good_as_it_gets(cli, folders):
     clean = folders / "clean"
     ran = cli("score", clean, "--reference", clean, "--metric", "si_sdr, lsd", "--metric", "stoi", "--json")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanaudio.metrics.aggregate import bootstrap, group_by, paired_difference, summarise, table
+from cleanaudio.metrics.aggregate import group_by, interval, paired_difference, summarise, table
 from cleanaudio.metrics.interface import NotMeasurable
 
 
@@ -34,23 +34,22 @@ def test_nothing_and_one():
     assert (one.mean, one.low, one.high) == (4.0, None, None)
 
 
-def test_bootstrap_agrees_with_scipy_and_with_its_seed():
-    from scipy.stats import bootstrap as theirs
+def test_the_interval_is_scipys():
+    from scipy.stats import t
 
-    values = np.random.default_rng(1).gamma(2, size=60)
-    found = bootstrap(values, seed=5)
-    assert found == bootstrap(values, seed=5) != bootstrap(values, seed=6)
-    expected = theirs((values,), np.mean, method="percentile", n_resamples=20000, random_state=1).confidence_interval
-    assert found == pytest.approx(tuple(expected), abs=0.05)
+    values = np.random.default_rng(1).gamma(2, size=9)
+    expected = t.interval(0.95, 8, np.mean(values), np.std(values, ddof=1) / 3)
+    assert interval(values) == pytest.approx(tuple(expected), abs=1e-9)
 
 
-def test_bootstrap_in_pieces_is_the_same(monkeypatch):
-    from cleanaudio.metrics import aggregate
-
-    values = np.random.default_rng(2).standard_normal(50)
-    whole = bootstrap(values)
-    monkeypatch.setattr(aggregate, "_CHUNK", 1000)
-    assert bootstrap(values) == pytest.approx(whole, abs=1e-12)
+@pytest.mark.parametrize("count", [2, 3, 6, 10, 40])
+def test_differences_that_are_pure_noise_are_seldom_marked(count):
+    rng = np.random.default_rng(count)
+    drawn = (dict(enumerate(rng.standard_normal(count))) for _ in range(1000))
+    marked = sum(paired_difference(values, dict.fromkeys(values, 0.0)).outside for values in drawn)
+    assert marked <= 75  # 50 are expected, with a standard deviation of 7
+    if count == 2:
+        assert not marked
 
 
 def test_a_paired_difference_sees_what_means_hide():

@@ -154,6 +154,14 @@ def test_differences_between_systems_and_groups_are_shown(one, brief):
     assert "1.50 → to 2.25" in said  # before, and the mean of the first system
 
 
+def test_systems_that_lack_recordings_say_so(one, brief):
+    scores = [score_of(f"r{k}", one, 2.0, "a", group="rain") for k in range(3)]
+    scores += [score_of(f"r{k}", one, 2.5, "b", group="rain") for k in range(1, 4)][:2]
+    said = Page(render(scores, sums_of(scores, by_group=True), GATE)).said
+    assert "b lacks 1 of the 3 recordings of a" in said and "a lacks" not in said
+    assert said.count("a 3 recordings") == said.count("b 2 recordings") == 2  # in the table of means, and of groups
+
+
 def test_one_file_by_itself(tmp_path, speech_like):
     file = write(tmp_path / "memo.wav", speech_like(1.5))
     scores = [Score("enhanced", "memo", file, measured={"loudness": -20.0, "dnsmos_ovrl": 3.1})]
