@@ -12,6 +12,9 @@ from cleanaudio.errors import InputError
 MAX_CHANNELS = 64
 """More than these are taken for a damaged header, or for frames in the place of channels."""
 
+RATES = range(1000, 1_536_001)
+"""Rates of recordings that are worked on, Hz; others are taken for a damaged header."""
+
 _PIECE = 1 << 16  # spectra take many times the memory of what they are of
 
 

@@ -19,7 +19,7 @@ from os import PathLike
 from typing import BinaryIO, Literal
 
 from cleanaudio.audio import flac, mpeg, ogg, riff, w64
-from cleanaudio.audio.array import MAX_CHANNELS
+from cleanaudio.audio.array import MAX_CHANNELS, RATES
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, BIT_RATE_SUBTYPES, CONTAINER_SUFFIXES
 from cleanaudio.audio.joined import Part, open_joined
@@ -29,9 +29,6 @@ from cleanaudio.audio.wording import first_few
 from cleanaudio.errors import BackendUnavailable, InputError
 
 __all__ = ["AUDIO_SUFFIXES", "AudioInfo", "Reader", "open_reader", "probe"]
-
-RATES = (1000, 1_536_000)
-"""Rates outside this range, in Hz, are taken for a damaged header."""
 
 _LONGEST_HEAD = 64 << 20
 """Bytes of tags before the sound that are kept in memory."""
@@ -393,9 +390,9 @@ def _check(name: str, rate: int, channels: int) -> None:
         raise InputError(
             f"the header claims {channels} channels", path=name, remedy=f"at most {MAX_CHANNELS} can be worked on"
         )
-    if not RATES[0] <= rate <= RATES[1]:
+    if rate not in RATES:
         raise InputError(
-            f"the header claims a rate of {rate} Hz", path=name, remedy=f"{RATES[0]} to {RATES[1]} Hz can be worked on"
+            f"the header claims a rate of {rate} Hz", path=name, remedy=f"{RATES[0]} to {RATES[-1]} Hz can be worked on"
         )
 
 

@@ -9,11 +9,10 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import RATES
 from cleanaudio.audio.polyphase import PolyphaseStream
 from cleanaudio.errors import FormatError
 
-MAX_RATE = 10_000_000
-"""Highest rate that is served, Hz."""
 _MAX_PHASES = 10_000
 """Of the short filter: rates that have next to nothing in common are left to libsoxr."""
 
@@ -27,7 +26,7 @@ class Resampler:
     Parameters
     ----------
     rate_in, rate_out : int
-        Rates in Hz, 1 … :data:`MAX_RATE`.
+        Rates in Hz, from 1 up to the highest of :data:`cleanaudio.audio.array.RATES`.
     channels : int
     live : bool
         Use a short filter (70 dB) in place of libsoxr's, which comes 20 to 40 ms later.
@@ -80,8 +79,8 @@ def _open(rate_in: int, rate_out: int, channels: int, live: bool = False):
     import soxr
 
     try:
-        if not 1 <= rate_in <= MAX_RATE or not 1 <= rate_out <= MAX_RATE:
-            raise ValueError(f"rates go from 1 to {MAX_RATE} Hz")
+        if not 1 <= rate_in <= RATES[-1] or not 1 <= rate_out <= RATES[-1]:
+            raise ValueError(f"rates go from 1 to {RATES[-1]} Hz")
         if live and rate_out // gcd(rate_in, rate_out) <= _MAX_PHASES:
             return PolyphaseStream(rate_in, rate_out, channels)
         return soxr.ResampleStream(rate_in, rate_out, channels)

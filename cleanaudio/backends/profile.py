@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import RATES
 from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
 from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import InputError
@@ -163,7 +164,7 @@ class NoiseProfile:
             raise InputError("broken noise print: densities must be lists of numbers from zero up", remedy=_AGAIN)
         if not all(map(math.isfinite, (window_s, seconds, steady or 0.0))):
             raise InputError("broken noise print: a time or stationarity_db is no number", remedy=_AGAIN)
-        if not 1000 <= rate <= 10_000_000:
+        if rate not in RATES:
             raise InputError(f"broken noise print: a rate of {rate} Hz", remedy=_AGAIN)
         return cls(psd, common, rate, window_s, seconds, str(data.get("source", "")), parts, steady)
 

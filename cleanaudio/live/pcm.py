@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import MAX_CHANNELS
+from cleanaudio.audio.array import MAX_CHANNELS, RATES
 from cleanaudio.audio.riff import OPEN_SIZE, UNKNOWN
 from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
@@ -18,7 +18,6 @@ from cleanaudio.errors import FormatError, InputError
 Audio = NDArray[np.float32]
 
 ENCODINGS = {"s16le": ("<i2", 32768.0), "s32le": ("<i4", 2147483648.0), "f32le": ("<f4", 1.0)}
-_RATES = range(1000, 768001)
 _ENOUGH = 1000
 """Samples from which on they can look like stereo."""
 
@@ -44,8 +43,8 @@ class PcmFormat:
     def __post_init__(self) -> None:
         if self.encoding not in ENCODINGS:
             raise FormatError(f"cannot stream {self.encoding}", remedy=f"choose from {', '.join(ENCODINGS)}")
-        if self.rate not in _RATES:
-            raise FormatError(f"cannot stream at {self.rate} Hz", remedy="rates go from 1000 to 768000 Hz")
+        if self.rate not in RATES:
+            raise FormatError(f"cannot stream at {self.rate} Hz", remedy=f"rates go from {RATES[0]} to {RATES[-1]} Hz")
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise FormatError(f"cannot stream {self.channels} channels", remedy=f"1 to {MAX_CHANNELS}")
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanaudio.audio.resample import MAX_RATE, Resampler
+from cleanaudio.audio.array import RATES
+from cleanaudio.audio.resample import Resampler
 from cleanaudio.errors import FormatError
 
 USUAL = [8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000]
@@ -107,7 +108,7 @@ def test_the_latency_is_what_it_takes_and_no_more(rate_in: int, rate_out: int, l
     assert worst <= resampler.latency <= 1.04 * worst + rate_in / 1000
 
 
-@pytest.mark.parametrize("rates", [(0, 16000), (16000, 0), (-8000, 16000), (16000, MAX_RATE + 1)])
+@pytest.mark.parametrize("rates", [(0, 16000), (16000, 0), (-8000, 16000), (16000, RATES[-1] + 1)])
 def test_a_rate_that_is_not_served_is_a_format_error(rates: tuple[int, int]) -> None:
     with pytest.raises(FormatError, match="cannot resample"):
         Resampler(*rates, channels=1, live=True)

@@ -6,6 +6,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cleanaudio.audio.array import RATES
 from cleanaudio.errors import FormatError, InputError
 from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
 
@@ -79,10 +80,15 @@ def test_what_is_no_header_is_refused(data):
         read_header(io.BytesIO(data))
 
 
-@pytest.mark.parametrize("arguments", [(0, 1), (16000, 0), (16000, 1000), (10**9, 1), (16000, 1, "s24be")])
+@pytest.mark.parametrize("arguments", [(0, 1), (16000, 0), (16000, 1000), (RATES[-1] + 1, 1), (16000, 1, "s24be")])
 def test_what_cannot_be_streamed_is_refused(arguments):
     with pytest.raises(FormatError):
         PcmFormat(*arguments)
+
+
+@pytest.mark.parametrize("rate", [RATES[0], RATES[-1]])
+def test_every_rate_of_files_can_be_streamed(rate):
+    assert PcmFormat(rate, 1).rate == rate
 
 
 def test_stereo_declared_mono_is_noticed():
