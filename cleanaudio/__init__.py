@@ -50,7 +50,7 @@ def clean(
     samples : ndarray, shape (frames,) or (channels, frames)
         Floating point, nominal range ±1.
     rate : int
-        Hz.
+        Hz, 1000 to 1 536 000.
     backend : str
         ``auto``, a name, ``name:argument``, a weighted sum such as ``0.6*deepfilternet+0.4*rnnoise``, or a series such
         as ``omlsa,fullband``, where the second hears what the first has cleaned.
@@ -67,7 +67,7 @@ def clean(
     profile : NoiseProfile, optional
         The noise, measured by ``cleanaudio profile-noise`` and read with ``NoiseProfile.load``.
     threads : int
-        Threads that a model may use.
+        Threads that a model may use, one at least.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def clean(
     Raises
     ------
     InputError
-        ``samples`` is not audio.
+        ``samples`` is not audio, or ``rate`` or ``threads`` out of range.
     RecipeError, BackendUnavailable, ModelError
     """
     import numpy as np
@@ -113,9 +113,9 @@ def open_chain(
     backend : str
         As in :func:`clean`; of those that can go block by block.
     rate : int
-        Hz.
+        Hz, 1000 to 1 536 000.
     channels : int
-        Number of channels of the blocks.
+        Number of channels of the blocks, 1 to 64.
     options, strength, limit_db, dereverb, profile, threads
         As in :func:`clean`; reverberation is suppressed frame by frame where ``live``.
     mode : {"linked", "independent", "mid-side"}, optional
@@ -123,18 +123,26 @@ def open_chain(
     live : bool
         Whether the smallest latency is wanted.
 
+    Returns
+    -------
+    Processor
+        Takes blocks of (channels, n), floating point; another shape, or integers, are an InputError.
+
     Raises
     ------
+    InputError
+        ``rate``, ``channels`` or ``threads`` is out of range.
     RecipeError
         Also for a backend that must hear the whole recording first.
     BackendUnavailable, ModelError
     """
+    from cleanaudio.backends.blocks import Checked
     from cleanaudio.errors import RecipeError
 
     chain = _chain(backend, rate, channels, options, strength, limit_db, mode, dereverb, profile, threads, live)
     if chain.needs_analysis:
         raise RecipeError(f"backend {backend} must hear the whole recording first", remedy="use cleanaudio.clean")
-    return chain.open()
+    return Checked(chain.open(), chain.channels)
 
 
 def beamform(
@@ -167,7 +175,7 @@ def beamform(
     samples : ndarray, shape (channels, frames)
         Floating point, nominal range ±1.
     rate : int
-        Hz.
+        Hz, 1000 to 1 536 000.
     method : {"mvdr", "gev", "mwf", "delay-and-sum", "superdirective"}
     array : str, path, Geometry or array_like of shape (microphones, 3), optional
         Where the microphones are: ``linear:4:0.05``, ``circular:6:0.0463``, a file of positions, or the positions in
@@ -201,7 +209,7 @@ def beamform(
     postfilter_strength : float
         0 … 1.
     threads : int
-        Threads that a model may use.
+        Threads that a model may use, one at least.
 
     Returns
     -------
@@ -211,17 +219,18 @@ def beamform(
     Raises
     ------
     InputError
-        ``samples`` is not audio, or of an array in which fewer than two microphones can be used.
+        ``samples`` is not audio, or of an array in which fewer than two microphones can be used; or ``rate`` or
+        ``threads`` is out of range.
     RecipeError, BackendUnavailable, ModelError
     """
-    from cleanaudio.audio.array import as_audio, through
+    from cleanaudio.audio.array import as_audio, as_rate, through
     from cleanaudio.batch.array_path import ArrayPath
     from cleanaudio.batch.array_request import ArrayRequest
     from cleanaudio.batch.masking import decide
     from cleanaudio.batch.recipe import decided
     from cleanaudio.spatial.geometry import as_direction, as_geometry
 
-    audio = as_audio(samples)
+    audio, rate, threads = as_audio(samples), as_rate(rate), _threads(threads)
     geometry = None if array is None else as_geometry(array)
     request = ArrayRequest(
         method=method,
@@ -262,7 +271,7 @@ def score(
     enhanced, reference, noisy : ndarray, shape (frames,) or (channels, frames)
         What came out, the clean signal and what went in, all at ``rate``.
     rate : int
-        Hz.
+        Hz, 1000 to 1 536 000.
     metrics : str or sequence of str, optional
         Default: all that the given signals allow.
     align : bool
@@ -276,14 +285,15 @@ def score(
     Raises
     ------
     InputError
-        A signal is empty, or lengths differ by more than 0.25 s.
+        A signal is no audio or empty, ``rate`` is out of range, or lengths differ by more than 0.25 s.
     RecipeError
         There is no such metric.
     """
+    from cleanaudio.audio.array import as_rate
     from cleanaudio.metrics.score import score as measure
 
     names = (metrics,) if isinstance(metrics, str) else None if metrics is None else tuple(metrics)
-    return measure(enhanced, rate, reference, noisy, names, align)
+    return measure(enhanced, as_rate(rate), reference, noisy, names, align)
 
 
 def _chain(
@@ -299,10 +309,19 @@ def _chain(
     threads: int,
     live: bool,
 ) -> Any:
+    from cleanaudio.audio.array import MAX_CHANNELS, as_number, as_rate
     from cleanaudio.backends import chain, registry
     from cleanaudio.backends.interface import Setup
     from cleanaudio.backends.spec import parse
 
+    rate = as_rate(rate)
+    channels = as_number(channels, range(1, MAX_CHANNELS + 1), "the number of channels")
     terms = registry.decide(parse(backend), live)[0]
     settings = chain.Settings(terms, options or {}, strength, limit_db, mode, dereverb)
-    return chain.resolve(settings, Setup(rate, channels, live=live, threads=threads, profile=profile))
+    return chain.resolve(settings, Setup(rate, channels, live=live, threads=_threads(threads), profile=profile))
+
+
+def _threads(count: int) -> int:
+    from cleanaudio.audio.array import as_number
+
+    return as_number(count, range(1, 1025), "the number of threads")

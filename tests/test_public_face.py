@@ -72,6 +72,52 @@ def test_values_out_of_range_are_refused(value):
         cleanaudio.clean(np.zeros((2, 1600)), 16000, "wiener", **value)
 
 
+@pytest.mark.parametrize("rate", [0, -1, 999, 16000.5, np.nan, np.inf, None, "fast", 1_536_001, [16000, 16000]])
+def test_rates_that_no_recording_has_are_refused(rate):
+    noise = np.random.default_rng(0).standard_normal((2, 1600)) * 0.05
+    for use in (
+        lambda: cleanaudio.clean(noise, rate, "wiener"),
+        lambda: cleanaudio.open_chain("wiener", rate=rate),
+        lambda: cleanaudio.beamform(noise, rate, mask="salience"),
+        lambda: cleanaudio.score(noise, rate, metrics="loudness"),
+    ):
+        with pytest.raises(InputError, match="rate"):
+            use()
+
+
+def test_a_rate_may_be_a_float():
+    noise = np.random.default_rng(0).standard_normal(1600) * 0.05
+    expected = cleanaudio.clean(noise, 16000, "wiener")
+    for rate in (16000.0, np.int64(16000), np.float32(16000)):
+        np.testing.assert_array_equal(cleanaudio.clean(noise, rate, "wiener"), expected)
+
+
+@pytest.mark.parametrize("value", [{"channels": 0}, {"channels": 65}, {"channels": 1.5}, {"threads": 0}])
+def test_numbers_that_make_no_sense_are_refused(value):
+    with pytest.raises(InputError, match=next(iter(value))):
+        cleanaudio.open_chain("wiener", rate=16000, **value)
+
+
+@pytest.mark.parametrize("backend", ["none", "omlsa", "mask-lstm", "0.5*wiener+0.5*none", "none,wiener"])
+@pytest.mark.parametrize("dereverb", [0.0, 0.5])
+def test_blocks_that_are_none_are_refused(backend, dereverb):
+    mono = cleanaudio.open_chain(backend, rate=48000, dereverb=dereverb)
+    stereo = cleanaudio.open_chain(backend, rate=48000, channels=2, dereverb=dereverb)
+    block = np.zeros((1, 480), np.float32)
+    for processor, wrong in (
+        (mono, block.T),
+        (mono, block[0]),
+        (mono, block[None]),
+        (mono, np.zeros((2, 480), np.float32)),
+        (stereo, block),
+        (mono, np.zeros((1, 480), np.int16)),
+    ):
+        with pytest.raises(InputError, match="block"):
+            processor.process(wrong)
+    out = np.concatenate([mono.process(block.astype(np.float64)), mono.process(block.tolist()), mono.flush()], axis=1)
+    assert out.shape == (1, 960) and out.dtype == np.float32
+
+
 def test_metrics_by_one_name_or_any_number_of_them(speech_like):
     voice = speech_like(1.0, 16000)
     for metrics in ("snr", ["snr"], (name for name in ["snr"])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,8 +39,7 @@ def as_audio(samples: Any, what: str = "audio", *, finite: bool = True) -> NDArr
     array = np.asarray(samples)
     if array.ndim not in (1, 2):
         raise InputError(f"{what} has 1 or 2 dimensions, not {array.ndim}")
-    if not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"{what} is floating point within ±1, not {array.dtype}", remedy="divide by full scale first")
+    _check_floating(array, what)
     audio = np.atleast_2d(np.asarray(array, np.float32, order="C"))  # sums depend on the order in memory
     if len(audio) > MAX_CHANNELS:
         raise InputError(
@@ -51,10 +51,61 @@ def as_audio(samples: Any, what: str = "audio", *, finite: bool = True) -> NDArr
     return audio
 
 
+def as_block(samples: Any, channels: int) -> NDArray[np.float32]:
+    """Return the next samples of a recording as float32, the same array where they are that already.
+
+    Parameters
+    ----------
+    samples : array_like, shape (channels, n)
+        Floating point, nominal range ±1.
+    channels : int
+
+    Raises
+    ------
+    InputError
+        Another shape, also where a single channel has no axis of its own, or integers.
+    """
+    array = np.asarray(samples)
+    _check_floating(array, "a block")
+    check_block(array, channels)
+    return np.asarray(array, np.float32)
+
+
+def as_rate(rate: Any, what: str = "the rate") -> int:
+    """Return a rate in Hz, which may come as a float, as a whole number.
+
+    Raises
+    ------
+    InputError
+        It is none of :data:`RATES`.
+    """
+    return as_number(rate, RATES, what, " Hz")
+
+
+def as_number(value: Any, allowed: range, what: str, unit: str = "") -> int:
+    """Return a whole number, which may come as a float.
+
+    Raises
+    ------
+    InputError
+        It is not whole, or none of the allowed ones.
+    """
+    with suppress(TypeError, ValueError, OverflowError):  # words; NaN; infinity
+        if (number := int(value)) == value and number in allowed:
+            return number
+    raise InputError(f"{what} is a whole number from {allowed[0]} to {allowed[-1]}{unit}, not {value!r}")
+
+
+def _check_floating(array: NDArray, what: str) -> None:
+    if not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"{what} is floating point within ±1, not {array.dtype}", remedy="divide by full scale first")
+
+
 def check_block(block: NDArray[np.float32], channels: int) -> None:
     """Raise InputError unless a block has the shape (channels, n)."""
     if block.ndim != 2 or block.shape[0] != channels:
-        raise InputError(f"a block of shape {block.shape} where (channels, frames) has {channels} channels")
+        remedy = "transpose it" if block.shape[1:] == (channels,) else ""
+        raise InputError(f"a block has the shape {block.shape}, not ({channels}, frames)", remedy=remedy)
 
 
 class Passage(Protocol):

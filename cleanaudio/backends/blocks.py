@@ -7,6 +7,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import as_block
 from cleanaudio.audio.recording import LARGEST
 from cleanaudio.backends.interface import Processor
 from cleanaudio.errors import ModelError
@@ -65,6 +66,39 @@ class Finite:
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
         return self._processor.process(finite(block))
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        return self._processor.flush()
+
+
+class Checked:
+    """A processor that is given blocks from outside, which are looked at first.
+
+    Parameters
+    ----------
+    processor : Processor
+    channels : int
+        That go in.
+    """
+
+    def __init__(self, processor: Processor, channels: int) -> None:
+        self._processor, self._channels = processor, channels
+        self.latency = processor.latency
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._processor.reset()
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (channels, m).
+
+        Raises
+        ------
+        InputError
+            Another shape, or integers.
+        """
+        return self._processor.process(as_block(block, self._channels))
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
