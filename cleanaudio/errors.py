@@ -51,6 +51,27 @@ class InputError(CleanAudioError):
     """A file or stream that cannot be read, or holds nothing that can be cleaned."""
 
 
+class DamagedError(InputError):
+    """A recording that gives nothing from a place before its end on.
+
+    Parameters
+    ----------
+    seconds : float
+        Where that is.
+    whole_s : float
+        How long the recording says it is.
+    path : str or PathLike
+    """
+
+    def __init__(self, seconds: float, whole_s: float, path: str | PathLike[str]) -> None:
+        super().__init__(
+            f"damaged at {seconds:.2f} s of {whole_s:.2f}: nothing can be read from there on",
+            path=path,
+            remedy="copy it again",
+        )
+        self.seconds = seconds
+
+
 class OutputError(CleanAudioError):
     """A result that cannot be written: no permission, no space, a name that is taken."""
 

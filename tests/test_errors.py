@@ -1,6 +1,6 @@
 import pickle
 
-from cleanaudio.errors import BackendUnavailable, CleanAudioError, InputError
+from cleanaudio.errors import BackendUnavailable, CleanAudioError, DamagedError, InputError
 
 
 def test_an_error_tells_file_fault_and_remedy_on_one_line():
@@ -9,7 +9,8 @@ def test_an_error_tells_file_fault_and_remedy_on_one_line():
 
 
 def test_errors_survive_the_way_back_from_a_worker():
-    for error in (InputError("x", path="p", remedy="r"), BackendUnavailable("rnnoise", "rnnoise", "no library")):
+    input_error, damage = InputError("x", path="p", remedy="r"), DamagedError(1.0, 2.0, path="p")
+    for error in (input_error, damage, BackendUnavailable("rnnoise", "rnnoise", "no library")):
         back = pickle.loads(pickle.dumps(error))
         assert type(back) is type(error) and isinstance(back, CleanAudioError)
         assert back.describe() == error.describe()

@@ -101,8 +101,6 @@ class NoiseBed:
         self._reader.seek(self._next)
         start = self._next
         piece = self._reader.read(min(self._piece, self._period - start))
-        if not piece.shape[1]:
-            raise self._reader.broken_off(start)
         if self._reader.repaired:
             raise InputError("holds samples that are not numbers", path=self._reader.info.path)
         faded = len(self._rise) - start

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
-from cleanaudio.errors import InputError
+from cleanaudio.errors import DamagedError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class AudioInfo:
         Frames per second.
     channels : int
     frames : int
-        What is really there to read, exact, whatever the header says.
+        What is there to read, exact, whatever the header says; less only where the middle of the file is damaged.
     format : str
         Container: ``WAV``, ``WAVEX``, ``RF64``, ``FLAC``, ``OGG``, ``MP3``, ``AIFF`` …, or ``M4A``, ``MP4``, ``MKV`` …
     subtype : str
@@ -125,39 +125,30 @@ class Reader:
         self._may_be_broken = info.depth is None  # an integer is always finite
 
     def read(self, frames: int) -> Audio:
-        """Return the next frames, (channels, n) with n ≤ ``frames``; n < ``frames`` only at the end."""
+        """Return the next frames, (channels, n) with n ≤ ``frames``; n < ``frames`` only at the end.
+
+        Raises
+        ------
+        DamagedError
+            The source gives less than ``info.frames`` promises.
+        """
         frames = min(frames, self.info.frames - self.position)
         if frames <= 0:
             return np.zeros((self.info.channels, 0), dtype=np.float32)
         block = np.ascontiguousarray(self.source.read(frames).T)
         self.position += block.shape[1]
-        if self._may_be_broken and block.size and not np.abs(block).max() <= LARGEST:  # NaN is not
+        if block.shape[1] < frames:
+            raise DamagedError(self.position / self.info.rate, self.info.seconds, path=self.info.path)
+        if self._may_be_broken and not np.abs(block).max() <= LARGEST:  # NaN is not
             sound = np.abs(block) <= LARGEST
             self.repaired += int(block.size - np.count_nonzero(sound))
             block[~sound] = 0.0
         return block
 
     def blocks(self, frames: int = 65536) -> Iterator[Audio]:
-        """Iterate over the rest of the recording in blocks of ``frames``, the last one shorter."""
+        """Iterate over the rest in blocks of ``frames``, the last one shorter; errors as :meth:`read`."""
         while (block := self.read(frames)).shape[1]:
             yield block
-
-    def broken_off(self, frame: int, option: str = "") -> InputError:
-        """Return the error of a recording that gives nothing at a frame before its end: it is damaged there.
-
-        Parameters
-        ----------
-        frame : int
-        option : str
-            Of the command, that chooses a stretch of a recording; the remedy says how it saves what comes before.
-        """
-        seconds = frame / self.info.rate
-        return InputError(
-            f"damaged at {seconds:.2f} s of {self.info.frames / self.info.rate:.2f}: nothing can be read from there on",
-            path=self.info.path,
-            remedy="copy it again"
-            + f"; {option} 0-{int(seconds)} cleans what comes before" * bool(option and seconds >= 1),
-        )
 
     def seek(self, frame: int) -> None:
         """Move to a frame.

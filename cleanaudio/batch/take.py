@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.files import Reader
-from cleanaudio.errors import InputError
+from cleanaudio.errors import DamagedError, InputError
 
 Audio = NDArray[np.float32]
 
@@ -75,8 +75,11 @@ class Take:
         at, end = self.start + start, self.start + start + frames
         self.reader.seek(at)
         while at < end:
-            block = self.reader.read(min(end - at, math.ceil(BLOCK_S * self.reader.info.rate)))
-            if not block.shape[1]:
-                raise self.reader.broken_off(at, self.option)
+            try:
+                block = self.reader.read(min(end - at, math.ceil(BLOCK_S * self.reader.info.rate)))
+            except DamagedError as error:
+                if self.option and error.seconds >= 1:
+                    error.remedy += f"; {self.option} 0-{int(error.seconds)} cleans what comes before"
+                raise
             at += block.shape[1]
             yield block

@@ -157,6 +157,18 @@ def test_empty_and_broken_noise_is_an_error(noise_file):
             bed.read(20000)
 
 
+@pytest.mark.parametrize("looped", [True, False])
+def test_noise_that_is_damaged_in_its_middle_is_an_error(tmp_path, noise_like, looped):
+    path = tmp_path / "noise.flac"
+    soundfile.write(path, 0.1 * noise_like(3.0, 16000, "white"), 16000)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = bytes(4)
+    path.write_bytes(content)
+    with open_reader(path) as reader, pytest.raises(InputError, match=r"damaged at \d\.\d\d s of 3\.00"):
+        NoiseBed(reader, Place(0, looped), 16000, 1).read(48000)
+
+
 @pytest.mark.parametrize("level", ["active", "power"])
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 12.5])
 def test_the_mix_has_the_snr_that_was_asked_for(speech_like, noise_like, level, snr_db):

@@ -42,6 +42,16 @@ def write(path: Path, samples: np.ndarray, rate: int = 16000, subtype: str = "PC
     return path
 
 
+def write_damaged(path: Path, samples: np.ndarray, rate: int = 16000) -> Path:
+    """Write a FLAC that says how long it is, and of which a decoder gives nothing from its middle on."""
+    write(path, samples, rate)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4] = bytes(4)
+    path.write_bytes(content)
+    return path
+
+
 def read(path: Path) -> np.ndarray:
     """Return (frames, channels) in float64."""
     with open(path, "rb") as file:

@@ -13,7 +13,18 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile
-from cli_helpers import WITHOUT_ROOT, audio, hidden, read, rows, shape, small_files_only, wav_bytes, write
+from cli_helpers import (
+    WITHOUT_ROOT,
+    audio,
+    hidden,
+    read,
+    rows,
+    shape,
+    small_files_only,
+    wav_bytes,
+    write,
+    write_damaged,
+)
 
 from cleanaudio.batch.take import Take
 
@@ -549,10 +560,7 @@ def test_silence_and_hardly_anything_have_a_noise_print_of_nothing(cli, tmp_path
 
 
 def test_a_flac_that_is_damaged_in_the_middle_says_where_and_what_can_be_saved(cli, tmp_path, noise_like):
-    path = write(tmp_path / "a.flac", 0.1 * noise_like(4.0, 16000, "white"))
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2 : len(data) // 2 + 4] = bytes(4)
-    path.write_bytes(data)
+    path = write_damaged(tmp_path / "a.flac", 0.1 * noise_like(4.0, 16000, "white"))
     ran = cli("denoise", path, "-b", "wiener", "-o", tmp_path / "out")
     assert ran.code == 1 and re.search(r"a\.flac: damaged at [12]\.\d\d s of 4\.00: .*--excerpt 0-1 cleans", ran.stderr)
     assert cli("denoise", path, "-b", "wiener", "-o", tmp_path / "out", "--excerpt", "0-1").code == 0

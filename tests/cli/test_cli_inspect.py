@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 import soundfile
-from cli_helpers import write
+from cli_helpers import write, write_damaged
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,7 @@ def mixed(tmp_path_factory, program, voice, noisy_speech):
     folder = room / "takes"
     write(folder / "one.wav", voice)
     write(folder / "one.flac", np.stack([voice, -voice], axis=1))
+    write_damaged(folder / "half.flac", voice)
     write(folder / "below" / "one.wav", 0.5 * voice)
     write(folder / "frame.wav", np.array([0.5]))
     write(folder / "silence.wav", np.zeros(16000))
@@ -100,12 +102,12 @@ def test_several_have_a_row_each_in_order_and_a_picture_together(cli, tmp_path, 
 
 def test_one_bad_file_among_many_is_named_and_costs_no_other(mixed):
     bad = {str(mixed.folder / f"{name}.wav") for name in ("text", "void", "zero")}
-    bad.add(str(mixed.folder.parent / "missing.wav"))
-    assert mixed.code == 1 and len(mixed.json) == len(mixed.csv) == 12
+    bad |= {str(mixed.folder / "half.flac"), str(mixed.folder.parent / "missing.wav")}
+    assert mixed.code == 1 and len(mixed.json) == len(mixed.csv) == 13
     assert {label for label, one in mixed.json.items() if one["status"] == "failed"} == bad
     assert {label for label, row in mixed.csv.items() if row["status"] == "failed" and row["notes"]} == bad
     assert all(label in mixed.stderr and mixed.json[label]["error"] for label in bad)
-    assert "holds no samples" in mixed.stderr
+    assert "holds no samples" in mixed.stderr and re.search(r"half\.flac: damaged at 0\.\d\d s of 1\.50", mixed.stderr)
 
 
 def test_json_and_csv_hold_the_same(mixed):

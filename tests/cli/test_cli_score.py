@@ -1,10 +1,12 @@
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 import soundfile
+from cli_helpers import write_damaged
 
 
 @pytest.fixture
@@ -186,6 +188,13 @@ def test_one_bad_file_does_not_stop_the_rest(cli, folders):
     files = {row["name"]: row for row in rows_of(ran.stdout) if row["kind"] == "file"}
     assert files["take 0"]["metrics"] and files["take 1"]["error"]
     assert "not numbers" in files["take 2"]["error"]
+
+
+def test_half_a_file_is_not_scored_as_if_it_were_whole(cli, folders, noise_like):
+    path = write_damaged(folders / "good" / "half.flac", 0.1 * noise_like(2.0, 16000, "white"))
+    ran = cli("score", folders / "good", "--metric", "loudness", "-o", folders / "s.csv")
+    assert ran.code == 1 and "3 done, 1 failed" in ran.stderr
+    assert re.search(rf"{re.escape(str(path))}: damaged at [01]\.\d\d s of 2\.00", ran.stderr)
 
 
 def test_one_unreadable_file_among_a_hundred(cli, tmp_path, noise_like):
