@@ -309,7 +309,8 @@ def _chain(
     threads: int,
     live: bool,
 ) -> Any:
-    from cleanaudio.audio.array import MAX_CHANNELS, as_number, as_rate
+    from cleanaudio.audio.array import as_number, as_rate
+    from cleanaudio.audio.limits import MAX_CHANNELS
     from cleanaudio.backends import chain, registry
     from cleanaudio.backends.interface import Setup
     from cleanaudio.backends.spec import parse

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from cleanaudio.audio.limits import HELD_BYTES
 from cleanaudio.audio.metadata import id3
-from cleanaudio.audio.metadata.carried import ID3, LARGEST, OLD_CHANNELS, TOO_LONG, WHOLE, Lost, label
+from cleanaudio.audio.metadata.carried import ID3, OLD_CHANNELS, TOO_LONG, WHOLE, Lost, label
 from cleanaudio.audio.metadata.description import Chapter, Chapters, Comments, decoded
 from cleanaudio.audio.metadata.marks import Chunks
 from cleanaudio.audio.riff import is_named
@@ -47,7 +48,7 @@ def read(file: BinaryIO) -> tuple[Chunks, Lost]:
     """Return the chunks that belong to the recording, and which of them cannot go with it."""
     found: list[tuple[bytes, bytes]] = []
     lost: list[tuple[str, str]] = []
-    position, room = 12, LARGEST
+    position, room = 12, HELD_BYTES
     while True:
         file.seek(position)
         if len(head := file.read(8)) < 8:

@@ -8,13 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.limits import MAX_CHANNELS, RATES
 from cleanaudio.errors import InputError
-
-MAX_CHANNELS = 64
-"""More than these are taken for a damaged header, or for frames in the place of channels."""
-
-RATES = range(1000, 1_536_001)
-"""Rates of recordings that are worked on, Hz; others are taken for a damaged header."""
 
 _PIECE = 1 << 16  # spectra take many times the memory of what they are of
 
@@ -77,7 +72,7 @@ def as_rate(rate: Any, what: str = "the rate") -> int:
     Raises
     ------
     InputError
-        It is none of :data:`RATES`.
+        It is none of :data:`~cleanaudio.audio.limits.RATES`.
     """
     return as_number(rate, RATES, what, " Hz")
 

@@ -10,8 +10,8 @@ from os import PathLike
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import MAX_CHANNELS
 from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.limits import MAX_CHANNELS
 from cleanaudio.audio.recording import Reader, Source
 from cleanaudio.errors import InputError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 import numpy as np
 
 from cleanaudio.audio import aiff, channelmask, flac, ogg, wave
-from cleanaudio.audio.encodings import DEPTHS, FLOAT_SUBTYPES
+from cleanaudio.audio.encodings import DEPTHS, PERCEPTUAL
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.limiter import Limiter
 from cleanaudio.audio.metadata import id3
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 ClipMode = Literal["limit", "rescale", "clamp"]
 
-_LOSSY_FLOAT = ("VORBIS", "OPUS", "MPEG_LAYER_III")
 _NEVER_EMPTY = ("OPUS", "MPEG_LAYER_III")
 _PIECE_S = 1.0
 _REMEDIES = {
@@ -77,10 +76,9 @@ class Encoder:
         self._rate, self._channels, self._format = rate, channels, output_format
         self._tags = Tags() if tags is None else tags
         self._expected = frames
-        subtype = output_format.subtype
-        bounded = subtype not in FLOAT_SUBTYPES
+        subtype, bounded = output_format.subtype, output_format.is_bounded
         self._limiter = Limiter(rate, channels) if bounded and clip_mode == "limit" else None
-        self._clamp = bounded and subtype in _LOSSY_FLOAT
+        self._clamp = bounded and subtype in PERCEPTUAL
         self._clamped = 0
         self._quantiser = None
         if bounded and not self._clamp:

@@ -5,6 +5,9 @@ from __future__ import annotations
 FLOAT_SUBTYPES = frozenset(["FLOAT", "DOUBLE"])
 """Encodings in which full scale is no bound."""
 
+PERCEPTUAL = frozenset(["VORBIS", "OPUS", "MPEG_LAYER_III"])
+"""Encodings by a model of hearing that are written: lossy, and their bit rate can be chosen."""
+
 DEPTHS = {
     "PCM_S8": 8,
     "PCM_U8": 8,

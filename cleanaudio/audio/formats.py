@@ -13,7 +13,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from cleanaudio.audio import layout
-from cleanaudio.audio.encodings import FLOAT_SUBTYPES
+from cleanaudio.audio.encodings import FLOAT_SUBTYPES, PERCEPTUAL
+from cleanaudio.audio.sniff import suffix_of
 from cleanaudio.errors import FormatError
 
 if TYPE_CHECKING:
@@ -33,41 +34,25 @@ SUFFIXES = {
 }
 """Formats that cleanaudio writes and the suffix of each (Opus in Ogg is ``.opus``)."""
 
-WRITTEN_SUFFIXES = frozenset(
-    [
-        *(".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
-        *(".aif", ".aiff", ".aifc", ".caf", ".au", ".snd"),
-    ]
-)
+WRITTEN_SUFFIXES = frozenset([
+    ".wav", ".wave", ".bwf", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3",
+    ".aif", ".aiff", ".aifc", ".caf", ".au", ".snd",
+])  # fmt: skip
 """Suffixes of files whose result can be called the same."""
 
-CONTAINER_SUFFIXES = frozenset(
-    [
-        *(".m4a", ".m4b", ".aac", ".mp4", ".m4v", ".mov", ".mkv", ".mka", ".webm", ".wma", ".wmv", ".asf", ".3gp"),
-        *(".amr", ".ac3", ".ape", ".wv", ".avi", ".mts"),
-    ]
-)
+CONTAINER_SUFFIXES = frozenset([
+    ".m4a", ".m4b", ".aac", ".mp4", ".m4v", ".mov", ".mkv", ".mka", ".webm", ".wma", ".wmv", ".asf", ".3gp", ".amr",
+    ".ac3", ".ape", ".wv", ".avi", ".mts",
+])  # fmt: skip
 """Suffixes of files that need PyAV (``pip install 'cleanaudio-cli[formats]'``)."""
 
 AUDIO_SUFFIXES = WRITTEN_SUFFIXES | CONTAINER_SUFFIXES | {".mp2", ".sph", ".nist"}
 """Suffixes, in lower case, of what is taken for audio in a folder."""
 
-_MAGICS = (
-    *((b"RIFF", 0, ".wav"), (b"RF64", 0, ".wav"), (b"BW64", 0, ".wav"), (b"fLaC", 0, ".flac"), (b"caff", 0, ".caf")),
-    *((b"OpusHead", 28, ".opus"), (b"OggS", 0, ".ogg"), (b"FORM", 0, ".aiff"), (b"riff", 0, ".w64")),
-    *((b".snd", 0, ".au"), (b"ftyp", 4, ".m4a"), (b"\x1aE\xdf\xa3", 0, ".mkv"), (b"ID3", 0, ".mp3")),
-)
-"""First bytes, where they stand, and the suffix of what begins so."""
-
-BIT_RATE_SUBTYPES = frozenset(["VORBIS", "OPUS", "MPEG_LAYER_III"])
-"""Encodings whose bit rate can be chosen."""
-
-_NOT_WRITTEN = frozenset(
-    [
-        *("MPEG_LAYER_I", "MPEG_LAYER_II", "DWVW_12", "DWVW_16", "DWVW_24", "DWVW_N"),
-        *("ALAC_20", "ALAC_24", "ALAC_32"),  # what does not compress, it garbles
-    ]
-)
+_NOT_WRITTEN = frozenset([
+    "MPEG_LAYER_I", "MPEG_LAYER_II", "DWVW_12", "DWVW_16", "DWVW_24", "DWVW_N",
+    "ALAC_20", "ALAC_24", "ALAC_32",  # what does not compress, it garbles
+])  # fmt: skip
 """libsndfile's table has them, but it does not write them, or not so that they can be read again."""
 
 _NAMES: dict[str, tuple[str, str | None]] = {
@@ -119,18 +104,9 @@ class OutputFormat:
     channel_mask: int = 0
 
     @property
-    def is_integer(self) -> bool:
+    def is_bounded(self) -> bool:
         """Whether samples above full scale have no room: in all encodings but floating point."""
         return self.subtype not in FLOAT_SUBTYPES
-
-
-def suffix_of(head: bytes) -> str | None:
-    """Return the suffix that fits the first bytes of a file, ``.mp3`` for bare MPEG frames; None for no known one."""
-    for magic, offset, suffix in _MAGICS:
-        if head[offset : offset + len(magic)] == magic:
-            return suffix
-    mpeg = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
-    return (".aac" if head[1] & 0xF6 == 0xF0 else ".mp3") if mpeg else None
 
 
 def output_suffix(path: str | PathLike[str], format: str | None = None) -> str:
@@ -262,7 +238,7 @@ def output_format(info: AudioInfo, format: str | None = None, subtype: str | Non
         container,
         encoding,
         ".opus" if encoding == "OPUS" else SUFFIXES[container],
-        bit_rate=info.bit_rate if encoding in BIT_RATE_SUBTYPES else None,
+        bit_rate=info.bit_rate if encoding in PERCEPTUAL else None,
         channel_mask=info.channel_mask,
     )
 

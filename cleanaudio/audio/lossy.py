@@ -15,6 +15,7 @@ import numpy as np
 import soundfile
 
 from cleanaudio.audio import ogg
+from cleanaudio.audio.encodings import PERCEPTUAL
 
 _OPUS_PER_CHANNEL = (6_000, 256_000)
 _MP3_BIT_RATES = {32000: (32_000, 320_000), 16000: (8_000, 160_000), 8000: (8_000, 64_000)}  # from this rate on
@@ -36,7 +37,7 @@ class Compression:
 
 def compression(subtype: str, rate: int, channels: int, bit_rate: int | None = None) -> Compression | None:
     """Return the setting for a bit rate in bits per second, or for transparent speech; None for other encodings."""
-    if subtype not in _DEFAULT_PER_CHANNEL:
+    if subtype not in PERCEPTUAL:
         return None
     wanted = bit_rate or _DEFAULT_PER_CHANNEL[subtype] * channels
     if subtype == "OPUS":

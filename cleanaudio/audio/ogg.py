@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from cleanaudio.audio.limits import HELD_BYTES
 from cleanaudio.audio.metadata import comments
 from cleanaudio.audio.metadata.description import Description
 
@@ -19,7 +20,6 @@ _PAGE = struct.Struct("<4sBBqIIIB")
 _CONTINUES, _BEGINS, _ENDS = 1, 2, 4  # flags of a page
 _NO_PACKET_ENDS = -1
 _SEGMENTS = 255
-_LARGEST = 64 << 20
 _PIECE = 1 << 16
 _HEADERS = {b"\x01vorbis": 3, b"OpusHead": 2}
 """How many packets stand before the sound."""
@@ -88,7 +88,7 @@ def read(file: BinaryIO, size: int) -> Description:
         serial = page.serial if serial is None else serial
         if page.serial == serial:
             _collect(page, packets)
-        if len(packets) > 2 or (len(packets) == 2 and page.ends_packet) or page.end > _LARGEST:
+        if len(packets) > 2 or (len(packets) == 2 and page.ends_packet) or page.end > HELD_BYTES:
             break
     return comments.read(bytes(packets[1])) if len(packets) > 1 else Description()
 

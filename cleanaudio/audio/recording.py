@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
-from cleanaudio.errors import DamagedError
+from cleanaudio.audio.limits import MAX_CHANNELS, RATES
+from cleanaudio.errors import DamagedError, InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,6 +69,27 @@ class AudioInfo:
     def lossy(self) -> bool:
         """Whether the encoding loses something each time it is written."""
         return self.depth is None and self.subtype not in FLOAT_SUBTYPES
+
+    def warned(self, text: str) -> AudioInfo:
+        """Return the same with one more warning."""
+        return replace(self, warnings=(*self.warnings, text))
+
+
+def check_header(name: str, rate: int, channels: int) -> None:
+    """Refuse what the header of a file claims where that is nonsense.
+
+    Raises
+    ------
+    InputError
+    """
+    if not 1 <= channels <= MAX_CHANNELS:
+        raise InputError(
+            f"the header claims {channels} channels", path=name, remedy=f"at most {MAX_CHANNELS} can be worked on"
+        )
+    if rate not in RATES:
+        raise InputError(
+            f"the header claims a rate of {rate} Hz", path=name, remedy=f"{RATES[0]} to {RATES[-1]} Hz can be worked on"
+        )
 
 
 class Source(Protocol):

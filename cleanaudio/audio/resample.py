@@ -9,7 +9,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import RATES
+from cleanaudio.audio.limits import RATES
 from cleanaudio.audio.polyphase import PolyphaseStream
 from cleanaudio.errors import FormatError
 
@@ -26,7 +26,7 @@ class Resampler:
     Parameters
     ----------
     rate_in, rate_out : int
-        Rates in Hz, from 1 up to the highest of :data:`cleanaudio.audio.array.RATES`.
+        Rates in Hz, from 1 up to the highest of :data:`cleanaudio.audio.limits.RATES`.
     channels : int
     live : bool
         Use a short filter (70 dB) in place of libsoxr's, which comes 20 to 40 ms later.

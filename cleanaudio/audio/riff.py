@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from cleanaudio.audio.limits import HELD_BYTES
+
 MAGICS = (b"RIFF", b"RF64", b"BW64")
 UNKNOWN = 0xFFFFFFFF
 OPEN_SIZE = 0x7FFF0000
 """From here on, a promised size is what a program writes into a pipe: FFmpeg 0xFFFFFFFF, arecord 0x80000000, SoX
 0x7FFFF000 rounded down to whole frames."""
 _FOUR_GIB = 1 << 32
-_MAX_HEADER = 64 << 20
 EXTENSIBLE = 0xFFFE
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 """What follows the code of an encoding in an extensible header."""
@@ -107,7 +108,7 @@ def read_layout(file: BinaryIO, size: int) -> Layout:
 
 def patched_header(file: BinaryIO, layout: Layout) -> bytes | None:
     """Return the bytes up to the samples, mended so that libsndfile reads them all; None where it does so anyway."""
-    if layout.data is None or layout.data.start > _MAX_HEADER:
+    if layout.data is None or layout.data.start > HELD_BYTES:
         return None
     if layout.magic != b"BW64" and not (layout.unknown_length and layout.data.size == 0):
         return None
@@ -126,6 +127,11 @@ def _walk(file: BinaryIO, position: int, size: int) -> Iterator[Chunk]:
         name, promised = struct.unpack("<4sI", file.read(8))
         yield Chunk(name, position + 8, promised)
         position += 8 + promised + promised % 2
+
+
+def packed(name: bytes, content: bytes) -> bytes:
+    """Return a chunk as it stands in a file, padded to an even length."""
+    return struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
 
 
 def is_named(name: bytes) -> bool:

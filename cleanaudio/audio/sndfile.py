@@ -8,20 +8,34 @@ function itself is called here; all else goes through the public interface.
 from __future__ import annotations
 
 import os
-from typing import BinaryIO
+from dataclasses import replace
+from functools import lru_cache
+from typing import BinaryIO, Literal
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
 from cleanaudio.audio import channelmask, layout
+from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.metadata.description import Chapters, Picture, decoded
+from cleanaudio.audio.recording import AudioInfo, Reader, check_header
 from cleanaudio.audio.spliced import Spliced
+from cleanaudio.audio.view import View
+from cleanaudio.errors import InputError
+
+Length = Literal["known", "promised", "doubtful"]
 
 OPEN_LENGTH = (1 << 63) - 1
 """What libsndfile says where a stream leaves its length open."""
 
 _COUNTING_BLOCK = 65536
+_UNKNOWN_ENCODING = (1, 4, 18)
+"""libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
+
+_NO_RATE = 24
+"""libsndfile's error for what it calls an incomplete struct."""
+
 _HEAD = 4096
 """Bytes in which the first packet of an Ogg file is."""
 
@@ -126,6 +140,91 @@ class SndfileSource:
         """Close the file."""
         self.sound.close()
         self._file.close()
+
+
+def open_sndfile(view: View, channel_mask: int = 0, length: Length = "promised") -> Reader | None:
+    """Open a recording that libsndfile decodes.
+
+    Parameters
+    ----------
+    view : View
+    channel_mask : int
+        Loudspeaker positions where the caller knows them, else 0.
+    length : {"known", "promised", "doubtful"}
+        How sure it is how long the recording is: a promised length is checked at its end, and counted by decoding
+        where that is not there; a doubtful one is counted.
+
+    Returns
+    -------
+    Reader or None
+        None where libsndfile does not know the encoding.
+
+    Raises
+    ------
+    InputError
+        It is damaged beyond reading.
+    """
+    name = view.name
+    file = view.open()
+    try:
+        source = SndfileSource(file)
+    except soundfile.LibsndfileError as error:
+        file.close()
+        if error.code in _UNKNOWN_ENCODING:
+            return None
+        reason = "the header claims a rate of 0 Hz" if error.code == _NO_RATE else error.error_string.rstrip(".")
+        raise InputError(f"cannot be read: {reason}", path=name, remedy="the file is damaged; copy it again") from error
+    sound = source.sound
+    if sound.format == "RAW":  # a guess from nothing
+        source.close()
+        return None
+    try:
+        check_header(name, sound.samplerate, sound.channels)
+    except InputError:
+        source.close()
+        raise
+    info = AudioInfo(
+        name,
+        sound.samplerate,
+        sound.channels,
+        source.frames,
+        sound.format,
+        sound.subtype,
+        sound.endian,
+        channel_mask=channel_mask or source.channel_mask,
+        depth=DEPTHS.get(sound.subtype),
+    )
+    unsure = length == "doubtful" or source.frames == OPEN_LENGTH
+    if unsure or (length == "promised" and not source.reaches_end()):
+        promised = source.frames
+        source.close()  # a decoder that has met a damaged place is not used again
+        status = os.stat(name)
+        info = replace(info, frames=_count(view, status.st_size, status.st_mtime_ns))
+        if promised not in (OPEN_LENGTH, info.frames) and length == "promised":
+            if not info.frames:
+                raise InputError(
+                    f"nothing of the {promised} frames that the header promises can be read",
+                    path=name,
+                    remedy="the file is damaged; copy it again",
+                )
+            info = cut_short(info, promised)
+        source = SndfileSource(view.open())
+    return Reader(info, source)
+
+
+def cut_short(info: AudioInfo, promised: int) -> AudioInfo:
+    """Return the same with a warning that fewer frames are there than the header promises."""
+    return info.warned(f"the header promises {promised} frames, {info.frames} are there")
+
+
+@lru_cache(maxsize=64)
+def _count(view: View, size: int, mtime_ns: int) -> int:
+    """Count the frames of a file of this size and time by decoding it, once for all passes over it."""
+    source = SndfileSource(view.open())
+    try:
+        return source.count()
+    finally:
+        source.close()
 
 
 def _text(sound: soundfile.SoundFile) -> dict[str, str]:

@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import BinaryIO
 
-from cleanaudio.audio.formats import suffix_of
+from cleanaudio.audio.sniff import suffix_of
 from cleanaudio.errors import InputError, OutputError
 
 _PIECE = 1 << 20

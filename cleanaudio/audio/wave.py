@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cleanaudio.audio.riff import EXTENSIBLE, GUID_TAIL, UNKNOWN, read_layout
+from cleanaudio.audio.riff import EXTENSIBLE, GUID_TAIL, UNKNOWN, packed, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,19 +24,6 @@ ENCODINGS = {"PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32, "FLOAT": 32,
 _LARGEST_RIFF = 0xFFFF0000  # some room below the limit: larger claims are read as an open length
 _DS64 = struct.Struct("<QQQI")
 _PCM, _FLOAT = 1, 3
-
-INFO_NAMES = {
-    "title": b"INAM",
-    "artist": b"IART",
-    "album": b"IPRD",
-    "comment": b"ICMT",
-    "date": b"ICRD",
-    "genre": b"IGNR",
-    "copyright": b"ICOP",
-    "software": b"ISFT",
-    "tracknumber": b"ITRK",
-}
-"""Text tags and their places in a LIST INFO chunk."""
 
 
 class WaveSink:
@@ -83,8 +70,8 @@ class WaveSink:
         self._promised = None if frames is None else frames * self._block_align
         self._always_long = container == "RF64"
         extensible = container == "WAVEX" or (container == "RF64" and channel_mask != 0)
-        self._format = _chunk(b"fmt ", self._format_fields(rate, channels, extensible, channel_mask))
-        self._extra = b"".join(_chunk(name, content) for name, content in chunks)
+        self._format = packed(b"fmt ", self._format_fields(rate, channels, extensible, channel_mask))
+        self._extra = b"".join(packed(name, content) for name, content in chunks)
         largest = len(self._format) + len(self._extra) + 100 + (self._promised or 0)
         self._room = self._always_long or largest > _LARGEST_RIFF or (frames is None and seekable)
         self._header = self._make_header(self._promised)
@@ -117,26 +104,20 @@ class WaveSink:
 
     def _make_header(self, data_bytes: int | None) -> bytes:
         frames = UNKNOWN if data_bytes is None else min(data_bytes // self._block_align, UNKNOWN)
-        fact = b"" if self._subtype.startswith("PCM") else _chunk(b"fact", struct.pack("<I", frames))
+        fact = b"" if self._subtype.startswith("PCM") else packed(b"fact", struct.pack("<I", frames))
         rest = self._format + fact + self._extra
         room = 8 + _DS64.size if self._room else 0
         total = None if data_bytes is None else 4 + room + len(rest) + 8 + data_bytes + data_bytes % 2
         long = self._always_long or (self._room and total is not None and total > _LARGEST_RIFF)
         if long:
             sizes = (total or 0, data_bytes or 0, frames)
-            reserved, magic, riff_size, data_size = _chunk(b"ds64", _DS64.pack(*sizes, 0)), b"RF64", UNKNOWN, UNKNOWN
+            reserved, magic, riff_size, data_size = packed(b"ds64", _DS64.pack(*sizes, 0)), b"RF64", UNKNOWN, UNKNOWN
         else:
-            reserved, magic = _chunk(b"JUNK", bytes(_DS64.size)) if room else b"", b"RIFF"
+            reserved, magic = packed(b"JUNK", bytes(_DS64.size)) if room else b"", b"RIFF"
             riff_size = UNKNOWN if total is None else min(total, UNKNOWN)
             data_size = UNKNOWN if data_bytes is None else min(data_bytes, UNKNOWN)
         start, end = struct.pack("<4sI4s", magic, riff_size, b"WAVE"), struct.pack("<4sI", b"data", data_size)
         return start + reserved + rest + end
-
-
-def info_chunk(text: dict[str, str]) -> bytes | None:
-    """Return the content of a LIST chunk with text tags, None where there are none that it can hold."""
-    entries = [_chunk(name, text[field].encode() + b"\0") for field, name in INFO_NAMES.items() if text.get(field)]
-    return b"INFO" + b"".join(entries) if entries else None
 
 
 def set_channel_mask(file: BinaryIO, mask: int) -> None:
@@ -154,16 +135,12 @@ def set_channel_mask(file: BinaryIO, mask: int) -> None:
 def append_chunks(file: BinaryIO, chunks: Iterable[tuple[bytes, bytes]]) -> None:
     """Add chunks to the end of a finished RIFF file that is open for reading and writing."""
     end = file.seek(0, 2)
-    file.write(b"\0" * (end % 2) + b"".join(_chunk(name, content) for name, content in chunks))
+    file.write(b"\0" * (end % 2) + b"".join(packed(name, content) for name, content in chunks))
     size = file.tell() - 8
     file.seek(0)
     if file.read(4) == b"RIFF" and size <= UNKNOWN:
         file.seek(4)
         file.write(struct.pack("<I", size))
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
 
 
 def _encode(samples: NDArray, subtype: str) -> NDArray:

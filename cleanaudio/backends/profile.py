@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import RATES
+from cleanaudio.audio.limits import RATES
 from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
 from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import InputError

@@ -152,7 +152,7 @@ class Result:
         self._target = output_format(like, format, self.wanted.subtype)
         self.notes += info.warnings
         chosen = self.wanted.format or self.wanted.subtype
-        if not chosen and info.subtype in FLOAT_SUBTYPES and self._target.is_integer:
+        if not chosen and info.subtype in FLOAT_SUBTYPES and self._target.is_bounded:
             self.notes.append(
                 f"floating point became {self._target.subtype} in {self._target.format}, which has no room for peaks "
                 "above full scale; --format wav keeps it"
@@ -208,7 +208,7 @@ class Result:
     def _levelled(self, processor: Processor, stack: ExitStack) -> Gained:
         """Return the processor at the level that is wanted, found by a first pass where one is needed."""
         loudness, limits = self.wanted.loudness, self.wanted.clip_mode == "limit"
-        if loudness is None and not (self.wanted.clip_mode == "rescale" and self._target.is_integer):
+        if loudness is None and not (self.wanted.clip_mode == "rescale" and self._target.is_bounded):
             return Gained(processor)
         recorded = stack.enter_context(Recorded(processor, self.job.output))
 

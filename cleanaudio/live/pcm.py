@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import MAX_CHANNELS, RATES
+from cleanaudio.audio.limits import MAX_CHANNELS, RATES
 from cleanaudio.audio.riff import OPEN_SIZE, UNKNOWN
 from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError

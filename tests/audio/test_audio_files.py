@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 
-from cleanaudio.audio import files, mpeg, ogg
+from cleanaudio.audio import mpeg, ogg, view
 from cleanaudio.audio.files import open_reader, probe
 from cleanaudio.errors import CleanAudioError, InputError
 
@@ -386,7 +386,7 @@ def test_an_unreadable_file(put, pcm, monkeypatch):
         def refuse(*arguments, **options):
             raise PermissionError(13, "Permission denied")
 
-        monkeypatch.setattr(files, "open", refuse, raising=False)
+        monkeypatch.setattr(view, "open", refuse, raising=False)
     with pytest.raises(InputError, match="may not be read") as caught:
         probe(path)
     assert "permission" in caught.value.remedy

@@ -11,7 +11,7 @@ from wav_bytes import chunk, chunks_of, noise, wav
 
 from cleanaudio.audio.metadata import id3
 from cleanaudio.audio.metadata.description import Description
-from cleanaudio.audio.metadata.tags import read_tags
+from cleanaudio.audio.metadata.tags import Tags, read_tags
 
 INFO = {
     **{
@@ -75,6 +75,11 @@ def test_the_text_of_a_wav_stays_in_a_wav(tmp_path):
     (tmp_path / "in.wav").write_bytes(wav(before=[info(INFO)]))
     copy(tmp_path / "in.wav", tmp_path / "out.wav")
     assert [row for row in chunks_of(tmp_path / "out.wav") if row[0] not in (b"fmt ", b"data")] == [info(INFO)]
+
+
+def test_text_that_no_encoding_has_is_replaced_in_a_wav():
+    rows = dict(Tags((("TITLE", "lone \udc80"), ("ARTIST", "Jürgen"))).chunks_for_wav(16000))
+    assert rows == {b"LIST": b"INFO" + chunk(b"INAM", b"lone ?\0") + chunk(b"IART", "Jürgen\0".encode())}
 
 
 def test_fields_of_the_years_before_utf_8_codes_and_doubles(tmp_path):

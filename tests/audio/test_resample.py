@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanaudio.audio.array import RATES
+from cleanaudio.audio.limits import RATES
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.errors import FormatError
 

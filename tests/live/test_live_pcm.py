@@ -6,7 +6,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanaudio.audio.array import RATES
+from cleanaudio.audio.limits import RATES
 from cleanaudio.errors import FormatError, InputError
 from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
 

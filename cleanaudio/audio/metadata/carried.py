@@ -11,17 +11,15 @@ import re
 from typing import BinaryIO
 
 from cleanaudio.audio import riff
+from cleanaudio.audio.limits import HELD_BYTES
 from cleanaudio.audio.metadata import bext, cart, id3, ixml, marks, smpl
 from cleanaudio.audio.metadata.marks import Chunks
-
-LARGEST = 64 << 20
-"""Bytes of the chunks that are carried: they are held in memory."""
 
 ID3 = (b"id3 ", b"ID3 ")
 OLD_SAMPLES, OLD_CHANNELS, WHOLE = (
     f"told of the {what}" for what in ("old samples", "old channels", "whole recording")
 )
-TOO_LONG, NOT_TEXT = "more than 64 MiB", "neither text nor picture"
+TOO_LONG, NOT_TEXT = f"more than {HELD_BYTES >> 20} MiB", "neither text nor picture"
 """Why a chunk, or an entry of a tag, is left out."""
 
 Lost = tuple[tuple[str, str], ...]
@@ -50,7 +48,7 @@ _TIMES = re.compile(rb"\b(?:start|end|duration|rtime)\s*=\s*[\"']")
 def read(file: BinaryIO) -> tuple[Chunks, Lost]:
     """Return the chunks of a WAV that belong to the recording, and which of them cannot go with it."""
     found, lost = [], []
-    room = LARGEST
+    room = HELD_BYTES
     for chunk in riff.read_layout(file, os.fstat(file.fileno()).st_size).chunks:
         if chunk.name in _TECHNICAL or not riff.is_named(chunk.name):
             continue

@@ -8,20 +8,45 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from cleanaudio.audio.metadata.description import Comments, decoded
+from cleanaudio.audio.metadata.description import TEXT_FIELDS, Comments, decoded
 from cleanaudio.audio.metadata.marks import Chunks, is_list
+from cleanaudio.audio.riff import packed
 
 _NAMES = {
-    **{b"INAM": "TITLE", b"IART": "ARTIST", b"IPRD": "ALBUM", b"ICMT": "COMMENT", b"ICRD": "DATE", b"IGNR": "GENRE"},
-    **{b"ICOP": "COPYRIGHT", b"ISFT": "SOFTWARE", b"ITRK": "TRACKNUMBER", b"IPRT": "TRACKNUMBER"},
-    **{b"IENG": "ENGINEER", b"ITCH": "ENCODED-BY", b"IMUS": "COMPOSER", b"IWRI": "LYRICIST", b"ISTR": "PERFORMER"},
-    **{b"IPUB": "ORGANIZATION", b"ICMS": "COMMISSIONED", b"IARL": "ARCHIVALLOCATION", b"ISRC": "SOURCE"},
-    **{b"ISRF": "SOURCEFORM", b"IMED": "MEDIA", b"ISBJ": "SUBJECT", b"IKEY": "KEYWORDS", b"ILNG": "LANGUAGE"},
-    **{b"IBPM": "BPM", b"ICNT": "RELEASECOUNTRY", b"ISMP": "TIMECODE"},
+    b"INAM": "TITLE",
+    b"IART": "ARTIST",
+    b"IPRD": "ALBUM",
+    b"ICMT": "COMMENT",
+    b"ICRD": "DATE",
+    b"IGNR": "GENRE",
+    b"ICOP": "COPYRIGHT",
+    b"ISFT": "SOFTWARE",
+    b"ITRK": "TRACKNUMBER",
+    b"IPRT": "TRACKNUMBER",
+    b"IENG": "ENGINEER",
+    b"ITCH": "ENCODED-BY",
+    b"IMUS": "COMPOSER",
+    b"IWRI": "LYRICIST",
+    b"ISTR": "PERFORMER",
+    b"IPUB": "ORGANIZATION",
+    b"ICMS": "COMMISSIONED",
+    b"IARL": "ARCHIVALLOCATION",
+    b"ISRC": "SOURCE",
+    b"ISRF": "SOURCEFORM",
+    b"IMED": "MEDIA",
+    b"ISBJ": "SUBJECT",
+    b"IKEY": "KEYWORDS",
+    b"ILNG": "LANGUAGE",
+    b"IBPM": "BPM",
+    b"ICNT": "RELEASECOUNTRY",
+    b"ISMP": "TIMECODE",
 }
 """Names in Vorbis comments; a field that has none keeps its own."""
+
+FIELDS = {name: field for field, name in _NAMES.items() if name.lower() in TEXT_FIELDS and field != b"IPRT"}
+"""What a list of our own says: the fields that most programs read."""
 
 _RECORDING_CODE = re.compile(r"[A-Z]{2}-?[A-Z0-9]{3}-?\d\d-?\d{5}", re.ASCII)
 
@@ -35,6 +60,16 @@ def read(chunks: Chunks) -> Comments:
                 if value := decoded(content.split(b"\0")[0]).strip():
                     said.setdefault(_name(field, value), value)
     return tuple(said.items())
+
+
+def build(fields: Mapping[str, str]) -> bytes:
+    """Return the content of a LIST chunk with what :data:`FIELDS` has a place for, empty where that is nothing."""
+    rows = [
+        packed(field, value.encode(errors="replace") + b"\0")
+        for name, field in FIELDS.items()
+        if (value := fields.get(name))
+    ]
+    return b"INFO" + b"".join(rows) if rows else b""
 
 
 def _name(field: bytes, value: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from cleanaudio.audio.metadata.description import Chapter, Chapters, decoded
+from cleanaudio.audio.riff import packed
 
 Chunks = tuple[tuple[bytes, bytes], ...]
 
@@ -97,7 +98,7 @@ def build(chapters: Chapters, rate: int) -> Chunks:
         frame = min(round(chapter.start_s * rate), _LAST_FRAME)  # far behind the end of what a WAV holds
         points.append(_POINT.pack(number, frame, b"data", 0, 0, frame))
         title = struct.pack("<I", number) + chapter.title.encode(errors="replace") + b"\0"
-        labels.append(struct.pack("<4sI", _LABEL, len(title)) + title + b"\0" * (len(title) % 2))
+        labels.append(packed(_LABEL, title))
     return (
         (b"cue ", struct.pack("<I", len(points)) + b"".join(points)),
         (b"LIST", b"adtl" + b"".join(labels)),

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from cleanaudio.audio import aiff, flac, mpeg, ogg, riff, wave
 from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.limits import HELD_BYTES
 from cleanaudio.audio.metadata import ape, carried, comments, id3, info, marks
 from cleanaudio.audio.metadata.description import TEXT_FIELDS, Chapters, Comments, Description, cut, ended, is_measured
 
@@ -109,9 +110,9 @@ class Tags(Description):
         rows = list(self.chunks)
         tags = [content for name, content in rows if name in carried.ID3]
         if not tags and not any(marks.is_list(row, b"INFO") for row in rows):
-            info = wave.info_chunk(self.text)
-            rows += [(b"LIST", info)] if info else []
-            if self.pictures or not set(self.fields) <= {name.upper() for name in wave.INFO_NAMES}:
+            text = info.build(self.fields)
+            rows += [(b"LIST", text)] if text else []
+            if self.pictures or not set(self.fields) <= info.FIELDS.keys():
                 rows.append((b"id3 ", id3.build(replace(self, chapters=()))))
         if not any(map(marks.is_mark, rows)) and not any(id3.read(tag).chapters for tag in tags):
             rows += marks.build(self.chapters, rate)
@@ -186,7 +187,7 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
         said = ogg.read(file, size)
         return tags if said.silent else Tags(said.comments, said.pictures, said.chapters)
     length = mpeg.id3_length(head)
-    if not 0 < length <= carried.LARGEST:
+    if not 0 < length <= HELD_BYTES:
         return _with_ape(tags, Description(), file, size)
     file.seek(0)
     tag = file.read(length)
@@ -206,7 +207,7 @@ def _of_chunks(rows: marks.Chunks, text: Comments, chapters: Chapters, tags: Tag
 
 def _with_ape(tags: Tags, said: Description, file: BinaryIO, size: int) -> Tags:
     """Return the tags of an MP3: what its ID3v2 tag says, then what APE tag and ID3v1, which cuts texts short, add."""
-    more, unsaid = ape.read(file, size, carried.LARGEST)
+    more, unsaid = ape.read(file, size, HELD_BYTES)
     found = _with(Tags(said.comments, said.pictures, said.chapters), more)
     if not found.comments:
         found = replace(found, comments=tags.comments)
