@@ -9,8 +9,9 @@ import shutil
 import struct
 from typing import BinaryIO
 
-from cleanaudio.audio import flac, layout, mpeg, w64
+from cleanaudio.audio import flac, layout, w64
 from cleanaudio.audio.formats import OutputFormat
+from cleanaudio.audio.metadata import id3
 from cleanaudio.audio.spliced import Spliced
 
 _CAF_DESCRIPTION_END = 52
@@ -97,7 +98,7 @@ def read(file: BinaryIO | Spliced) -> int | None:
     """Return the loudspeaker positions that a FLAC or CAF file says, 0 for none; None where it says nothing of them."""
     file.seek(0)
     head = file.read(10)
-    start = mpeg.id3_length(head)
+    start = id3.length(head)
     if head[:4] == b"fLaC" or start:
         return flac.channel_mask(file, start)
     return _read_caf(file) if head[:4] == b"caff" else None

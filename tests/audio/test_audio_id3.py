@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tagged_files import CHAPTERS, PNG, TEXT
 
-from cleanaudio.audio.metadata import id3
+from cleanaudio.audio.metadata import id3, id3_frames
 from cleanaudio.audio.metadata.description import Chapter, Description, Picture
 from cleanaudio.audio.metadata.tags import Tags, read_tags
 
@@ -187,10 +187,13 @@ def test_what_only_id3_can_say_is_named(tmp_path):
 
 @settings(max_examples=300, deadline=None)
 @given(
-    st.sampled_from([2, 3, 4]), st.integers(0, 255), st.binary(max_size=80), st.sampled_from(sorted(id3._SHORT_NAMES))
+    st.sampled_from([2, 3, 4]),
+    st.integers(0, 255),
+    st.binary(max_size=80),
+    st.sampled_from(sorted(id3_frames._SHORT_NAMES)),
 )
 def test_any_bytes_are_read_to_an_end(version, flags, content, name):
-    name = (name if version == 2 else id3._SHORT_NAMES[name]).encode()
+    name = (name if version == 2 else id3_frames._SHORT_NAMES[name]).encode()
     whole = tag((name, content), version=version, flags=flags) + content
     id3.read(whole), id3.unsaid(whole), id3.without_measurements(whole), id3.of_part(whole, 0.5, 1.0)
 

@@ -148,8 +148,8 @@ LAYER_3 = b"\xff\xfb\x90\x00" + bytes(413)  # 128 kbit/s, 44.1 kHz
 def test_a_run_of_ones_hides_no_frame_and_is_not_searched(monkeypatch, frame, ones):
     """An erased flash memory reads so."""
     looks = []
-    key = mpeg._key
-    monkeypatch.setattr(mpeg, "_key", lambda *of: looks.append(of) or key(*of))
+    key = mpeg.code_of
+    monkeypatch.setattr(mpeg, "code_of", lambda *of: looks.append(of) or key(*of))
     content = frame * 3 + b"\xff" * ones + frame * 3
     offsets = [position for position, _ in mpeg._frames(io.BytesIO(content), 0, len(content))]
     later = len(frame) * 3 + ones

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import BinaryIO
 
-from cleanaudio.audio import aiff, flac, mpeg, ogg, riff, wave
+from cleanaudio.audio import aiff, flac, ogg, riff, wave
 from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.limits import HELD_BYTES
 from cleanaudio.audio.metadata import ape, carried, comments, id3, info, marks
@@ -186,7 +186,7 @@ def _read(file: BinaryIO, tags: Tags, rate: int) -> Tags:
     if head[:4] == b"OggS":
         said = ogg.read(file, size)
         return tags if said.silent else Tags(said.comments, said.pictures, said.chapters)
-    length = mpeg.id3_length(head)
+    length = id3.length(head)
     if not 0 < length <= HELD_BYTES:
         return _with_ape(tags, Description(), file, size)
     file.seek(0)
