@@ -334,7 +334,8 @@ def test_a_play_list_opens_nothing_else(tmp_path):
 @pytest.mark.parametrize("name", ["a.m4a", "a.mkv", "a.wma"])
 def test_without_pyav_the_extra_is_named(tmp_path, monkeypatch, name):
     encode(tmp_path / name, "wmav2" if name == "a.wma" else "aac", tone())
-    monkeypatch.delitem(sys.modules, "cleanaudio.audio.container", raising=False)
+    for module in [module for module in sys.modules if module.startswith("cleanaudio.audio.container")]:
+        monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(BackendUnavailable, match="not available") as caught:
         probe(tmp_path / name)
