@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO, TextIO, cast
 
+from cleanaudio.audio import nemo
 from cleanaudio.batch.source import Problem
 from cleanaudio.errors import InputError
 
@@ -80,13 +80,9 @@ def manifest_entries(file: str, stdin: TextIO | BinaryIO | None) -> Iterator[Ent
 
 def _manifest_entry(line: bytes, place: str, root: str) -> Entry | Problem:
     try:
-        fields = json.loads(line.decode("utf-8", "surrogateescape"))
-    except (ValueError, RecursionError) as error:
-        return Problem(place, InputError(f"the line is not JSON: {error}", path=place))
-    name = fields.get("audio_filepath") if isinstance(fields, dict) else None
-    if not isinstance(name, str) or not name:
-        return Problem(place, InputError("the line has no audio_filepath that is a file's name", path=place))
-    meta = {key: value for key, value in fields.items() if key != "audio_filepath"}
+        name, meta = nemo.parsed(line, place)
+    except InputError as error:
+        return Problem(place, error)
     return Entry(os.path.join(root, name), root, meta)
 
 
