@@ -17,7 +17,7 @@ import torch
 
 from cleanaudio.audio.temporary import write_text
 from cleanaudio.errors import ModelError
-from cleanaudio.train.corpus import scan
+from cleanaudio.train.clips import scan
 
 FILE = "about.json"
 COUNTED = ("minutes", "hours_heard", "step")
@@ -39,7 +39,7 @@ def write(
     ----------
     run_dir : Path
     sources : mapping
-        Folders or manifests (:func:`cleanaudio.train.corpus.scan`) by role: speech, noise, rir.
+        Folders or manifests (:func:`cleanaudio.train.clips.scan`) by role: speech, noise, rir.
     device : torch.device or str
     skipped : iterable of str
         Recordings that could not be read, with the reason.

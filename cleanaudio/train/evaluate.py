@@ -15,6 +15,7 @@ from cleanaudio.metrics.interface import Measured, Signals
 from cleanaudio.metrics.pesq import PESQ_WB
 from cleanaudio.metrics.si_sdr import SI_SDR
 from cleanaudio.networks.interface import Network
+from cleanaudio.train.corpus import strongest
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Scores:
 
 def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Read ``noisy/NAME`` and ``clean/NAME`` at a rate; with a limit, so many evenly out of the list.
+
+    Of recordings with several channels the one that is strongest in the clean recording is taken.
 
     Raises
     ------
@@ -54,7 +57,9 @@ def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[
                 path=folder / "noisy" / name,
                 remedy="bring both to one rate and length, or take the pair out",
             )
-        pairs.append((soxr.resample(noisy[0], own, rate), soxr.resample(clean[0], own, rate)))
+        channel = strongest(clean)
+        other_channel = channel if len(noisy) == len(clean) else strongest(noisy)
+        pairs.append((soxr.resample(noisy[other_channel], own, rate), soxr.resample(clean[channel], own, rate)))
     return pairs
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.whole import read_whole
-from cleanaudio.errors import InputError, RecipeError
+from cleanaudio.errors import CleanAudioError, RecipeError
 from cleanaudio.spatial.geometry import SPEED_OF_SOUND
-from cleanaudio.train.corpus import scan
+from cleanaudio.train.clips import scan
 
 
 def shoebox(generator: np.random.Generator, rate: int, seconds: float, reach_s: float = 0.08) -> NDArray[np.float32]:
@@ -89,10 +89,12 @@ def measured(
         for clip in scan(Path(source), "type"):
             try:
                 channels, own_rate = read_whole(clip.path)
-            except InputError as error:
+            except CleanAudioError as error:
                 log(f"a room response is left out: {error.describe()}")
                 continue
-            for channel in channels:
+            for channel in channels[:, clip.within(own_rate, channels.shape[1])]:
+                if not len(channel):
+                    continue
                 response = soxr.resample(channel, own_rate, rate)
                 first = max(int(np.argmax(np.abs(response))) - rate // 1000, 0)
                 response = response[first:][: int(rate * seconds)]

@@ -15,6 +15,7 @@ from cleanaudio.train import about, config, corpus, evaluate, rooms
 from cleanaudio.train.config import TrainConfig
 from cleanaudio.train.data import Mixer
 from cleanaudio.train.loop import Log, Trainer
+from cleanaudio.train.swapped import swapped
 
 ROOM_S = 1.0
 """Length of a room response."""
@@ -29,7 +30,7 @@ class Request:
     config : TrainConfig
     run_dir : Path
     speech, noise, rir : tuple of Path
-        Folders or manifests; see :func:`cleanaudio.train.corpus.scan`.
+        Folders or manifests; see :func:`cleanaudio.train.clips.scan`.
     dev : Path, optional
         Folder of noisy/clean pairs.
     dev_pairs : int
@@ -122,7 +123,7 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
     if shared and not follower:
         distributed.barrier()
     say(f"speech {speech.seconds / 60:.0f} min, noise {noise.seconds / 60:.0f} min, room responses {len(bank)}")
-    if corpus.swapped(speech, noise):
+    if swapped(speech, noise):
         say("the noise sounds more like voices than the speech does: are --speech and --noise swapped?")
     pairs = None
     if request.dev is not None and not follower:

@@ -6,11 +6,9 @@ import scipy.signal
 import soundfile
 import torch
 from scipy.signal import welch
-from train_material import make_mixer, write_corpus
+from train_material import make_mixer
 
-from cleanaudio.errors import InputError
-from cleanaudio.train import about, augment, corpus, rooms, synthetic
-from cleanaudio.train.corpus import load, scan, swapped
+from cleanaudio.train import augment, rooms, synthetic
 
 PLAIN = {
     "room_share": 0.0, "equaliser_share": 0.0, "low_pass_share": 0.0, "clip_share": 0.0, "clean_share": 0.0,
@@ -20,163 +18,6 @@ PLAIN = {
 
 def generator(seed=1):
     return torch.Generator().manual_seed(seed)
-
-
-def test_manifests_of_both_forms_and_plain_folders_are_read(tmp_path):
-    speech, _ = write_corpus(tmp_path)
-    assert [clip.bandwidth_hz for clip in scan(speech, "speaker")] == [7900, 7900, 20000, 20000]
-    nemo = tmp_path / "nemo.jsonl"
-    nemo.write_text(json.dumps({"audio_filepath": "speech/speech00.wav", "duration": 1.0, "speaker": "a"}) + "\n")
-    (clip,) = scan(nemo, "speaker")
-    assert clip.group == "a" and clip.path.exists()
-    (speech / "manifest.csv").unlink()
-    assert [clip.group for clip in scan(speech, "speaker")] == ["speech"] * 4
-
-
-def test_json_beside_recordings_is_no_manifest(tmp_path):
-    speech, _ = write_corpus(tmp_path)
-    (speech / "manifest.csv").unlink()
-    (speech / "speech00.wav.json").write_text('{\n "angle": 30\n}\n')
-    assert len(scan(speech, "speaker")) == 4
-    for name in ("train_manifest.json", "nemo.jsonl"):
-        (speech / name).write_text(json.dumps({"audio_filepath": "speech00.wav"}) + "\n")
-        assert [clip.path.name for clip in scan(speech, "speaker")] == ["speech00.wav"]
-        (speech / name).unlink()
-
-
-def test_names_that_are_no_utf_8_are_read_and_told(tmp_path):
-    speech, _ = write_corpus(tmp_path)
-    (speech / "manifest.csv").unlink()
-    try:
-        voices = speech.rename(tmp_path / "v\udcff")
-    except OSError:
-        pytest.skip("this file system has no such names")
-    assert load([voices], tmp_path / "cache", "speaker", True).tracks[0].group == "v\udcff"
-    about.write(tmp_path / "run", {"speech": [voices]})
-    assert about.read(tmp_path / "run")["data"] == ["speech: not stated: recordings: 4, from v\udcff"]
-
-
-def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no recordings"):
-        scan(tmp_path, "speaker")
-
-
-def test_a_manifest_of_something_else_is_refused(tmp_path):
-    (tmp_path / "manifest.csv").write_text("name,size\na,1\n")
-    with pytest.raises(InputError, match="not a manifest") as caught:
-        scan(tmp_path, "speaker")
-    assert "audio_filepath" in caught.value.remedy
-
-
-def nemo(folder, *parts):
-    """Write a manifest with a line for each part of speech11.wav."""
-    lines = [{"audio_filepath": "speech/speech11.wav", "speaker": "a", **part} for part in parts]
-    (folder / "nemo.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return folder / "nemo.jsonl"
-
-
-def test_the_parts_that_a_manifest_names_are_cut_out(tmp_path):
-    speech, _ = write_corpus(tmp_path)
-    whole, rate = soundfile.read(speech / "speech11.wav", dtype="int16")
-
-    def heard(*parts):
-        return load([nemo(tmp_path, *parts)], tmp_path / "cache", "speaker", True).samples
-
-    second, first = {"offset": 0.5, "duration": 0.25}, {"offset": 0.0, "duration": 0.125}
-    expected = np.concatenate([whole[: rate // 8], whole[rate // 2 : 3 * rate // 4]])
-    np.testing.assert_array_equal(heard(second, first), expected)
-    np.testing.assert_array_equal(heard({"offset": 0.4}), whole[round(0.4 * rate) :])
-    np.testing.assert_array_equal(heard({"duration": 0.4}), whole[: round(0.4 * rate)])
-    np.testing.assert_array_equal(heard({"offset": None, "duration": 1e300}), whole)
-    with pytest.raises(InputError, match="none of the recordings"):
-        heard({"offset": 2.0, "duration": 1.0})
-
-
-@pytest.mark.parametrize(
-    "part", [{"offset": -1}, {"offset": "now"}, {"duration": -0.5}, {"duration": [1]}, {"offset": 10**400}]
-)
-def test_a_part_that_cannot_be_makes_no_manifest(tmp_path, part):
-    with pytest.raises(InputError, match="not a manifest"):
-        scan(nemo(tmp_path, part), "speaker")
-
-
-def test_one_broken_file_is_skipped_counted_and_named(tmp_path):
-    speech, _ = write_corpus(tmp_path)
-    (speech / "speech00.wav").write_bytes(b"RIFF nonsense")
-    said = []
-    corpus = load([speech], tmp_path / "cache", "speaker", True, log=said.append)
-    assert len(corpus.skipped) == 1 and "speech00.wav" in corpus.skipped[0]
-    assert "1 of 4" in said[0] and "b'" not in said[0]
-    assert corpus.seconds == pytest.approx(3.0)
-
-
-def test_nothing_but_broken_files_is_an_error(tmp_path):
-    (tmp_path / "a.wav").write_bytes(b"no")
-    with pytest.raises(InputError, match="none of the recordings") as caught:
-        load([tmp_path], tmp_path / "cache", "speaker", True)
-    assert "not silent" in caught.value.remedy
-
-
-def test_the_cache_holds_the_samples_and_is_used_again(tmp_path):
-    speech, _ = write_corpus(tmp_path)
-    voices = load([speech], tmp_path / "cache", "speaker", True)
-    assert [track.rate for track in voices.tracks] == [16000, 48000]  # the takes of a voice are joined
-    first, _ = soundfile.read(speech / "speech00.wav", dtype="int16")
-    assert np.array_equal(voices.samples[: len(first)], first)
-    before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir())
-    load([speech], tmp_path / "cache", "speaker", True)
-    assert before == sorted(path.stat().st_mtime_ns for path in (tmp_path / "cache").iterdir())
-
-
-def test_what_was_recorded_anew_is_read_anew(tmp_path):
-    speech, _ = write_corpus(tmp_path)
-    load([speech], tmp_path / "cache", "speaker", True)
-    first, rate = soundfile.read(speech / "speech00.wav", dtype="int16")
-    soundfile.write(speech / "speech00.wav", first // 2, rate)
-    again = load([speech], tmp_path / "cache", "speaker", True)
-    assert np.array_equal(again.samples[: len(first)], first // 2)
-
-
-def test_two_runs_may_read_the_same_recordings_at_once(tmp_path, monkeypatch):
-    speech, _ = write_corpus(tmp_path)
-    read, pids, others = corpus._read, iter(range(1, 10)), []
-
-    def interrupted(clip, most_rate):
-        if not others and clip.path.name == "speech11.wav":  # by which time much has been written
-            others.append(None)
-            others.append(load([speech], tmp_path / "cache", "speaker", True))
-        return read(clip, most_rate)
-
-    monkeypatch.setattr(corpus, "_read", interrupted)
-    monkeypatch.setattr(corpus.os, "getpid", lambda: next(pids))
-    first, second = load([speech], tmp_path / "cache", "speaker", True), others[1]
-    assert np.array_equal(first.samples, second.samples) and first.tracks == second.tracks
-    assert len(first.samples) == 2 * 16000 + 2 * 48000
-    assert all(first.samples[track.start : track.start + track.length].any() for track in first.tracks)
-    assert len(list((tmp_path / "cache").iterdir())) == 2
-
-
-def test_a_silent_first_channel_is_no_voice(tmp_path):
-    draw = np.random.default_rng(1).standard_normal(16000)
-    soundfile.write(tmp_path / "right.wav", 0.1 * np.stack([0 * draw, draw], 1), 16000)
-    soundfile.write(tmp_path / "both.wav", 0.1 * np.stack([draw, draw], 1), 16000)
-    found = load([tmp_path], tmp_path / "cache", "speaker", True)
-    assert len(found.tracks) == 1 and ["right.wav: empty or silent" in text for text in found.skipped] == [True]
-
-
-def test_swapped_folders_are_noticed(tmp_path):
-    speech, noise = write_corpus(tmp_path)
-    voices = load([speech], tmp_path / "cache", "speaker", True)
-    noises = load([noise], tmp_path / "cache", "type", False)
-    assert swapped(noises, voices) and not swapped(voices, noises)
-
-
-def test_a_lower_rate_is_reached_without_aliases(tmp_path):
-    time = np.arange(48000) / 48000
-    soundfile.write(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * 12000 * time), 48000)
-    tones = load([tmp_path], tmp_path / "cache", "type", False, most_rate=16000)
-    assert tones.tracks[0].rate == 16000
-    assert np.abs(tones.samples[500:-500]).max() < 30  # of 16384
 
 
 def test_excerpts_are_slices_at_speed_one_and_wrap_round():
@@ -284,6 +125,15 @@ def test_the_bank_holds_measured_and_simulated_rooms(tmp_path):
     bank = rooms.bank([tmp_path], 48000, 0.5, simulated=8, seed=1)
     assert bank.shape == (2 * 2 + 8, 24000)
     assert np.argmax(np.abs(bank[0])) <= 50
+
+
+def test_the_part_of_a_room_response_that_a_manifest_names_is_taken(tmp_path):
+    soundfile.write(tmp_path / "rooms.wav", np.concatenate([np.zeros(16000), np.eye(1, 16000, 100)[0]]), 16000)
+    for line in ({}, {"offset": 1.0, "duration": 0.0}):
+        (tmp_path / "rooms.jsonl").write_text(json.dumps({"audio_filepath": "rooms.wav", "duration": 1.0} | line))
+        assert rooms.measured([tmp_path], 16000, 0.5) == []
+    (tmp_path / "rooms.jsonl").write_text(json.dumps({"audio_filepath": "rooms.wav", "offset": 1.0}))
+    assert len(rooms.measured([tmp_path], 16000, 0.5)) == 1
 
 
 @pytest.mark.parametrize("kind", synthetic.KINDS)

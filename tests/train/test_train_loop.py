@@ -285,6 +285,15 @@ def test_pairs_are_read_at_the_network_rate(tmp_path):
     assert "one rate and length" in caught.value.remedy
 
 
+def test_the_channel_that_holds_the_voice_is_taken_of_both(tmp_path):
+    voice, noise = 0.1 * np.random.default_rng(1).standard_normal((2, 16000))
+    for kind, channels in (("noisy", (noise + 0.2 * noise, voice)), ("clean", (0 * voice, voice))):
+        (tmp_path / kind).mkdir()
+        soundfile.write(tmp_path / kind / "a.wav", np.stack(channels, 1), 16000)
+    ((noisy, clean),) = load_pairs(tmp_path, 16000)
+    assert clean.any() and np.array_equal(noisy, clean)
+
+
 class Times(torch.nn.Module):
     def __init__(self, gain):
         super().__init__()
