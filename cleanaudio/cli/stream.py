@@ -43,7 +43,10 @@ def stream(
     ] = None,
     channels: Annotated[int, typer.Option(min=1, help="Of raw samples or devices.", rich_help_panel=_PIPE)] = 1,
     format_: Annotated[
-        str, typer.Option("--format", "-f", help="Raw samples: s16le, s32le or f32le.", rich_help_panel=_PIPE)
+        str,
+        typer.Option(
+            "--format", "-f", help="Raw samples: u8, s16le, s24le, s32le, f32le or f64le.", rich_help_panel=_PIPE
+        ),
     ] = "s16le",
     block_ms: Annotated[float, typer.Option(min=1, max=1000, help="Audio handled at a time.")] = 10.0,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="Show them.", rich_help_panel=_DEVICE)] = False,
@@ -150,6 +153,7 @@ class _Chosen:
 def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float) -> tuple[Any, int]:
     from io import BufferedReader
 
+    from cleanaudio.audio.riff import MAGICS
     from cleanaudio.live.engine import pump
     from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
 
@@ -165,7 +169,7 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
         pcm, length = read_header(stdin)
     else:
         pcm, length = PcmFormat(rate, channels, encoding), None
-        if isinstance(stdin, BufferedReader) and stdin.peek(4)[:4] == b"RIFF":
+        if isinstance(stdin, BufferedReader) and stdin.peek(4)[:4] in MAGICS:
             raise RecipeError(
                 "stdin begins with a WAV header, and --rate is for raw samples", remedy="leave --rate out"
             )
@@ -186,6 +190,8 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
             if pcm.wav:
                 out.write(pcm.header())
             pump(_until(stop, source.blocks(timing.block)), processor, sink, timing)
+            if pcm.wav and written % 2:
+                out.write(b"\0")
             out.flush()
             if pcm.wav and begin is not None:
                 os.pwrite(out.fileno(), pcm.header(written), begin)

@@ -11,13 +11,72 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.limits import MAX_CHANNELS, RATES
-from cleanaudio.audio.riff import OPEN_SIZE, UNKNOWN
+from cleanaudio.audio.riff import EXTENSIBLE, GUID_TAIL, MAGICS, OPEN_SIZE, UNKNOWN
+from cleanaudio.audio.sniff import suffix_of
 from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
 
 Audio = NDArray[np.float32]
 
-ENCODINGS = {"s16le": ("<i2", 32768.0), "s32le": ("<i4", 2147483648.0), "f32le": ("<f4", 1.0)}
+
+@dataclass(frozen=True)
+class Encoding:
+    """How one sample is written.
+
+    Parameters
+    ----------
+    width : int
+        Bytes.
+    code : int
+        What a WAV header calls it: 1 for integers, 3 for floating point.
+    """
+
+    width: int
+    code: int = 1
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it is floating point."""
+        return self.code == 3
+
+    @property
+    def full_scale(self) -> float:
+        """What ±1 is written as."""
+        return 1.0 if self.is_float else 2.0 ** (8 * self.width - 1)
+
+    def read(self, data: bytes) -> NDArray:
+        """Return the values of samples."""
+        if self.is_float:
+            return np.frombuffer(data, f"<f{self.width}")
+        if self.width == 1:  # without a sign
+            return np.frombuffer(data, np.uint8).astype(np.int16) - 128
+        if self.width != 3:
+            return np.frombuffer(data, f"<i{self.width}")
+        wide = np.zeros((len(data) // 3, 4), np.uint8)
+        wide[:, 1:] = np.frombuffer(data, np.uint8).reshape(-1, 3)
+        return wide.view("<i4")[:, 0] >> 8
+
+    def write(self, values: NDArray) -> bytes:
+        """Return the samples of values; those of integers are rounded and stop at full scale."""
+        if self.is_float:
+            return np.ascontiguousarray(values, f"<f{self.width}").tobytes()
+        integers = np.clip(np.rint(values), -self.full_scale, self.full_scale - 1)
+        if self.width == 1:
+            return (integers + 128).astype(np.uint8).tobytes()
+        if self.width != 3:
+            return integers.astype(f"<i{self.width}", order="C").tobytes()
+        return integers.astype("<i4", order="C").reshape(-1, 1).view(np.uint8)[:, :3].tobytes()
+
+
+ENCODINGS = {
+    "u8": Encoding(1),
+    "s16le": Encoding(2),
+    "s24le": Encoding(3),
+    "s32le": Encoding(4),
+    "f32le": Encoding(4, code=3),
+    "f64le": Encoding(8, code=3),
+}
+"""By the names that FFmpeg has for them."""
 _ENOUGH = 1000
 """Samples from which on they can look like stereo."""
 
@@ -30,15 +89,19 @@ class PcmFormat:
     ----------
     rate : int
     channels : int
-    encoding : {"s16le", "s32le", "f32le"}
+    encoding : str
+        One of :data:`ENCODINGS`.
     wav : bool
         Whether a WAV header stands in front.
+    mask : int, optional
+        Loudspeaker positions of an extensible header, 0 if unknown; None: the header is a plain one.
     """
 
     rate: int
     channels: int
     encoding: str = "s16le"
     wav: bool = False
+    mask: int | None = None
 
     def __post_init__(self) -> None:
         if self.encoding not in ENCODINGS:
@@ -51,32 +114,39 @@ class PcmFormat:
     @property
     def frame_bytes(self) -> int:
         """Bytes of one frame."""
-        return self.channels * np.dtype(ENCODINGS[self.encoding][0]).itemsize
+        return self.channels * ENCODINGS[self.encoding].width
 
     def decode(self, data: bytes) -> Audio:
         """Return (channels, frames); samples that are no numbers, or absurd, become silence."""
-        kind, scale = ENCODINGS[self.encoding]
-        audio = np.frombuffer(data, kind).reshape(-1, self.channels).T.astype(np.float32)
-        audio /= np.float32(scale)
-        return finite(audio) if kind == "<f4" else audio
+        encoding = ENCODINGS[self.encoding]
+        with np.errstate(over="ignore", invalid="ignore"):
+            audio = encoding.read(data).reshape(-1, self.channels).T.astype(np.float32)
+        audio /= np.float32(encoding.full_scale)
+        return finite(audio) if encoding.is_float else audio
 
     def encode(self, audio: Audio) -> bytes:
         """Return interleaved bytes; integers are rounded and stop at full scale."""
-        kind, scale = ENCODINGS[self.encoding]
-        if kind == "<f4":
-            return np.ascontiguousarray(audio.T, kind).tobytes()
-        integers = np.clip(np.rint(audio.T * np.float64(scale)), -scale, scale - 1)
-        return np.ascontiguousarray(integers).astype(kind).tobytes()
+        encoding = ENCODINGS[self.encoding]
+        return encoding.write(audio.T * np.float64(encoding.full_scale))
 
     def header(self, size: int | None = None) -> bytes:
         """Return the WAV header of so many bytes of samples; None, or more than it can name: of unknown length."""
-        bits = 8 * self.frame_bytes // self.channels
-        code = 3 if self.encoding == "f32le" else 1
+        encoding = ENCODINGS[self.encoding]
+        bits = 8 * encoding.width
+        plain = self.mask is None
         fmt = struct.pack(
-            "<HHIIHH", code, self.channels, self.rate, self.rate * self.frame_bytes, self.frame_bytes, bits
+            "<HHIIHH",
+            encoding.code if plain else EXTENSIBLE,
+            self.channels,
+            self.rate,
+            self.rate * self.frame_bytes,
+            self.frame_bytes,
+            bits,
         )
+        if not plain:
+            fmt += struct.pack("<HHIH", 22, bits, self.mask, encoding.code) + GUID_TAIL
         samples = UNKNOWN if size is None or size >= OPEN_SIZE else size
-        whole = min(20 + len(fmt) + samples, UNKNOWN)
+        whole = min(20 + len(fmt) + samples + samples % 2, UNKNOWN)
         head = struct.pack("<4sI8sI", b"RIFF", whole, b"WAVEfmt ", len(fmt))
         return head + fmt + struct.pack("<4sI", b"data", samples)
 
@@ -94,12 +164,20 @@ def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
     InputError
         It is not a WAV header.
     FormatError
-        It is, of an encoding that cannot be streamed.
+        It is, of an encoding that cannot be streamed; or it is that of another container.
     """
     start = _exactly(stream, 12)
-    if start[:4] != b"RIFF" or start[8:] != b"WAVE":
+    if start[:4] not in MAGICS or start[8:] != b"WAVE":
+        suffix = None if start[:1] == b"\xff" else suffix_of(start)  # which raw samples begin with as well as MP3 does
+        if suffix is not None:
+            raise FormatError(
+                f"stdin holds {suffix[1:].upper()}, and stream takes WAV or raw samples",
+                path="-",
+                remedy="decode it on the way, as with ffmpeg -i - -f wav -",
+            )
         raise InputError("no WAV header", path="-", remedy="raw samples need --rate, --channels and --format")
     fmt = b""
+    long_size = 0
     while True:
         name, size = struct.unpack("<4sI", _exactly(stream, 8))
         if name == b"data":
@@ -109,16 +187,23 @@ def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
         content = _exactly(stream, size + size % 2)
         if name == b"fmt ":
             fmt = content
+        elif name == b"ds64" and len(content) >= 16:
+            (long_size,) = struct.unpack_from("<8xQ", content)
     if len(fmt) < 16:
         raise InputError("a WAV header without a format", path="-")
     code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", fmt[:16])
-    if code == 0xFFFE and len(fmt) >= 26:
-        (code,) = struct.unpack("<H", fmt[24:26])
-    encoding = {(1, 16): "s16le", (1, 32): "s32le", (3, 32): "f32le"}.get((code, bits))
+    mask = None
+    if code == EXTENSIBLE and len(fmt) >= 26:
+        mask, code = struct.unpack("<IH", fmt[20:26])
+    names = (name for name, known in ENCODINGS.items() if (known.code, 8 * known.width) == (code, bits))
+    encoding = next(names, None)
     if encoding is None:
-        raise FormatError(f"cannot stream WAV of format {code} with {bits} bits", remedy="send 16-bit or float samples")
-    unknown = not 0 < size < OPEN_SIZE
-    return PcmFormat(rate, channels, encoding, wav=True), None if unknown else size
+        raise FormatError(
+            f"cannot stream WAV of format {code} with {bits} bits",
+            remedy="send integers of 8, 16, 24 or 32 bits, or floating point",
+        )
+    length = long_size if size == UNKNOWN else size if size < OPEN_SIZE else 0
+    return PcmFormat(rate, channels, encoding, wav=True, mask=mask), length or None
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:

@@ -75,6 +75,19 @@ class TestPipes:
             heard = file.read()
         np.testing.assert_allclose(heard, live((clip / 32768).astype(np.float32)[None])[0], atol=2e-5)
 
+    @pytest.mark.parametrize(("subtype", "channels"), [("PCM_24", 1), ("PCM_U8", 1), ("PCM_16", 6), ("DOUBLE", 2)])
+    def test_any_wav_comes_out_as_it_was(self, tmp_path, clip, subtype, channels):
+        samples = np.stack([clip[:15001] / 32768] * channels, axis=1)
+        data = io.BytesIO()
+        soundfile.write(data, samples, 16000, format="WAVEX", subtype=subtype)
+        path = tmp_path / "out.wav"
+        command = (sys.executable, "-m", "cleanaudio", "stream", "-q", "-b", "none")
+        with open(path, "wb") as file:
+            subprocess.run(command, input=data.getvalue(), stdout=file, check=True)
+        assert shape(path) == (16000, channels, 15001, "WAVEX", subtype)
+        np.testing.assert_array_equal(read(path), soundfile.read(io.BytesIO(data.getvalue()), always_2d=True)[0])
+        assert int.from_bytes(path.read_bytes()[4:8], "little") + 8 == path.stat().st_size
+
     @pytest.mark.parametrize(("mode", "known"), [("wb", True), ("ab", False)])
     def test_a_file_gets_a_header_that_knows_its_length(self, tmp_path, clip, mode, known):
         path = tmp_path / "out.wav"
@@ -216,7 +229,7 @@ class TestBrokenPipes:
             ([], wav_bytes(np.zeros(9, np.int16), channels=1000), "cannot stream 1000 channels"),
             (["--rate", "5"], b"", "cannot stream at 5 Hz (rates go from 1000 "),
             (["--rate", "16000", "--channels", "999"], b"", "cannot stream 999 channels"),
-            (["--rate", "16000", "--format", "mp3"], b"", "cannot stream mp3 (choose from s16le"),
+            (["--rate", "16000", "--format", "mp3"], b"", "cannot stream mp3 (choose from u8, s16le"),
             (["--rate", "16000", "-b", "wienr"], b"", "did you mean wiener?"),
             (["--rate", "16000", "-b", "noisereduce"], b"", "cannot run live (use --backend "),
             (["--rate", "16000", "-b", "0.5*wiener+0.5*noisereduce"], b"", "noisereduce must hear the whole recording"),
