@@ -95,7 +95,7 @@ class Judge:
         ----------
         finished : Path
         gain : float
-            With which it was written, linear; what it is compared with gets the same.
+            With which it was written, linear; taken out where it is compared with the recording.
 
         Raises
         ------
@@ -140,5 +140,4 @@ class Judge:
                 )
                 for take in (self.take, cleaned)
             )
-        heard = self.heard(noisy) * np.float32(gain)
-        return score(enhanced, rate, noisy=heard, metrics=self.judging.keys, align=False)
+        return score(enhanced, rate, noisy=self.heard(noisy), metrics=self.judging.keys, align=False, gain=gain)

@@ -38,13 +38,19 @@ class Side:
     def __len__(self) -> int:
         return len(self._all)
 
-    def partner(self, place: PurePath, alone: bool, unique: bool) -> Path:
+    def knows(self, place: PurePath) -> bool:
+        """Whether a file is in this place, or called so in another."""
+        return place in self._by_place or place.name in self._by_stem
+
+    def partner(self, place: PurePath, suffix: str, alone: bool, unique: bool) -> Path:
         """Return the partner of a file: the one in the same place of the tree, or else of the same name.
 
         Parameters
         ----------
         place : PurePath
             Relative path without suffix.
+        suffix : str
+            Of several that are called so, the one with the same suffix is meant.
         alone : bool
             There is one file on the other side: a lone file here is its partner, whatever it is called.
         unique : bool
@@ -62,7 +68,9 @@ class Side:
         if not found:
             raise InputError(f"no {self.what} file of the name {place.name}", remedy="see --match")
         if len(found) > 1:
-            paths = f"{found[0].path}, {found[1].path} …"
+            found = [source for source in found if source.path.suffix.lower() == suffix.lower()] or found
+        if len(found) > 1:
+            paths = f"{found[0].path}, {found[1].path}{' …' * (len(found) > 2)}"
             raise InputError(f"{len(found)} {self.what} files of the name {place.name}: {paths}")
         there = found[0].relative
         if not (alone or unique or there.with_suffix("") == place) and len(place.parts) > 1 and len(there.parts) > 1:
@@ -90,6 +98,8 @@ class Trial:
         Its place in the tree, without suffix, under which the partners and other systems' files are found.
     enhanced : Path
     reference, noisy : Path or None
+    gain_db : float or None
+        With which the enhanced file was written after cleaning, if that is known.
     """
 
     system: str
@@ -97,12 +107,13 @@ class Trial:
     enhanced: Path
     reference: Path | None = None
     noisy: Path | None = None
+    gain_db: float | None = None
 
 
 def pair(
     system: str, sources: Iterable[Source], reference: Side | None, noisy: Side | None, match: str = "{stem}"
 ) -> Iterator[Trial | Problem]:
-    """Find the partners of the files of one system.
+    """Find the partners of the files of one system: on each side what is called as they are, else as ``match`` says.
 
     Parameters
     ----------
@@ -111,7 +122,7 @@ def pair(
     reference, noisy : Side or None
     match : str
         How the enhanced files are called, from the partners' ``{stem}``: ``{stem}_clean``; ``*`` stands for anything,
-        so that ``{stem}_snr*`` compares several with one.
+        so that ``{stem}_snr*`` compares several with one, what was cleaned of mixtures with what they were made of.
 
     Raises
     ------
@@ -120,22 +131,30 @@ def pair(
     """
     pattern = _pattern(match)
     sources = list(sources)
-    hits = [pattern.fullmatch(source.path.stem) for source in sources]
-    places = [source.relative.parent / (hit["stem"] if hit else "") for source, hit in zip(sources, hits, strict=True)]
-    names = Counter(place.name for place in set(places))
-    for source, hit, place in zip(sources, hits, places, strict=True):
-        if hit is None:
-            yield Problem(source.label, InputError(f"its name is not of the form {match}", path=source.label))
-            continue
-        alone, unique = len(sources) == 1, names[place.name] == 1
+    places = [_places(source, pattern) for source in sources]
+    names = Counter(place.name for place in {place for some in places for place in some})
+    for source, some in zip(sources, places, strict=True):
+        found: dict[str, Path] = {}
         try:
-            partners = [None if side is None else side.partner(place, alone, unique) for side in (reference, noisy)]
+            for side in filter(None, (reference, noisy)):
+                place = next(filter(side.knows, some), some[-1])
+                if not side.knows(place) and not pattern.fullmatch(source.path.stem):
+                    raise InputError(f"its name is not of the form {match}")
+                alone, unique = len(sources) == 1, names[place.name] == 1
+                found[side.what] = side.partner(place, source.path.suffix, alone, unique)
         except InputError as error:
             error.path = source.label
             yield Problem(source.label, error)
             continue
-        name = source.relative.with_suffix("") if "*" in match else place
-        yield Trial(system, name.as_posix(), source.path, *partners)
+        name = some[0] if "*" in match else some[-1]
+        yield Trial(system, name.as_posix(), source.path, found.get("reference"), found.get("noisy"))
+
+
+def _places(source: Source, pattern: re.Pattern[str]) -> list[PurePath]:
+    """Return where a file's partner may be: in its own place, or in the one that the pattern gives, if it fits."""
+    own = source.relative.with_suffix("")
+    hit = pattern.fullmatch(own.name)
+    return list(dict.fromkeys([own, own.parent / hit["stem"]])) if hit else [own]
 
 
 def _pattern(match: str) -> re.Pattern[str]:

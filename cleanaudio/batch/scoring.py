@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
 from cleanaudio.batch.pairs import Trial
 from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics import dnsmos
-from cleanaudio.metrics.interface import Measured
+from cleanaudio.metrics.gain import unknown_gain_db
+from cleanaudio.metrics.interface import Measured, Signals
 from cleanaudio.metrics.score import line_up, measure
 
 Audio = NDArray[np.float32]
@@ -73,12 +75,13 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
             for what, path in (("reference", trial.reference), ("noisy", trial.noisy))
             if path is not None
         }
-        lined_up = line_up(enhanced, rate, align=align, **others)
+        gain = None if trial.gain_db is None else 10 ** (trial.gain_db / 20)
+        lined_up = line_up(enhanced, rate, align=align, gain=gain, **others)
         if len(enhanced) > 2:
             mask = probe(trial.enhanced).channel_mask
             lined_up = replace(lined_up, signals=replace(lined_up.signals, channel_mask=mask))
         measured = measure(lined_up, metrics)
-        notes += lined_up.notes
+        notes += (*lined_up.notes, *_of_gain(trial, lined_up.signals))
     except CleanAudioError as error:
         return Failed.because(error, job)
     fields = {
@@ -89,6 +92,17 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
         "elapsed_s": round(time.perf_counter() - started, 3),
     }
     return Scored(job, fields, tuple(notes), measured=measured)
+
+
+def _of_gain(trial: Trial, signals: Signals) -> Iterator[str]:
+    louder_db = unknown_gain_db(signals)
+    if louder_db is not None:
+        yield (
+            f"at least {louder_db:.0f} dB louder than the noisy side, and no log beside it says with which gain: "
+            "differences of level and of DNSMOS do not judge the cleaning"
+        )
+    elif trial.noisy is not None and trial.gain_db:
+        yield f"its gain of {trial.gain_db:+.1f} dB is taken out where it is compared with the noisy side"
 
 
 def _at_rate(what: str, path: Path, rate: int, notes: list[str]) -> Audio:

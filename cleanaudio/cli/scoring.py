@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
+from cleanaudio.batch.gains import Gains
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
 from cleanaudio.batch.pairs import Groups, Side, Trial, pair
@@ -171,12 +172,13 @@ class Scoring:
         return expand(inputs, recursive=self._sides.recursive, suffixes=AUDIO_SUFFIXES, stdin=stdin)
 
     def _steps(self, reference: Side | None, noisy: Side | None) -> Iterator[Job | Skipped | Failed]:
-        number = 0
+        number, gains = 0, Gains()
         for system, inputs in self._sides.by_system().items():
             found, problems = _split(self._expand(inputs))
             for item in (*problems, *pair(system, found, reference, noisy, self._sides.match)):
                 if isinstance(item, Trial):
-                    yield ScoreJob.of(number, item)
+                    gain_db = None if noisy is None else gains.of(item.enhanced)
+                    yield ScoreJob.of(number, replace(item, gain_db=gain_db))
                 else:
                     self._systems[number] = system
                     yield Failed(Job(number, (), Path(), item.label), item.error)

@@ -73,6 +73,9 @@ class Signals:
         What was cleaned.
     channel_mask : int
         Loudspeaker positions of the channels of ``enhanced``, as in an extensible WAV header; 0 if unknown.
+    gain : float or None
+        With which the enhanced signal was written after cleaning, linear; None where nobody has said. What is compared
+        with the noisy input has it taken out.
     """
 
     enhanced: Audio
@@ -80,6 +83,7 @@ class Signals:
     reference: Audio | None = None
     noisy: Audio | None = None
     channel_mask: int = 0
+    gain: float | None = 1.0
     _derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -140,6 +144,13 @@ class Signals:
         if noisy is None:
             raise KeyError("noisy")
         return self.derived("of noisy", lambda: Signals(noisy, self.rate, self.reference, None, self.channel_mask))
+
+    def without_gain(self) -> Signals:
+        """Return the same comparison with the enhanced signal as it was before its gain, where that is known."""
+        gain = self.gain
+        if gain is None or gain == 1.0:
+            return self
+        return self.derived("without gain", lambda: self.of_another(self.enhanced / np.float32(gain)))
 
     def of_another(self, enhanced: Audio) -> Signals:
         """Return the comparison of another output of the same input, of which everything stays known."""
@@ -242,12 +253,12 @@ def single(name: str, compute: Callable[[Signals], Measured], **described: Any) 
 def delta(metric: Metric) -> Metric:
     """Return the metric "enhanced minus noisy input" of another metric, keys ``<key>_delta``.
 
-    The sign is not turned: where lower is better, a negative difference is an improvement. Where both are infinite
-    the difference is not measurable.
+    The sign is not turned: where lower is better, a negative difference is an improvement. A known gain is taken out
+    of the enhanced signal first. Where both are infinite the difference is not measurable.
     """
 
     def compute(signals: Signals) -> Computed:
-        after, before = metric(signals), metric(signals.of_noisy())
+        after, before = metric(signals.without_gain()), metric(signals.of_noisy())
         return {f"{key}_delta": _difference(after[key], before[key]) for key in metric.keys}
 
     span = metric.high - metric.low

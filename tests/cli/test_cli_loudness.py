@@ -54,6 +54,28 @@ def ffmpeg_loudness(path) -> float:
     return float(re.findall(r"I: +(\S+) LUFS", said)[-1])
 
 
+def test_the_gate_says_the_same_of_an_output_whatever_its_gain(cli, denoise, tmp_path, speech_like):
+    """In ``denoise``, and in ``score`` where the log says what the gain is; elsewhere nobody can tell."""
+    noise = 0.001 * np.random.default_rng(0).standard_normal(48000)
+    source = write(tmp_path / "in" / "a.wav", 0.1 * (speech_like(3.0) + noise))
+    gate = ("--gate", "speech_level_change>-8,noise_floor_delta<1,loudness>-17")
+    said = {}
+    for lufs in (-16, -30):
+        out = tmp_path / str(lufs)
+        denoise(source, "-o", out, "-b", "wiener", "--loudness", lufs, *gate, code=0 if lufs == -16 else 3)
+        (row,) = rows(out / "metrics.csv")
+        ran = cli("score", out, "--noisy", tmp_path / "in", "--metric", "loudness", *gate, "--json")
+        found = json.loads(ran.stdout.splitlines()[0])
+        assert ran.code == (0 if lufs == -16 else 3) and float(row["gain_db"]) > 4
+        assert found["metrics"]["noise_floor_delta"] == pytest.approx(float(row["noise_floor_delta"]), abs=0.05)
+        said[lufs] = found["metrics"]["speech_level_change"]
+        assert any("is taken out where it is compared" in note for note in found["notes"])
+    assert said[-16] == pytest.approx(said[-30], abs=0.3)  # the limiter takes a little
+    (out / "metrics.csv").unlink()
+    ran = cli("score", out, "--noisy", tmp_path / "in", "--gate", "speech_level_change>-8")
+    assert ran.code == 3 and "no log beside it says" in ran.stderr and "a gain that is not known" in ran.stdout
+
+
 def test_where_the_layout_is_lost_the_output_is_as_loud_as_it_will_be_heard(denoise, tmp_path):
     tones = "0.04*sin(2*PI*500*t)|0.04*sin(2*PI*700*t)|0.2*sin(2*PI*90*t)"
     source = ["-f", "lavfi", "-i", f"aevalsrc='{tones}':s=48000:d=2:c=2.1"]

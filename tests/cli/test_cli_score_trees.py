@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,34 @@ def test_mixes_at_several_ratios_against_the_recordings_they_were_made_of(cli, t
     assert {row["name"]: row["group"] for row in rows_of(ran, "file")} == {"x_snr0": "0", "x_snr10": "10"}
     means = {row["group"]: row["mean"] for row in rows_of(ran, "aggregate") if row["metric"] == "si_sdr"}
     assert means["10"] - means["0"] == pytest.approx(10, abs=1)
+
+
+def test_what_was_cleaned_of_mixtures_has_both_partners(cli, trees):
+    """The mixtures are called as the outputs are, the clean recordings as the template says."""
+    noise = trees / "noise.wav"
+    soundfile.write(noise, 0.1 * np.random.default_rng(0).standard_normal(32000), 16000)
+    assert cli("mix", trees / "clean" / "a" / "x.wav", noise, "--snr", 0, "--snr", 10, "-o", trees / "mixed").code == 0
+    assert cli("denoise", trees / "mixed", "-b", "wiener", "-o", trees / "out").code == 0
+    sides = ("--reference", trees / "clean" / "a", "--noisy", trees / "mixed")
+    ran = cli("score", trees / "out", *sides, "--match", "{stem}_snr*", "--metric", "si_sdr_delta", "--json")
+    assert ran.code == 0, ran.stderr
+    found = {row["name"]: (Path(row["reference"]).name, Path(row["noisy"]).name) for row in rows_of(ran, "file")}
+    assert found == {"x_snr0": ("x.wav", "x_snr0.wav"), "x_snr10": ("x.wav", "x_snr10.wav")}
+
+
+def test_of_equal_names_the_one_with_the_same_suffix_is_the_partner(cli, trees):
+    audio, rate = soundfile.read(trees / "clean" / "a" / "x.wav")
+    for side in ("one", "two"):
+        (trees / side).mkdir()
+        for suffix, gain in ((".wav", 1.0), (".flac", 0.5)):
+            soundfile.write((trees / side / "talk").with_suffix(suffix), gain * audio, rate)
+    ran = cli("score", trees / "one", "--noisy", trees / "two", "--metric", "loudness_delta", "--json")
+    assert ran.code == 0, ran.stderr
+    for row in rows_of(ran, "file"):
+        assert Path(row["enhanced"]).suffix == Path(row["noisy"]).suffix and row["metrics"]["loudness_delta"] == 0
+    (trees / "one" / "talk.flac").rename(trees / "one" / "talk.ogg")
+    ran = cli("score", trees / "one", "--noisy", trees / "two", "--metric", "loudness_delta")
+    assert ran.code == 1 and "2 noisy files of the name talk" in ran.stderr and "talk.wav …" not in ran.stderr
 
 
 def test_mixes_of_one_name_are_told_apart_in_the_manifest(cli, trees):

@@ -104,6 +104,25 @@ def test_speech_ratio_tells_speech_from_none(speech_like, noise_like):
     assert isinstance(measure("speech_ratio", speech[:300]), NotMeasurable)
 
 
+def test_a_gain_that_is_known_is_taken_out_of_comparisons_with_the_input(speech_like, noise_like):
+    speech, noise = speech_like(4.0, seed=3), 0.003 * noise_like(4.0, 16000, "white")
+    noisy, cleaned = 0.1 * (speech + noise), 0.1 * 0.2 * speech  # most of the speech went
+    asked = ["speech_level_change", "dnsmos_ovrl_delta", "noise_floor_delta", "loudness"]
+    plain, loud = (score(gain * cleaned, 16000, noisy=noisy, metrics=asked, gain=gain) for gain in (1.0, 20.0))
+    assert plain["speech_level_change"] == pytest.approx(-14, abs=0.5)
+    for key in asked[:3]:
+        assert loud[key] == pytest.approx(plain[key], abs=1e-3)
+    assert loud["loudness"] == pytest.approx(plain["loudness"] + 26.02, abs=0.01)
+
+
+def test_nobody_can_tell_what_speech_lost_behind_a_gain_that_is_not_known(speech_like, noise_like):
+    speech, noise = speech_like(4.0, seed=3), 0.003 * noise_like(4.0, 16000, "white")
+    for cleaned in (speech, 0.2 * speech):
+        found = measure("speech_level_change", 5.0 * 10 ** (4 / 20) * cleaned, noisy=speech + noise)
+        assert isinstance(found, NotMeasurable) and "dB louder than the input" in found.reason
+    assert measure("speech_level_change", 1.2 * speech, noisy=speech + noise) == pytest.approx(1.6, abs=0.5)
+
+
 def test_speech_level_change_sees_a_gain_but_not_removed_noise(speech_like, noise_like):
     speech = speech_like(4.0)
     noisy = speech + 0.01 * noise_like(4.0)
