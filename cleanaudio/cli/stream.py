@@ -41,13 +41,20 @@ def stream(
     rate: Annotated[
         int | None, typer.Option(help="Of raw samples; without it stdin is WAV.", rich_help_panel=_PIPE)
     ] = None,
-    channels: Annotated[int, typer.Option(min=1, help="Of raw samples or devices.", rich_help_panel=_PIPE)] = 1,
+    channels: Annotated[
+        int | None,
+        typer.Option(min=1, help="Of raw samples or devices.", show_default="1", rich_help_panel=_PIPE),
+    ] = None,
     format_: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--format", "-f", help="Raw samples: u8, s16le, s24le, s32le, f32le or f64le.", rich_help_panel=_PIPE
+            "--format",
+            "-f",
+            help="Raw samples: u8, s16le, s24le, s32le, f32le or f64le.",
+            show_default="s16le",
+            rich_help_panel=_PIPE,
         ),
-    ] = "s16le",
+    ] = None,
     block_ms: Annotated[float, typer.Option(min=1, max=1000, help="Audio handled at a time.")] = 10.0,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="Show them.", rich_help_panel=_DEVICE)] = False,
     input_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
@@ -72,6 +79,7 @@ def stream(
     with_devices = input_device is not None or output_device is not None
     if simulate is not None and with_devices:
         raise RecipeError("--simulate and devices exclude each other")
+    _check_raw({"--rate": rate, "--channels": channels, "--format": format_}, simulate is not None, with_devices)
     if output is not None and simulate is None:
         raise RecipeError("-o belongs to --simulate", remedy="a pipe's result goes to stdout")
     if output is not None and output.exists():
@@ -87,15 +95,29 @@ def stream(
     if simulate is not None:
         report, code = _simulate(chosen, simulate, output, block_ms)
     elif with_devices:
-        report, code = _devices(chosen, input_device, output_device, rate or 48000, channels, block_ms)
+        report, code = _devices(chosen, input_device, output_device, rate or 48000, channels or 1, block_ms)
     else:
-        report, code = _pipe(chosen, rate, channels, format_, block_ms)
+        report, code = _pipe(chosen, rate, channels or 1, format_ or "s16le", block_ms)
     if stats is not None:
         write_text(stats, json.dumps(report.as_dict()) + "\n", _OTHER_STATS)
     if not quiet:
         _say_report(report)
     if code:
         raise typer.Exit(code)
+
+
+def _check_raw(described: dict[str, object], simulated: bool, with_devices: bool) -> None:
+    """Refuse what describes raw samples where there are none: a file and the header of a WAV describe their own."""
+    given = [name for name, value in described.items() if value is not None]
+    if simulated and given:
+        raise RecipeError(f"{given[0]} is for raw samples, and --simulate plays a file", remedy="leave it out")
+    if with_devices and "--format" in given:
+        raise RecipeError("--format is for raw samples, and devices have none", remedy="leave it out")
+    if not with_devices and given and "--rate" not in given:
+        raise RecipeError(
+            f"{given[0]} is for raw samples, and without --rate stdin is WAV",
+            remedy=f"add --rate, or leave {given[0]} out",
+        )
 
 
 _OTHER_STATS = "choose another file with --stats"

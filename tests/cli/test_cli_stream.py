@@ -236,6 +236,16 @@ class TestBrokenPipes:
             (["--rate", "16000", "--set", "tracker=two-sided"], b"", "live"),
             (["--rate", "16000", "-o", "x.wav"], b"", "-o belongs to --simulate"),
             (["--simulate", "x.wav", "--input-device", "0"], b"", "exclude each other"),
+            (["--simulate", "x.wav", "--rate", "8000"], b"", "--rate is for raw samples, and --simulate plays a file"),
+            (["--simulate", "x.wav", "--channels", "1"], b"", "--channels is for raw samples"),
+            (["--simulate", "x.wav", "-f", "s16le"], b"", "--format is for raw samples"),
+            (["--input-device", "0", "-f", "s16le"], b"", "--format is for raw samples, and devices have none"),
+            (
+                ["--channels", "1"],
+                wav_bytes(np.zeros(9, np.int16)),
+                "--channels is for raw samples, and without --rate",
+            ),
+            (["-f", "s16le"], wav_bytes(np.zeros(9, np.int16)), "--format is for raw samples, and without --rate"),
             (
                 ["--rate", "16000", "--stats", "/no/such/folder/s.json"],
                 b"",
