@@ -33,6 +33,52 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class Format:
+    """What a ``fmt`` chunk says.
+
+    Parameters
+    ----------
+    code : int
+        Of the encoding: 1 is integer PCM, 3 floating point; that in the extension where there is one.
+    channels : int
+    rate : int
+    block_align : int
+        Bytes of a frame.
+    bits : int
+        Of a sample.
+    mask : int, optional
+        Loudspeaker positions of an extensible header, 0 if unknown; None: the header is a plain one.
+    """
+
+    code: int
+    channels: int
+    rate: int
+    block_align: int
+    bits: int
+    mask: int | None = None
+
+    @classmethod
+    def of(cls, content: bytes) -> Format | None:
+        """Return what the content of the chunk says; None where it is too short to say anything."""
+        if len(content) < 16:
+            return None
+        code, channels, rate, _, block_align, bits = struct.unpack_from("<HHIIHH", content)
+        mask = None
+        if code == EXTENSIBLE and len(content) >= 26:
+            mask, code = struct.unpack_from("<IH", content, 20)
+        return cls(code, channels, rate, block_align, bits, mask)
+
+    def content(self) -> bytes:
+        """Return the content of the chunk."""
+        code = self.code if self.mask is None else EXTENSIBLE
+        second = self.rate * self.block_align
+        fields = struct.pack("<HHIIHH", code, self.channels, self.rate, second, self.block_align, self.bits)
+        if self.mask is None:
+            return fields
+        return fields + struct.pack("<HHIH", 22, self.bits, self.mask, self.code) + GUID_TAIL
+
+
+@dataclass(frozen=True)
 class Layout:
     """Where things are in a WAV file.
 
@@ -84,7 +130,9 @@ def read_layout(file: BinaryIO, size: int) -> Layout:
             file.seek(chunk.start)
             long_size = struct.unpack("<8xQ", file.read(16))[0]
         elif chunk.name == b"fmt " and inside:
-            layout = _read_format(file, chunk, layout)
+            file.seek(chunk.start)
+            if (said := Format.of(file.read(min(chunk.size, 40)))) is not None:
+                layout = replace(layout, block_align=said.block_align, channel_mask=said.mask or 0)
         elif chunk.name == b"data":
             if chunk.size == UNKNOWN and magic != b"RIFF" and long_size is not None:
                 chunk = replace(chunk, size=long_size)
@@ -137,16 +185,6 @@ def packed(name: bytes, content: bytes) -> bytes:
 def is_named(name: bytes) -> bool:
     """Whether a chunk may be called so: by letters that can be read."""
     return all(0x20 <= byte < 0x7F for byte in name)
-
-
-def _read_format(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:
-    file.seek(chunk.start)
-    fields = file.read(min(chunk.size, 40))
-    if len(fields) < 16:
-        return layout
-    code, block_align = struct.unpack_from("<H10xH", fields)
-    mask = struct.unpack_from("<I", fields, 20)[0] if code == EXTENSIBLE and len(fields) >= 24 else 0
-    return replace(layout, block_align=block_align, channel_mask=mask)
 
 
 def _place_data(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:

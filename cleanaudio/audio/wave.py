@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cleanaudio.audio.riff import EXTENSIBLE, GUID_TAIL, UNKNOWN, packed, read_layout
+from cleanaudio.audio.riff import EXTENSIBLE, UNKNOWN, Format, packed, read_layout
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,7 +70,7 @@ class WaveSink:
         self._promised = None if frames is None else frames * self._block_align
         self._always_long = container == "RF64"
         extensible = container == "WAVEX" or (container == "RF64" and channel_mask != 0)
-        self._format = packed(b"fmt ", self._format_fields(rate, channels, extensible, channel_mask))
+        self._format = packed(b"fmt ", self._format_fields(rate, channels, channel_mask if extensible else None))
         self._extra = b"".join(packed(name, content) for name, content in chunks)
         largest = len(self._format) + len(self._extra) + 100 + (self._promised or 0)
         self._room = self._always_long or largest > _LARGEST_RIFF or (frames is None and seekable)
@@ -94,13 +94,10 @@ class WaveSink:
     def abort(self) -> None:
         """Give up; nothing is held that would need it."""
 
-    def _format_fields(self, rate: int, channels: int, extensible: bool, mask: int) -> bytes:
+    def _format_fields(self, rate: int, channels: int, mask: int | None) -> bytes:
         code = _FLOAT if self._subtype in ("FLOAT", "DOUBLE") else _PCM
-        fields = struct.pack("<HIIHH", channels, rate, rate * self._block_align, self._block_align, self._bits)
-        if extensible:
-            extension = struct.pack("<HHIH", 22, self._bits, mask, code) + GUID_TAIL
-            return struct.pack("<H", EXTENSIBLE) + fields + extension
-        return struct.pack("<H", code) + fields + (b"\0\0" if code == _FLOAT else b"")
+        fields = Format(code, channels, rate, self._block_align, self._bits, mask).content()
+        return fields + (b"\0\0" if code == _FLOAT and mask is None else b"")  # the length of an extension
 
     def _make_header(self, data_bytes: int | None) -> bytes:
         frames = UNKNOWN if data_bytes is None else min(data_bytes // self._block_align, UNKNOWN)

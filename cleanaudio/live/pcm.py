@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.limits import MAX_CHANNELS, RATES
-from cleanaudio.audio.riff import EXTENSIBLE, GUID_TAIL, MAGICS, OPEN_SIZE, UNKNOWN
+from cleanaudio.audio.riff import MAGICS, OPEN_SIZE, UNKNOWN, Format, packed
 from cleanaudio.audio.sniff import suffix_of
 from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
@@ -132,23 +132,11 @@ class PcmFormat:
     def header(self, size: int | None = None) -> bytes:
         """Return the WAV header of so many bytes of samples; None, or more than it can name: of unknown length."""
         encoding = ENCODINGS[self.encoding]
-        bits = 8 * encoding.width
-        plain = self.mask is None
-        fmt = struct.pack(
-            "<HHIIHH",
-            encoding.code if plain else EXTENSIBLE,
-            self.channels,
-            self.rate,
-            self.rate * self.frame_bytes,
-            self.frame_bytes,
-            bits,
-        )
-        if not plain:
-            fmt += struct.pack("<HHIH", 22, bits, self.mask, encoding.code) + GUID_TAIL
+        said = Format(encoding.code, self.channels, self.rate, self.frame_bytes, 8 * encoding.width, self.mask)
+        fmt = packed(b"fmt ", said.content())
         samples = UNKNOWN if size is None or size >= OPEN_SIZE else size
-        whole = min(20 + len(fmt) + samples + samples % 2, UNKNOWN)
-        head = struct.pack("<4sI8sI", b"RIFF", whole, b"WAVEfmt ", len(fmt))
-        return head + fmt + struct.pack("<4sI", b"data", samples)
+        whole = min(12 + len(fmt) + samples + samples % 2, UNKNOWN)
+        return struct.pack("<4sI4s", b"RIFF", whole, b"WAVE") + fmt + struct.pack("<4sI", b"data", samples)
 
 
 def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
@@ -189,21 +177,18 @@ def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
             fmt = content
         elif name == b"ds64" and len(content) >= 16:
             (long_size,) = struct.unpack_from("<8xQ", content)
-    if len(fmt) < 16:
+    said = Format.of(fmt)
+    if said is None:
         raise InputError("a WAV header without a format", path="-")
-    code, channels, rate, _, _, bits = struct.unpack("<HHIIHH", fmt[:16])
-    mask = None
-    if code == EXTENSIBLE and len(fmt) >= 26:
-        mask, code = struct.unpack("<IH", fmt[20:26])
-    names = (name for name, known in ENCODINGS.items() if (known.code, 8 * known.width) == (code, bits))
+    names = (name for name, known in ENCODINGS.items() if (known.code, 8 * known.width) == (said.code, said.bits))
     encoding = next(names, None)
     if encoding is None:
         raise FormatError(
-            f"cannot stream WAV of format {code} with {bits} bits",
+            f"cannot stream WAV of format {said.code} with {said.bits} bits",
             remedy="send integers of 8, 16, 24 or 32 bits, or floating point",
         )
     length = long_size if size == UNKNOWN else size if size < OPEN_SIZE else 0
-    return PcmFormat(rate, channels, encoding, wav=True, mask=mask), length or None
+    return PcmFormat(said.rate, said.channels, encoding, wav=True, mask=said.mask), length or None
 
 
 def _exactly(stream: BinaryIO, count: int) -> bytes:
