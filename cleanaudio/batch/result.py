@@ -58,7 +58,7 @@ def attempt(job: Job, work: Callable[[], tuple[Fields, tuple[str, ...]]]) -> Out
     elapsed = time.perf_counter() - started
     seconds = float(fields["seconds"] or 0.0)
     timing = {"elapsed_s": round(elapsed, 3), "rtf": round(elapsed / seconds, 5) if seconds else None}
-    return Done(job, {**fields, **timing}, notes)
+    return Done(job, {**timing, **fields}, notes)  # a gate has taken its own, without the judging
 
 
 def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:
@@ -242,7 +242,8 @@ class Result:
             self.original_kept = True
             level, clipped = self._keep_original()
         self.notes += judge.notes
-        return level, clipped, judge.fields
+        rtf = round(judge.figures["rtf"], 5) if self.take.frames else None
+        return level, clipped, {**judge.fields, "rtf": rtf}
 
     def _keep_original(self) -> tuple[Gained, int]:
         """Put what was recorded in the output's place: the file itself where it is to be in no way another."""

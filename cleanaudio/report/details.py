@@ -133,9 +133,9 @@ def _outcome(score: Score, headlines: Sequence[str], who: str = "") -> str:
             items.append(f"<li>{verdict(one.passed)}<span>{criterion_name(one.criterion)}</span><b>{value}</b></li>")
         parts.append(f"<ul class=verdicts>{''.join(items)}</ul>")
         grade = score.result.quality
-        known = not isinstance(grade, NotMeasurable)
-        text = figure("quality", grade) if known else f"not measurable: {esc(grade.reason)}"  # type: ignore[union-attr]
-        parts.append(f"<p>Quality <b>{text}</b></p>")
+        missing = isinstance(grade, NotMeasurable)
+        text = f"not measurable: {esc(grade.reason)}" if missing else figure("quality", grade)  # type: ignore[union-attr]
+        parts += [] if grade is None else [f"<p>Quality <b>{text}</b></p>"]
         return card(f"Outcome{who}", *parts)
     keys = [key for key in headlines if key in score.measured][:_FIGURES]
     with_before = any(before(score, key) is not None for key in keys)

@@ -77,10 +77,9 @@ class Gate:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The numbers that must be measured, those of the quality score included, those of the run not."""
+        """The numbers that must be measured, those of the run not; of the quality score only where it comes with it."""
         wanted = [criterion.key for criterion in self.criteria if criterion.key not in RUN_FIGURES]
-        wanted += QUALITY_KEYS["reference" if self.needs_reference else "blind"]
-        return tuple(dict.fromkeys(wanted))
+        return tuple(dict.fromkeys([*wanted, *QUALITY_KEYS.get(self.name, ())]))
 
     @property
     def needs_reference(self) -> bool:
@@ -150,12 +149,12 @@ class Result:
     Parameters
     ----------
     verdicts : tuple of Verdict
-    quality : float or NotMeasurable
-        0 … 1, see :func:`quality`.
+    quality : float, NotMeasurable or None
+        0 … 1, see :func:`quality`; None where neither the gate nor anybody else asked for its parts.
     """
 
     verdicts: tuple[Verdict, ...]
-    quality: Measured
+    quality: Measured | None
 
     @property
     def passed(self) -> bool:
@@ -279,7 +278,8 @@ def evaluate(gate: Gate, values: Mapping[str, Measured]) -> Result:
         value = _value(values, criterion.key)
         passed = gate.missing == "ignore" if isinstance(value, NotMeasurable) else criterion.met(value)
         verdicts.append(Verdict(criterion, value, passed))
-    return Result(tuple(verdicts), quality(values))
+    rated = gate.name in NAMED or any(values.keys() >= set(parts) for parts in QUALITY_KEYS.values())
+    return Result(tuple(verdicts), quality(values) if rated else None)
 
 
 def _value(values: Mapping[str, Measured], key: str) -> Measured:

@@ -64,8 +64,10 @@ def ranked_by(scores: Sequence[Score]) -> str | None:
 def value_of(score: Score, key: str) -> Measured:
     """Return a number of a score, its quality included."""
     if key == QUALITY:
-        return score.result.quality if score.result is not None else quality(score.measured)
-    return score.measured.get(key, NotMeasurable("was not measured"))
+        found = quality(score.measured) if score.result is None else score.result.quality
+    else:
+        found = score.measured.get(key)
+    return NotMeasurable("was not measured") if found is None else found
 
 
 def worst_first(found: Sequence[Recording], key: str | None) -> list[Recording]:

@@ -174,6 +174,7 @@ def all_recordings(found: Sequence[Recording], systems: Sequence[str], keys: Seq
     """Return a compact row for each recording and system."""
     keys = keys[:_ROW_KEYS]
     grouped = any(recording.group is not None for recording in found)
+    rated = any(score.result is not None and score.result.quality is not None for one in found for score in one.scores)
     rows = []
     for recording in found[:MOST_ROWS]:
         for score in recording.scores:
@@ -181,11 +182,12 @@ def all_recordings(found: Sequence[Recording], systems: Sequence[str], keys: Seq
             cells += [words(name(score.system))] if len(systems) > 1 else []
             if gate:
                 cells.append("–" if score.result is None else verdict(score.result.passed))
+            if rated:
                 cells.append(figure(QUALITY, value_of(score, QUALITY)))
             cells += [cell(score, key) for key in keys]
             rows.append(row(name(recording.name), cells))
     head = ["Recording", *([words("Group")] if grouped else []), *([words("System")] if len(systems) > 1 else [])]
-    head += [*(["Gate", "Quality"] if gate else []), *(metric_name(key) for key in keys)]
+    head += [*["Gate"] * gate, *["Quality"] * rated, *(metric_name(key) for key in keys)]
     out = table("All recordings, the worst first", head, [f"<tbody>{''.join(rows)}</tbody>"], hidden=True)
     left = len(found) - MOST_ROWS
     return out if left <= 0 else f"{out}<p>… and {count_of(left, 'recording')} more, which are in the CSV file.</p>"

@@ -619,6 +619,21 @@ def test_gate_and_what_becomes_of_what_fails(cli, tmp_path, noisy_speech):
     with open(tmp_path / "p" / "metrics.csv", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["gate"] == "pass" and float(row["noise_floor"]) < 0
+    assert not row["quality"] and "dnsmos_ovrl_delta" not in row  # which nobody asked for
+
+
+def test_the_rtf_of_a_row_is_the_one_that_its_gate_judged(cli, tmp_path, noisy_speech, monkeypatch):
+    from cleanaudio.batch import judge
+
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000)
+    measure = judge.score
+    monkeypatch.setattr(judge, "score", lambda *given, **more: time.sleep(2) or measure(*given, **more))
+    arguments = ("denoise", tmp_path / "a.wav", "-b", "wiener", "-o", tmp_path / "out", "-j", 1)
+    ran = cli(*arguments, "--gate", "rtf<0,noise_floor<0")
+    with open(tmp_path / "out" / "metrics.csv", newline="") as file:
+        (row,) = csv.DictReader(file)
+    (judged,) = re.findall(r"FAIL rtf<0 \((\S+)\)", ran.stderr)
+    assert float(row["rtf"]) == pytest.approx(float(judged), rel=1e-3) and float(row["elapsed_s"]) >= 2
 
 
 @pytest.mark.usefixtures("quick_dnsmos")

@@ -2,6 +2,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -155,6 +156,35 @@ def test_the_gate_of_several_systems_counts_for_each_and_goes_into_the_csv(cli, 
         rows = list(csv.DictReader(file))
     assert {(row["system"], row["gate"]) for row in rows} == {("good", "pass"), ("poor", "fail")}
     assert all("quality" in row for row in rows)
+
+
+def test_a_gate_of_ones_own_measures_no_more_than_it_asks_for(cli, folders):
+    arguments = (
+        "score",
+        folders / "good",
+        "--reference",
+        folders / "clean",
+        "--metric",
+        "si_sdr",
+        "--gate",
+        "si_sdr>5",
+    )
+    ran = cli(*arguments)
+    assert ran.code == 0 and "quality" not in ran.stdout and "pesq" not in ran.stdout
+    (row, *_) = rows_of(cli(*arguments, "--json").stdout)
+    assert set(row["metrics"]) == {"lag_ms", "si_sdr"} and row["quality"] is None and not row["reasons"]
+
+
+def test_what_the_quality_lacks_is_said_with_the_extra_that_brings_it(cli, folders, monkeypatch):
+    from cleanaudio.metrics import interface
+
+    real = interface.find_spec
+    monkeypatch.setattr(interface, "find_spec", lambda name: None if name == "speechmos" else real(name))
+    monkeypatch.setitem(sys.modules, "speechmos", None)
+    files = ("score", folders / "good" / "take 0.wav", "--noisy", folders / "noisy" / "take 0.wav")
+    ran = cli(*files, "--metric", "loudness", "--gate", "blind", "--gate-missing", "ignore")
+    quality, *_ = [line for line in ran.stdout.splitlines() if "PASS" in line or "FAIL" in line]
+    assert "cleanaudio-cli[metrics]" in quality.split("dnsmos_ovrl_delta>=0")[0]
 
 
 def test_what_cannot_be_measured_fails_the_gate_unless_it_is_ignored(cli, folders):

@@ -31,7 +31,7 @@ def test_criteria_are_read():
         Criterion("speech_level_change", ">", -6.0),
     )
     assert [str(c) for c in gate.criteria][:2] == ["dnsmos_ovrl>=2.8", "clipping_ratio<0.001"]
-    assert "rtf" not in gate.keys and {"dnsmos_ovrl", "artifacts", "dnsmos_ovrl_delta"} <= set(gate.keys)
+    assert gate.keys == ("dnsmos_ovrl", "clipping_ratio", "true_peak", "speech_level_change")
     assert not gate.needs_reference and parse("reference").needs_reference and not parse("blind").needs_reference
 
 
@@ -123,6 +123,14 @@ def test_what_is_not_measurable_fails_unless_ignored():
     assert not evaluate(parse("rtf<1"), {}).passed
     assert not evaluate(parse("snr>1"), {"snr": math.nan}).passed
     assert evaluate(parse("snr>1"), {"snr": math.inf}).passed
+
+
+def test_quality_is_rated_by_the_named_gates_and_where_its_parts_are_there_anyway():
+    assert parse("noise_floor<-30").keys == ("noise_floor",)
+    assert evaluate(parse("noise_floor<-30"), {"noise_floor": -40.0}).quality is None
+    assert evaluate(parse("noise_floor<-30"), {"noise_floor": -40.0, **GOOD}).quality == quality(GOOD)
+    assert {"dnsmos_ovrl_delta", "dnsmos_sig_delta", "artifacts"} < set(parse("blind").keys)
+    assert isinstance(evaluate(parse("blind"), {}).quality, NotMeasurable)
 
 
 def test_quality_with_references_is_the_formula():
