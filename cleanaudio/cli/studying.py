@@ -22,7 +22,7 @@ from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.progress import Progress
 from cleanaudio.errors import CleanAudioError, InputError
-from cleanaudio.impact.study import Finding, Study, Utterance, run_study, transcript
+from cleanaudio.impact.study import Finding, Study, Utterance, run_study, stated_s, transcript
 from cleanaudio.impact.table import CELL_COLUMNS, COLUMNS, Cell, as_dict, row_of, row_of_cell, tabulate
 
 
@@ -133,11 +133,12 @@ class Studying:
                 yield Failed(job, item.error)
                 continue
             try:
-                text = transcript(lines[names.key(item.path)], item.label)
+                about = lines[names.key(item.path)]
+                text = transcript(about, item.label)
             except InputError as error:
                 yield Failed(job, error)
                 continue
-            utterance = Utterance(item.path, item.label, item.relative.as_posix(), text)
+            utterance = Utterance(item.path, item.label, item.relative.as_posix(), text, stated_s(about))
             yield StudyJob(number, (item.path,), Path(), item.label, utterance=utterance)
 
     def _tell(self, finding: Finding) -> None:
@@ -171,7 +172,7 @@ class Studying:
                 Text(cell.system),
                 f"{100 * cell.wer:.1f} %",
                 "" if cell.snr_db is None else f"{100 * cell.degradation:+.1f}",
-                f"{100 * cell.relative:.0f} %",
+                "" if cell.relative is None else f"{100 * cell.relative:.0f} %",
                 *(
                     "" if value is None else f"{value:.{digits}f}"
                     for value, digits in ((cell.similarity, 3), (cell.snr, 1), (cell.pesq_wb, 2), (cell.stoi, 3))

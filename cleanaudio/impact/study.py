@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -31,6 +31,10 @@ _ASR_RATE = 16000
 _DRAWS = 8
 
 
+LEFT_S, LEFT_SHARE = 0.5, 0.1
+"""By how much a recording may be longer than a manifest says: durations are rounded, and counted without padding."""
+
+
 @dataclass(frozen=True)
 class Utterance:
     """A clean recording and what is said in it.
@@ -44,12 +48,15 @@ class Utterance:
         What its random numbers belong to.
     text : str
         With at least one word.
+    seconds : float or None
+        How long the recording is that has this text, as far as is known.
     """
 
     path: Path
     label: str
     key: str
     text: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -132,9 +139,12 @@ def run_study(study: Study, utterance: Utterance, threads: int = 1) -> list[Find
     ------
     CleanAudioError
         Nothing can be found out: the recording or its noise cannot be read, is silent, or nothing is recognised in the
-        clean recording.
+        clean recording; or the text is that of a part of it.
     """
     speech, rate = read_whole(utterance.path)
+    left_s = 0.0 if utterance.seconds is None else speech.shape[1] / rate - utterance.seconds
+    if left_s > max(LEFT_S, LEFT_SHARE * speech.shape[1] / rate):
+        raise _in_parts(utterance.label)
     ears = _Ears(study, utterance, speech, rate)
     first = ears.judge(Finding(utterance.label, CLEAN, None, None, utterance.text), speech, speech)
     if not plain(first.heard):
@@ -223,9 +233,19 @@ def transcript(lines: Sequence[Mapping[str, object]], label: str) -> str:
     if len(texts) < len(lines):
         raise InputError("its line in the manifest has no text", path=label, remedy='write "text": "what is said"')
     if any(line.get("offset") for line in lines) or len(set(map(plain, texts))) > 1:
-        raise InputError(
-            "the manifest gives the text of parts of it, and it is recognised as a whole",
-            path=label,
-            remedy="cut it into one file for each utterance",
-        )
+        raise _in_parts(label)
     return texts[0]
+
+
+def stated_s(lines: Iterable[Mapping[str, object]]) -> float | None:
+    """Return the least ``duration`` in the lines of a manifest that name a recording, in seconds; None without any."""
+    stated = (line.get("duration") for line in lines)
+    return min((float(seconds) for seconds in stated if isinstance(seconds, int | float)), default=None)
+
+
+def _in_parts(label: str) -> InputError:
+    return InputError(
+        "the manifest gives the text of parts of it, and it is recognised as a whole",
+        path=label,
+        remedy="cut it into one file for each utterance",
+    )

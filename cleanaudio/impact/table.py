@@ -31,9 +31,9 @@ class Cell:
         All errors over all words.
     degradation : float
         Word error rate less that of the same recordings when clean.
-    relative : float
+    relative : float or None
         Relative performance: words right (1 − WER, not below 0) as a share of those right in the clean recordings, so
-        that 1 is as good as clean.
+        that 1 is as good as clean; None where in those no words are right.
     similarity, snr, pesq_wb, stoi : float or None
         Means over the recordings where they are measurable.
     """
@@ -44,7 +44,7 @@ class Cell:
     words: int
     wer: float
     degradation: float
-    relative: float
+    relative: float | None
     similarity: float | None
     snr: float | None
     pesq_wb: float | None
@@ -87,7 +87,7 @@ def _cell(system: str, snr_db: float | None, members: Sequence[Finding], clean: 
         sum(one.words.words for one in members if one.words),
         wer,
         wer - base,
-        max(0.0, 1 - wer) / right if right else 0.0,
+        max(0.0, 1 - wer) / right if right else None,
         **means,
     )
 

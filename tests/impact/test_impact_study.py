@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -5,7 +7,7 @@ import soundfile
 from cleanaudio.errors import InputError
 from cleanaudio.impact import study as module
 from cleanaudio.impact.asr import RecogniserError
-from cleanaudio.impact.study import Study, Utterance, run_study, transcript
+from cleanaudio.impact.study import Study, Utterance, run_study, stated_s, transcript
 from cleanaudio.metrics.interface import NotMeasurable
 
 
@@ -101,6 +103,14 @@ def test_stereo_and_another_rate(study, tmp_path, speech_like, ears):
 def test_what_is_said_is_what_all_lines_of_a_manifest_say():
     whole = {"text": "Hello.", "offset": 0.0, "duration": 2.0}
     assert transcript([{"text": "Hello."}], "a.wav") == transcript([whole, {"text": "hello"}], "a.wav") == "Hello."
+
+
+def test_a_text_of_the_beginning_of_a_recording_is_refused(study, utterance):
+    assert stated_s([{"duration": 2}, {"duration": "x"}, {"duration": 1.5}]) == 1.5 and stated_s([{}]) is None
+    seconds = soundfile.info(utterance.path).duration
+    assert run_study(study, replace(utterance, seconds=seconds - 0.05))
+    with pytest.raises(InputError, match="parts of it"):
+        run_study(study, replace(utterance, seconds=seconds - 0.6))
 
 
 @pytest.mark.parametrize("fields", [{}, {"text": " … "}, {"text": 5}, {"text": None}])

@@ -48,6 +48,12 @@ def test_more_heard_than_said_is_no_negative_performance():
     assert cells[1].wer == pytest.approx(1.7) and cells[1].relative == 0
 
 
+def test_what_is_compared_with_no_right_words_has_no_relative_performance():
+    cells = tabulate([finding("a", "clean", None, 11), finding("a", "noisy", 0.0, 5)])
+    assert [cell.relative for cell in cells] == [None, None]
+    assert row_of_cell(cells[1])[CELL_COLUMNS.index("relative")] == ""
+
+
 def test_rows_say_what_is_missing():
     table = [dict(zip(COLUMNS, row_of(one), strict=True)) for one in FINDINGS]
     assert [row["status"] for row in table] == ["done"] * 6 + ["failed"]
