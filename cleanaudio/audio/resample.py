@@ -9,6 +9,7 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import through
 from cleanaudio.audio.limits import RATES
 from cleanaudio.audio.polyphase import PolyphaseStream
 from cleanaudio.errors import FormatError
@@ -73,6 +74,27 @@ class Resampler:
         samples = samples[:, : max(0, self.length(self._taken) - self._given)]
         self._given += samples.shape[1]
         return samples
+
+
+def resampled(signal: NDArray[np.float32], rate_in: int, rate_out: int) -> NDArray[np.float32]:
+    """Return a whole signal at another rate; the same array where the rate is the same.
+
+    Parameters
+    ----------
+    signal : ndarray, shape (frames,) or (channels, frames)
+    rate_in, rate_out : int
+        Rates in Hz, as in :class:`Resampler`.
+
+    Raises
+    ------
+    FormatError
+        This pair of rates is not served.
+    """
+    if rate_in == rate_out:
+        return signal
+    channels = np.atleast_2d(signal)
+    out = through(Resampler(rate_in, rate_out, len(channels)), channels)
+    return out if signal.ndim > 1 else out[0]
 
 
 def _open(rate_in: int, rate_out: int, channels: int, live: bool = False):

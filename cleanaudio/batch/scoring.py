@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
 from cleanaudio.audio.files import probe
-from cleanaudio.audio.resample import Resampler
+from cleanaudio.audio.resample import resampled
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
 from cleanaudio.batch.pairs import Trial
@@ -110,5 +109,4 @@ def _at_rate(what: str, path: Path, rate: int, notes: list[str]) -> Audio:
     if own == rate:
         return audio
     notes.append(f"{what} resampled from {own} to {rate} Hz")
-    resampler = Resampler(own, rate, len(audio))
-    return through(resampler, audio)
+    return resampled(audio, own, rate)

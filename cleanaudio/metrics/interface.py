@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import as_audio
+from cleanaudio.audio.resample import resampled
 from cleanaudio.errors import InputError
 
 Audio = NDArray[np.float32]
@@ -119,9 +120,7 @@ class Signals:
                 raise KeyError(what)
             if rate == self.rate:
                 return audio[0] if len(audio) == 1 else (audio * self._signs(what)).mean(axis=0)
-            import soxr
-
-            return soxr.resample(self.mono(what), self.rate, rate)
+            return resampled(self.mono(what), self.rate, rate)
 
         return self.derived((what, rate), make)
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
 from cleanaudio.audio.files import open_reader
-from cleanaudio.audio.resample import Resampler
+from cleanaudio.audio.resample import resampled
 from cleanaudio.errors import CleanAudioError, InputError
 from cleanaudio.metrics.interface import polarity
 from cleanaudio.metrics.score import line_up
@@ -121,10 +120,7 @@ def _read(path: str, start_s: float, rate: int, seconds: float = EXCERPT_S) -> A
         own = reader.info.rate
         reader.seek(min(round(start_s * own), reader.info.frames))
         audio = reader.read(round(seconds * own))
-    if own == rate:
-        return audio
-    resampler = Resampler(own, rate, len(audio))
-    return through(resampler, audio)
+    return resampled(audio, own, rate)
 
 
 def _liveliest(path: str, total_s: float) -> float:

@@ -7,9 +7,8 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
 from cleanaudio.audio.lossy import compression
-from cleanaudio.audio.resample import Resampler
+from cleanaudio.audio.resample import resampled
 from cleanaudio.report.excerpts import mono
 from cleanaudio.report.markup import data_uri, esc
 
@@ -36,9 +35,7 @@ def encode(signal: NDArray[np.float32], rate: int, gain: float = 1.0) -> bytes:
     if len(signal) > 2:
         signal = mono(signal)[None]
     wanted = next((known for known in _RATES if known >= rate), _RATES[-1])
-    if wanted != rate:
-        resampler = Resampler(rate, wanted, len(signal))
-        signal = through(resampler, signal)
+    signal = resampled(signal, rate, wanted)
     bit_rate = next(bits for lowest, bits in sorted(BIT_RATES.items())[::-1] if wanted >= lowest)
     bit_rate += (len(signal) - 1) * bit_rate // 2
     setting = compression("MPEG_LAYER_III", wanted, len(signal), bit_rate)

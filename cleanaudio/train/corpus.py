@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.resample import resampled
 from cleanaudio.audio.temporary import replacing
 from cleanaudio.errors import CleanAudioError, InputError, OutputError
 from cleanaudio.train.clips import Clip, scan
@@ -199,9 +200,7 @@ def _read(clip: Clip, most_rate: int) -> tuple[NDArray[np.int16], int] | CleanAu
         return InputError(f"holds {reader.repaired} samples that are not numbers", path=clip.path)
     signal = channels[strongest(channels)]
     if rate > most_rate:
-        import soxr
-
-        signal, rate = soxr.resample(signal, rate, most_rate), most_rate
+        signal, rate = resampled(signal, rate, most_rate), most_rate
     whole = _rounded(signal)
     return (whole, rate) if whole.any() else InputError("empty or silent", path=clip.path)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cleanaudio.audio.resample import resampled
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.errors import InputError
 from cleanaudio.metrics.aggregate import finite
@@ -41,8 +42,6 @@ def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[
     InputError
         No pairs there, or one that cannot be read.
     """
-    import soxr
-
     names = sorted(path.name for path in (folder / "noisy").glob("*") if (folder / "clean" / path.name).exists())
     if not names:
         raise InputError("no noisy/clean pairs", path=folder, remedy="it must hold noisy/NAME and clean/NAME")
@@ -59,7 +58,7 @@ def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[
             )
         channel = strongest(clean)
         other_channel = channel if len(noisy) == len(clean) else strongest(noisy)
-        pairs.append((soxr.resample(noisy[other_channel], own, rate), soxr.resample(clean[channel], own, rate)))
+        pairs.append((resampled(noisy[other_channel], own, rate), resampled(clean[channel], own, rate)))
     return pairs
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.resample import resampled
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.errors import CleanAudioError, RecipeError
 from cleanaudio.spatial.geometry import SPEED_OF_SOUND
@@ -82,8 +83,6 @@ def measured(
     -------
     list of ndarray, shape (rate * seconds,)
     """
-    import soxr
-
     responses = []
     for source in sources:
         for clip in scan(Path(source), "type"):
@@ -95,7 +94,7 @@ def measured(
             for channel in channels[:, clip.within(own_rate, channels.shape[1])]:
                 if not len(channel):
                     continue
-                response = soxr.resample(channel, own_rate, rate)
+                response = resampled(channel, own_rate, rate)
                 first = max(int(np.argmax(np.abs(response))) - rate // 1000, 0)
                 response = response[first:][: int(rate * seconds)]
                 energy = np.sqrt(np.sum(response**2))

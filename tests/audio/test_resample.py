@@ -4,17 +4,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanaudio.audio.limits import RATES
-from cleanaudio.audio.resample import Resampler
+from cleanaudio.audio.resample import Resampler, resampled
 from cleanaudio.errors import FormatError
 
 USUAL = [8000, 11025, 16000, 22050, 32000, 44100, 48000, 88200, 96000, 192000]
 
 
-def resampled(
+def streamed(
     signal: np.ndarray, rate_in: int, rate_out: int, blocks: list[int] | None = None, live: bool = False
 ) -> np.ndarray:
     resampler = Resampler(rate_in, rate_out, len(signal), live)
@@ -25,7 +26,7 @@ def resampled(
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(USUAL), st.sampled_from(USUAL), st.integers(0, 5000), st.integers(1, 3), st.booleans())
 def test_the_length_is_exact(rate_in: int, rate_out: int, frames: int, channels: int, live: bool) -> None:
-    out = resampled(np.zeros((channels, frames), np.float32), rate_in, rate_out, live=live)
+    out = streamed(np.zeros((channels, frames), np.float32), rate_in, rate_out, live=live)
     assert out.shape == (channels, round(Fraction(frames * rate_out, rate_in)))
     assert out.dtype == np.float32
 
@@ -35,7 +36,7 @@ def test_the_length_is_exact(rate_in: int, rate_out: int, frames: int, channels:
 def test_a_tone_keeps_its_phase_and_level(rate_in: int, rate_out: int, live: bool) -> None:
     hertz = 1234.5
     tone = np.sin(2 * np.pi * hertz * np.arange(rate_in) / rate_in).astype(np.float32)
-    out = resampled(tone[None], rate_in, rate_out, live=live)[0]
+    out = streamed(tone[None], rate_in, rate_out, live=live)[0]
     wanted = np.sin(2 * np.pi * hertz * np.arange(rate_out) / rate_out)
     middle = slice(rate_out // 10, -rate_out // 10)
     np.testing.assert_allclose(out[middle], wanted[middle], atol=3e-4 if live else 2e-5)  # a lag of a sample: 0.05
@@ -44,8 +45,8 @@ def test_a_tone_keeps_its_phase_and_level(rate_in: int, rate_out: int, live: boo
 @pytest.mark.parametrize(("rate_in", "rate_out"), [(48000, 16000), (16000, 48000), (44100, 16000), (22050, 48000)])
 def test_noise_comes_without_a_lag(rate_in: int, rate_out: int) -> None:
     noise = np.random.default_rng(0).standard_normal((1, rate_in)).astype(np.float32)
-    there = resampled(noise, rate_in, rate_out)
-    back = resampled(there, rate_out, rate_in)[0, :rate_in]
+    there = streamed(noise, rate_in, rate_out)
+    back = streamed(there, rate_out, rate_in)[0, :rate_in]
     size = 1 << 18
     correlation = np.fft.irfft(np.fft.rfft(back, size) * np.conj(np.fft.rfft(noise[0], size)))
     assert int(np.argmax(correlation)) == 0
@@ -56,14 +57,14 @@ def test_it_agrees_with_another_resampler() -> None:
 
     rng = np.random.default_rng(1)
     smooth = np.convolve(rng.standard_normal(48000), np.hanning(30) / 15, "same").astype(np.float32)
-    ours = resampled(smooth[None], 48000, 16000)[0]
+    ours = streamed(smooth[None], 48000, 16000)[0]
     theirs = resample_poly(smooth, 1, 3)
     np.testing.assert_allclose(ours[500:-500], theirs[500:-500], atol=2e-3)
 
 
 def test_what_the_lower_rate_cannot_hold_is_gone_live_as_well() -> None:
     tones = np.sin(2 * np.pi * np.array([[8010.0], [11000.0], [23000.0]]) * np.arange(48000) / 48000)
-    out = resampled(tones.astype(np.float32), 48000, 16000, live=True)
+    out = streamed(tones.astype(np.float32), 48000, 16000, live=True)
     assert np.abs(out[:, 100:-100]).max() < 10 ** (-66 / 20)
 
 
@@ -82,8 +83,8 @@ def test_live_it_takes_less_than_two_milliseconds(rate_in: int, rate_out: int) -
 )
 def test_the_cutting_into_blocks_does_not_show(blocks: list[int], rates: tuple[int, int], live: bool) -> None:
     noise = np.random.default_rng(2).standard_normal((2, 12000)).astype(np.float32)
-    whole = resampled(noise, *rates, live=live)
-    np.testing.assert_allclose(resampled(noise, *rates, blocks, live), whole, rtol=0, atol=2e-6 if live else 0)
+    whole = streamed(noise, *rates, live=live)
+    np.testing.assert_allclose(streamed(noise, *rates, blocks, live), whole, rtol=0, atol=2e-6 if live else 0)
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -118,6 +119,15 @@ def test_a_rate_that_is_not_served_is_a_format_error(rates: tuple[int, int]) -> 
 
 
 def test_odd_rates_are_served() -> None:
-    assert resampled(np.ones((1, 5), np.float32), 1, 8000).shape == (1, 40000)
+    assert streamed(np.ones((1, 5), np.float32), 1, 8000).shape == (1, 40000)
     for live in (False, True):
-        assert resampled(np.ones((1, 44099), np.float32), 44099, 47997, live=live).shape == (1, 47997)
+        assert streamed(np.ones((1, 44099), np.float32), 44099, 47997, live=live).shape == (1, 47997)
+
+
+@pytest.mark.parametrize("channels", [None, 2])
+@pytest.mark.parametrize("rates", [(48000, 16000), (16000, 44100)])
+def test_a_whole_signal_is_what_libsoxr_makes_of_it_at_once(channels: int | None, rates: tuple[int, int]) -> None:
+    shape = (100_000,) if channels is None else (channels, 100_000)
+    signal = np.random.default_rng(2).standard_normal(shape).astype(np.float32)
+    np.testing.assert_array_equal(resampled(signal, *rates), soxr.resample(signal.T, *rates).T)
+    assert resampled(signal, rates[0], rates[0]) is signal

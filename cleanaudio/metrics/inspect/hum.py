@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cleanaudio.audio.resample import resampled
 from cleanaudio.metrics.interface import NotMeasurable, Vector
 
 BASES_HZ = (50, 60)
@@ -57,9 +58,7 @@ def find_hum(signal: Vector, rate: int) -> Hum | NotMeasurable | None:
     """
     if len(signal) < SHORTEST_S * rate:
         return NotMeasurable(f"shorter than {SHORTEST_S:g} s")
-    import soxr
-
-    slow = soxr.resample(signal, rate, RATE) if rate != RATE else signal
+    slow = resampled(signal, rate, RATE)
     size = round(WINDOW_S * RATE)
     window = np.hanning(size + 1)[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(slow, size)[:: size // 4]

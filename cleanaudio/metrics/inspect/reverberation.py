@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cleanaudio.audio.resample import resampled
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Vector
 
 RATE = 16000
@@ -39,10 +40,7 @@ def reverberation(signal: Vector, rate: int) -> Measured:
         Speech; a noise that covers its decays leaves nothing to measure.
     rate : int
     """
-    import soxr
-
-    if rate != RATE:
-        signal = soxr.resample(signal, rate, RATE)
+    signal = resampled(signal, rate, RATE)
     if len(signal) < RATE:
         return NotMeasurable("shorter than a second")
     levels = _band_levels(signal)
