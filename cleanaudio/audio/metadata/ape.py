@@ -17,8 +17,11 @@ _MAGIC = b"APETAGEX"
 _ITEM = struct.Struct("<II")
 _ID3V1, _LYRICS = 128, 15
 _NAMES = {
-    **{"YEAR": "DATE", "TRACK": "TRACKNUMBER", "DISC": "DISCNUMBER", "ALBUM ARTIST": "ALBUMARTIST"},
-    **{"PUBLISHER": "ORGANIZATION"},
+    "YEAR": "DATE",
+    "TRACK": "TRACKNUMBER",
+    "DISC": "DISCNUMBER",
+    "ALBUM ARTIST": "ALBUMARTIST",
+    "PUBLISHER": "ORGANIZATION",
 }
 _KINDS = {"COVER ART (FRONT)": 3, "COVER ART (BACK)": 4}
 _IMAGES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}

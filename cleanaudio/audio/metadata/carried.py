@@ -25,12 +25,10 @@ TOO_LONG, NOT_TEXT = f"more than {HELD_BYTES >> 20} MiB", "neither text nor pict
 Lost = tuple[tuple[str, str], ...]
 """What is left out, and why."""
 
-_TECHNICAL = frozenset(
-    [
-        *(b"fmt ", b"data", b"ds64", b"fact", b"PEAK", b"wavl", b"slnt"),
-        *(b"JUNK", b"junk", b"PAD ", b"pad ", b"FLLR", b"filr", b"fill"),
-    ]
-)
+_TECHNICAL = frozenset([
+    b"fmt ", b"data", b"ds64", b"fact", b"PEAK", b"wavl", b"slnt",
+    b"JUNK", b"junk", b"PAD ", b"pad ", b"FLLR", b"filr", b"fill",
+])  # fmt: skip
 """What tells of the file, or holds a place in it: every file has its own."""
 
 _OF_SAMPLES = frozenset([b"levl", b"LGWV", b"MD5 ", b"mext"])

@@ -9,9 +9,8 @@ Comments = tuple[tuple[str, str], ...]
 """Names and values in their order; a name may come more than once. The names are those of Vorbis comments."""
 
 TEXT_FIELDS = (
-    *("title", "artist", "album", "comment", "date"),
-    *("tracknumber", "genre", "software", "copyright", "license"),
-)
+    "title", "artist", "album", "comment", "date", "tracknumber", "genre", "software", "copyright", "license",
+)  # fmt: skip
 """Names of the text tags that libsndfile knows."""
 
 _MEASURED = ("REPLAYGAIN_", "R128_", "MP3GAIN_", "ITUNNORM", "ITUNSMPB")
