@@ -1,1 +1,1 @@
-"""Files, formats, resampling, STFT, level and speech activity: everything below the signal path."""
+"""Files, formats, resampling, STFT, levels and pauses: what everything else stands on."""

@@ -87,7 +87,7 @@ def chapters(chunks: Chunks, rate: int) -> Chapters:
 
 
 def own_names(chunks: Chunks, with_loops: bool) -> list[str]:
-    """Return the names of the chunks that no other container has a place for; ``with_loops`` has one for INST."""
+    """Return the names of the chunks that another container has no place for; ``with_loops``: it takes INST."""
     told = {*_TOLD, b"INST"} if with_loops else _TOLD
     return list(dict.fromkeys(label(name) for name, _ in chunks if name not in told))
 

@@ -102,7 +102,7 @@ class _SideBySide:
 
 
 def picked(reader: Reader, channels: Sequence[int]) -> Reader:
-    """Return a reader of some channels of an open reader, counted from 0, in this order; it takes the place of that."""
+    """Return a reader of some channels of an open reader, counted from 0, in this order, to be used in its place."""
     if list(channels) == list(range(reader.info.channels)):
         return reader
     return Reader(replace(reader.info, channels=len(channels), channel_mask=0), _Picked(reader.source, channels))

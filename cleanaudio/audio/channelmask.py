@@ -1,4 +1,4 @@
-"""Which files can say which channel is which; where a CAF says so, and who looks elsewhere.
+"""Which files say which channel belongs to which loudspeaker, and how CAF and W64 are made to say it.
 
 Source: Apple, Core Audio Format Specification 1.0 (channel layout chunk).
 """
@@ -38,11 +38,11 @@ _LFE_CUT = ("VORBIS", "OPUS")
 """Encoders that keep nothing of an LFE but its low frequencies."""
 
 _LARGEST = 1 << 18
-"""Bits from here on are no loudspeakers."""
+"""This bit and those above it stand for no loudspeakers."""
 
 
 def has_to_say(output_format: OutputFormat, channels: int) -> bool:
-    """Whether a file has to say its positions, and can.
+    """Whether a file needs its loudspeaker positions in the header, and has a place for them there.
 
     Parameters
     ----------

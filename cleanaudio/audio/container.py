@@ -113,7 +113,7 @@ def _most_channels(track: SoundTrack, frames: int) -> int:
 def _trimmed(track: SoundTrack) -> int:
     """Count the frames, less the padding of the last packet where the edit list of an MP4 says how long it is.
 
-    Other containers guess, or round.
+    What other containers say is guessed or rounded.
     """
     frames, stream = track.count(), track.stream
     if track.format != "mov" or not stream.duration or stream.time_base is None:

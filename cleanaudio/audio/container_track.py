@@ -19,7 +19,7 @@ from cleanaudio.errors import InputError
 
 _DAMAGED_IN_A_ROW = 100
 _LONGEST_GAPS_S = {"matroska": 3600.0, "mov": 3600.0, "flv": 3600.0, "mpegts": 10.0, "mpeg": 10.0}
-"""By containers whose timestamps can be relied on. Broadcasts begin again with others now and then."""
+"""Of gaps that are filled, by containers whose timestamps can be relied on; those of broadcasts begin anew at times."""
 _SILENCE = 65536
 
 
@@ -48,7 +48,7 @@ class SoundTrack:
     damaged : int
         Packets that could not be decoded and were left out.
     uniform : Uniform
-        What the rates and the channel counts were before.
+        What rates and channel counts the decoder gave.
     timeline : Timeline
         How much silence was put in.
     """

@@ -31,7 +31,7 @@ Blocks = tuple[tuple[int, bytes], ...]
 
 
 def read(file: BinaryIO, start: int = 0) -> tuple[Description, Blocks]:
-    """Return what a file says of its recording, and its other blocks that belong to that and not to the stream.
+    """Return what a file says of its recording, and the other blocks that tell of that and not of the stream.
 
     Parameters
     ----------

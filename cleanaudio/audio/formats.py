@@ -135,7 +135,7 @@ def replacing_format(path: str | PathLike[str], container: str | None = None) ->
     path : str or PathLike
         Its suffix may say none that is written.
     container : str, optional
-        What it really is, once that is known: where that is only read, the suffix counts.
+        What it really is, once that is known; where cleanaudio does not write that, the suffix decides.
     """
     return _replacing(_suffix_for(path), container)
 

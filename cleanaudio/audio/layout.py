@@ -98,17 +98,17 @@ def of_mask(mask: int, channels: int) -> tuple[int, ...]:
 
 
 def is_special(mask: int, channels: int) -> bool:
-    """Whether positions are known that mono and stereo without any do not have."""
+    """Whether a mask says more than what is taken for granted of mono and stereo."""
     return mask != 0 and (channels > 2 or mask != DEFAULTS[channels])
 
 
 def name(mask: int) -> str:
-    """Return what positions are called; those of which that is not known, in hexadecimal."""
+    """Return the name of a layout, in hexadecimal where it has none."""
     return NAMES.get(mask, f"0x{mask:X}")
 
 
 def alike(mask: int, other: int) -> bool:
-    """Whether two masks say the same of each channel, be two surrounds called side or back ones."""
+    """Whether two masks say the same of each channel; two surrounds may be called side or back ones."""
 
     def backs(mask: int) -> list[int]:
         bits = of_mask(mask, mask.bit_count())
@@ -119,7 +119,7 @@ def alike(mask: int, other: int) -> bool:
 
 
 def positions(container: str, subtype: str, channels: int) -> tuple[int, ...]:
-    """Return the position of each channel, in the order in which they are coded, that their number alone decides.
+    """Return the positions that an encoding gives to so many channels by their number alone, in coded order.
 
     Empty where it decides nothing, and for one and two channels, of which all have the same idea.
     """

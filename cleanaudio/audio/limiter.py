@@ -1,4 +1,4 @@
-"""A look-ahead peak limiter that is not there until it is needed.
+"""A look-ahead peak limiter that changes nothing where no peak exceeds the ceiling.
 
 The gain that keeps each frame below the ceiling is made to begin early and to end slowly: the attenuation in decibels
 is taken as the maximum over the look-ahead, falls back by at most a constant slope, and is averaged over the length of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LOOK_AHEAD_S = 0.005
 RELEASE_DB_PER_S = 60.0
 _MARGIN_DB = 0.1
-"""By which meters differ in what they find between the samples: what is too high is brought below the ceiling by it."""
+"""How far true-peak meters differ: peaks above the ceiling are brought this much below it."""
 
 
 class Limiter:

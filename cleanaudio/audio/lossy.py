@@ -2,7 +2,7 @@
 
 libsndfile takes a compression level, 0 (best) to 1, and each encoder makes of it what it likes: Opus and
 MP3 go linearly from their highest to their lowest bit rate; Vorbis has a quality scale whose nominal bit rate depends
-on rate and channels, so the encoder itself is asked. So it is for what LAME takes off the level: 0.45 dB at most rates.
+on rate and channels, so the encoder itself is asked. LAME lowers the level, by 0.45 dB at most rates: that is measured.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Loudness as broadcasters measure it (ITU-R BS.1770-4), while the recording streams by.
 
-The meter keeps what does not grow with the recording, but for one number per 100 ms.
+All that grows with the recording is one number per 100 ms.
 """
 
 from __future__ import annotations

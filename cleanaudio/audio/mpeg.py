@@ -99,7 +99,7 @@ def is_sound(file: BinaryIO, size: int) -> bool:
 def stretches(file: BinaryIO, size: int) -> tuple[Scan, ...]:
     """Walk the frames of an MPEG audio file that may be joined of several; empty where none follow each other.
 
-    A few frames at the beginning are none: a decoder, too, may find some where there is something else.
+    A few frames at the beginning do not count: there, a decoder too may take something else for frames.
     """
     found: list[Scan] = []
     begin: int | None = None
@@ -154,8 +154,9 @@ def scan(file: BinaryIO, size: int, begin: int | None = None) -> Scan | None:
 def _frames(file: BinaryIO, position: int, size: int) -> Iterator[tuple[int, Header | None]]:
     """Offsets and headers of the frames; what lies between them is skipped, a cut last one left out.
 
-    Where frames of another kind begin, or those of another Xing tag, it ends with their offset and None. A promise that
-    is not yet kept goes on over the tag: then frames are missing, and the tag's trimming is not for what is there.
+    Where frames of another kind begin, or those of another Xing tag, it ends with their offset and None. Before as many
+    frames have come as the first tag promises, a second one does not begin another recording: frames are missing then,
+    and the delays to trim that it states are not for what is there.
     """
     table = headers()
     base, buffer = position, b""

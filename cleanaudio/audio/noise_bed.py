@@ -1,4 +1,4 @@
-"""Noise without end from a recording that has one: cut at a place, or looped with a crossfade, at another rate.
+"""As much noise as is wanted from a recording of it: cut at a place, or looped with a crossfade, at another rate.
 
 Nothing is loaded whole: a noise of hours under speech of hours is read as it is needed.
 """

@@ -15,7 +15,7 @@ from cleanaudio.audio.polyphase import PolyphaseStream
 from cleanaudio.errors import FormatError
 
 _MAX_PHASES = 10_000
-"""Of the short filter: rates that have next to nothing in common are left to libsoxr."""
+"""Of the short filter; rates with hardly a common divisor need more, and are left to libsoxr."""
 
 
 class Resampler:

@@ -1,4 +1,4 @@
-"""Samples into a file through libsndfile, with every error of the disk coming through."""
+"""Samples into a file through libsndfile, without losing any error of the disk."""
 
 from __future__ import annotations
 

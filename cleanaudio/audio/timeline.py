@@ -5,16 +5,16 @@ from __future__ import annotations
 _JITTER_S = 0.015
 """Timestamps are rounded, or taken on arrival; a packet that is missing is longer than this."""
 _LATEST_S = 3600.0
-"""Later than this is a time of another kind."""
+"""A longer gap is none: such timestamps count from elsewhere, midnight for instance."""
 _BACK_S = 1.0
-"""So far back they do not shake: something else begins."""
+"""Timestamps that leap back further than this do not jitter: a new count begins."""
 
 
 class Timeline:
     """Count frames against their timestamps.
 
-    A recorder's clock may run away from the timestamps little by little, which is no gap: only a leap is one, and only
-    as far as the sound is behind at all.
+    A recorder's clock may drift away from the timestamps, which is no gap. Only a leap is filled, and no further than
+    the sound lags behind in all.
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """The header of a W64 file, whose chunks are those of WAV under longer names.
 
-libsndfile takes whatever has an extensible header for integers; it is told what is really there, and given a plain
-header to write. For integers an extensible one, which can say the loudspeaker positions, is put in its place.
+libsndfile takes every file with an extensible header for one of integers, so it gets to read a plain header that says
+the encoding. What it writes has a plain header; for integers an extensible one, which can say the loudspeaker
+positions, takes its place afterwards.
 
 Sources: Sony Pictures Digital, Sony Wave64; Microsoft, Multiple Channel Audio Data and WAVE Files.
 """

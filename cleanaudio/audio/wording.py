@@ -1,4 +1,4 @@
-"""What notes say in the same words."""
+"""Phrases that several notes share."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def first_few(texts: Sequence[str], most: int = 5, more: str = "more") -> str:
 
 
 def kind(channels: int, rate: int) -> str:
-    """Return what a recording is of: ``2 channels at 48000 Hz``."""
+    """Return channels and rate in words: ``2 channels at 48000 Hz``."""
     return f"{channels} channel{'s' * (channels > 1)} at {rate} Hz"

@@ -40,7 +40,7 @@ class AtomicWriter(Encoder):
         How many are going to be written, if known; decides between WAV and RF64.
     clip_mode : {"limit", "rescale", "clamp"}
         What happens to peaks above full scale in a format that has no room for them: a limiter with look-ahead, or
-        clamping; for ``rescale`` there should be none, as who writes has given everything a gain.
+        clamping; ``rescale`` leaves it to the caller to scale everything so that there are none.
     dither_seed : int, optional
         Seed of the TPDF dither of integer formats; None rounds without dither.
     overwrite : bool

@@ -26,7 +26,7 @@ _NAMES = {
 _KINDS = {"COVER ART (FRONT)": 3, "COVER ART (BACK)": 4}
 _IMAGES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 _OF_THE_FILE = "MP3GAIN_"
-"""What undoes a change to the frames of the file, which are others now."""
+"""Begins the names of items that undo a change to the frames of this file; a result has other frames."""
 
 
 def read(file: BinaryIO, size: int, most: int) -> tuple[Description, tuple[str, ...]]:

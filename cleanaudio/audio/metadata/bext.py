@@ -1,4 +1,4 @@
-"""The broadcast chunk of a WAV, where another recording than it was made for wants another.
+"""The broadcast chunk (``bext``) of a WAV, edited for a part of the recording or for other samples.
 
 Source: EBU Tech 3285, version 2.
 """

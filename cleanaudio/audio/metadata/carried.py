@@ -38,7 +38,7 @@ _OF_THE_WHOLE = frozenset([b"acid", b"strc", b"regn", b"elm1", b"tlst", b"qlty",
 """Beats, regions, events and times that are counted from the beginning."""
 
 _ADM_CHUNKS = (b"axml", b"bxml")
-"""What ``chna`` refers to: without it, it says nothing."""
+"""What ``chna`` refers to, and says nothing without."""
 
 _TIMES = re.compile(rb"\b(?:start|end|duration|rtime)\s*=\s*[\"']")
 

@@ -99,7 +99,7 @@ def is_measured(name: str) -> bool:
 
 
 def decoded(text: bytes) -> str:
-    """Return a text whose encoding nobody says: UTF-8, or that of the years before it."""
+    """Return a text of unknown encoding: UTF-8 where it can be that, else Windows-1252 or Latin-1."""
     for encoding in ("utf-8", "cp1252"):
         try:
             return text.decode(encoding)

@@ -1,4 +1,4 @@
-"""The iXML chunk of a WAV, where another recording than it was made for wants another.
+"""The iXML chunk of a WAV, edited for a part of the recording or for other samples.
 
 Source: Gallery Software, iXML specification 3.01.
 """

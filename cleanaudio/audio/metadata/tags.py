@@ -20,7 +20,7 @@ _TEXT_ONLY: Mapping[str, tuple[str, ...]] = {
     "AU": (),
     "W64": (),
 }
-"""Containers for which libsndfile writes some text, and but for AIFF nobody more."""
+"""Text that libsndfile writes, by container; only AIFF gets more, in chunks of ours."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Tags(Description):
     id3 : bytes
         The whole ID3v2 tag of an MP3: for MP3 it is the description.
     lost : tuple of (str, str)
-        What has a place in no file, and why.
+        What cannot go along into any file, and why.
     forms : tuple of (bytes, bytes)
         Chunks of an AIFF by identifier and content, byte for byte: for AIFF they are the description.
     """
