@@ -25,6 +25,8 @@ LITTLE_SPEECH = 0.1
 MILD_BAK = 3.3
 CLEAN_SNR_DB, MILD_SNR_DB, NOISY_SNR_DB = 35.0, 25.0, 15.0
 LOW_DEPTH, LOW_PEAK_DBFS = 16, -30.0
+NO_FAULT = frozenset({"copy", "apart", "array", "quiet", "lossy", "bandwidth"})
+"""What a recording may be and yet be called clean."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def advise(found: Inspection) -> tuple[Advice, ...]:
     """
     if found.silent:
         return (Advice("silent", "digital silence", "there is nothing to clean; look at the device or the export"),)
-    return (*_channels(found), *_samples(found), *_spectrum(found), *_room(found), *_noise(found))
+    first = (*_channels(found), *_samples(found), *_spectrum(found), *_room(found))
+    sound = all(one.kind in NO_FAULT for one in first)
+    return (*first, *(one for one in _noise(found) if sound or one.kind != "clean"))
 
 
 def _channels(found: Inspection) -> Iterator[Advice]:
@@ -107,7 +111,7 @@ def _samples(found: Inspection) -> Iterator[Advice]:
     if found.not_numbers:
         yield Advice(
             "not-numbers",
-            f"{found.not_numbers} samples are not numbers",
+            "1 sample is no number" if found.not_numbers == 1 else f"{found.not_numbers} samples are not numbers",
             "a program has written it wrongly, export it again; cleanaudio takes them as zero",
         )
     floating = found.info.subtype in FLOAT_SUBTYPES

@@ -237,6 +237,13 @@ def test_each_fault_has_its_advice_and_no_other(kind):
     assert [one for one in kinds(FAULTY[kind]) if one != "clean"] == [kind]
 
 
+def test_what_has_a_fault_is_not_called_clean():
+    spoilt = {kind for kind in FAULTY if "clean" not in kinds(FAULTY[kind])}
+    noisy = {"silent", "no-speech", "background", "mild", "noise"}
+    assert spoilt - noisy == {"dead", "inverted", "uneven", "not-numbers", "clipping", "over", "offset", "hum", "room"}
+    assert said(replace(made_up(), not_numbers=1), "not-numbers").startswith("1 sample is no number:")
+
+
 def test_a_clean_recording_is_left_alone():
     (advice,) = advise(made_up())
     assert str(advice) == "already clean: leave it"
