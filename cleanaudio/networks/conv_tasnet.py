@@ -19,6 +19,8 @@ from cleanaudio.errors import RecipeError
 from cleanaudio.networks.interface import Network
 
 RATE = 16000
+SILENCE, LEAST = 1e-6, 3e-3
+"""Power of frames (−60 dBFS) that count half, and what those count that are nothing at all."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +62,24 @@ class ConvTasNetConfig:
     causal: bool = True
     fourier: bool = True
     power: float = 0.5
-    memory: float = 500.0
+    memory: float = 80.0
     exponent: float = 1.0
 
 
 class Fading:
-    """Means over the time that has passed, in which older frames count less.
+    """Means over the time that has passed, in which older frames count less, and silent ones next to nothing.
+
+    Without that the first words after a muted microphone would be normalised as if they were hundreds of times louder
+    than anything the network has learned from.
 
     Parameters
     ----------
-    frames : int
-        Of the piece at hand.
+    weights : Tensor, shape (batch, frames, 1)
+        How much each frame of the piece at hand counts, above 0.
     memory : float
         Frames until a frame counts 1 / e.
     heard : Tensor, shape (batch, 1, 1)
-        How many frames came before, faded like everything else.
+        The sum of the weights of the frames before, faded like everything else.
 
     Attributes
     ----------
@@ -82,10 +87,10 @@ class Fading:
         The same after the piece.
     """
 
-    def __init__(self, frames: int, memory: float, heard: Tensor) -> None:
-        place = torch.arange(frames, device=heard.device)
+    def __init__(self, weights: Tensor, memory: float, heard: Tensor) -> None:
+        place = torch.arange(weights.shape[1], device=heard.device)
         age = place - place[:, None]
-        weights = torch.where(age >= 0, torch.exp(-age.clamp(min=0) / memory), 0.0)[None]
+        weights = weights * torch.where(age >= 0, torch.exp(-age.clamp(min=0) / memory), 0.0)
         before = heard * torch.exp(-(place + 1) / memory)
         count = before + weights.sum(1, keepdim=True)
         self._shares = torch.cat([before / count, weights / count], dim=1)
@@ -246,7 +251,7 @@ class ConvTasNet(Network):
         samples, unfinished, heard, means, *past = states
         samples = torch.cat([samples, noisy[:, None]], dim=2)
         encoded = functional.relu(self.encoder(samples)) * self.scale
-        fading = Fading(encoded.shape[2], self.config.memory, heard) if self.config.causal else None
+        fading = Fading(self._presence(samples), self.config.memory, heard) if self.config.causal else None
         norm, narrow = self.enter
         seen = encoded if self.config.power == 1 else (encoded + 1e-6) ** self.config.power
         x, after = norm(seen, fading, means[:, :, :1])
@@ -262,6 +267,12 @@ class ConvTasNet(Network):
         heard = heard if fading is None else fading.heard
         ready = noisy.shape[1]
         return clean[:, 0, :ready], samples[:, :, ready:], clean[:, :, ready:], heard, torch.cat(renewed, dim=2), *past
+
+    def _presence(self, samples: Tensor) -> Tensor:
+        """Return how much each frame counts, (batch, frames, 1), for samples of shape (batch, 1, count)."""
+        c = self.config
+        power = functional.avg_pool1d(samples.square(), c.kernel, c.stride).transpose(1, 2)
+        return power / (power + SILENCE) + LEAST
 
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""

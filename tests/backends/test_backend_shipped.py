@@ -4,6 +4,7 @@ import numpy as np
 import onnx_tiny as tiny
 import pytest
 
+import cleanaudio
 from cleanaudio.backends import registry, shipped
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.onnx import ONNX
@@ -45,3 +46,20 @@ def test_the_networks_are_backends(name: str) -> None:
     assert isinstance(backend, Shipped) and backend.name == name and backend.kind == "neural"
     assert backend.live == (name != "fullband-offline")
     assert backend.path.name == f"{name}.onnx"
+
+
+@pytest.mark.parametrize("before", ["silence", "faint noise"])
+@pytest.mark.parametrize("name", ["autoencoder", "conv-tasnet", "fullband"])
+def test_speech_after_a_muted_microphone_is_cleaned_as_any_other(name: str, before: str, noisy_speech) -> None:
+    speech = noisy_speech(3.0, 16000)
+    muted = np.zeros(3 * 16000, np.float32)
+    if before != "silence":
+        muted += 1e-4 * np.random.default_rng(1).standard_normal(len(muted)).astype(np.float32)  # −80 dBFS
+
+    def cleaned(recording: np.ndarray) -> np.ndarray:
+        chain = cleanaudio.open_chain(name, rate=16000)
+        return np.concatenate([chain.process(recording[None]), chain.flush()], axis=1)[0]
+
+    alone, after = cleaned(speech), cleaned(np.concatenate([muted, speech]))[len(muted) :]
+    for part in (slice(4800, 24000), slice(24000, 48000)):
+        assert 20 * np.log10(np.std(after[part]) / np.std(alone[part])) == pytest.approx(0, abs=1.5)

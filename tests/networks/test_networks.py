@@ -202,18 +202,18 @@ def test_fourier_filters_give_the_signal_back():
 
 
 def test_cumulative_norm_is_the_mean_and_deviation_so_far():
-    x, memory = torch.randn(1, 5, 40), 20.0
+    x, counts, memory = torch.randn(1, 5, 40), torch.rand(1, 40, 1), 20.0
     norm = conv_tasnet.CumulativeNorm(5)
     halves, before, heard = [], torch.zeros(1, 2, 1), torch.zeros(1, 1, 1)
-    for half in x.split([13, 27], dim=2):
-        fading = conv_tasnet.Fading(half.shape[2], memory, heard)
+    for half, count in zip(x.split([13, 27], dim=2), counts.split([13, 27], dim=1), strict=True):
+        fading = conv_tasnet.Fading(count, memory, heard)
         out, before = norm(half, fading, before)
         halves.append(out)
         heard = fading.heard
     ours = torch.cat(halves, dim=2).detach().numpy()[0]
-    for frame in (0, 7, 12, 13, 39):
+    for frame in (1, 7, 12, 13, 39):
         past = x[0, :, : frame + 1].numpy()
-        weights = np.exp(-np.arange(frame, -1, -1) / memory)
+        weights = np.exp(-np.arange(frame, -1, -1) / memory) * counts[0, : frame + 1, 0].numpy()
         mean = np.average(past.mean(0), weights=weights)
         power = np.average((past**2).mean(0), weights=weights)
         assert np.allclose(ours[:, frame], (past[:, -1] - mean) / (power - mean**2) ** 0.5, atol=1e-3)
