@@ -37,6 +37,8 @@ class Made:
         When the row was written, seconds since the epoch.
     output_bytes, output_mtime_ns : int or None
         Size and modification time of the output, if the log says.
+    rejected : bool
+        Whether it failed a gate.
     """
 
     size: int
@@ -46,6 +48,7 @@ class Made:
     time_s: int
     output_bytes: int | None = None
     output_mtime_ns: int | None = None
+    rejected: bool = False
 
     def made_from(self, size: int, mtime_ns: int, recipe_hash: str) -> bool:
         """Whether the output was made from such an input with such a recipe."""
@@ -74,7 +77,7 @@ class Made:
 
 
 class RowIndex:
-    """The outputs that a log knows, at 74 to 94 bytes each.
+    """The outputs that a log knows, at 75 to 95 bytes each.
 
     For each output it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
     still what that row says.
@@ -85,7 +88,7 @@ class RowIndex:
         self._numbers = Numbers()
         self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
         self._sources = array("Q")
-        self._bytes, self._changed = array("q"), array("q")
+        self._bytes, self._changed, self._rejected = array("q"), array("q"), array("b")
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -126,6 +129,7 @@ class RowIndex:
             self._times[number],
             None if known == _UNKNOWN else known,
             None if changed == _UNKNOWN else changed,
+            bool(self._rejected[number]),
         )
 
     def _take(self, row: Mapping[str, str]) -> None:
@@ -139,9 +143,10 @@ class RowIndex:
         except (ValueError, OverflowError):  # the header, or a row that someone has edited
             return
         number = self._numbers.add(key)
-        values = (*numbers, _recipe(row["recipe"]), _place(row["input"]))
+        values = (*numbers, _recipe(row["recipe"]), _place(row["input"]), row.get("gate") == "fail")
         columns = (
-            self._sizes, self._mtimes, self._times, self._bytes, self._changed, self._recipes, self._sources
+            self._sizes, self._mtimes, self._times, self._bytes, self._changed,
+            self._recipes, self._sources, self._rejected,
         )  # fmt: skip
         for column, value in zip(columns, values, strict=True):
             if number == len(column):

@@ -83,10 +83,18 @@ class Done:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Nothing was done, on purpose."""
+    """Nothing was done, on purpose.
+
+    Parameters
+    ----------
+    reason : str
+    rejected : bool
+        What an earlier run made failed the gate.
+    """
 
     job: Job
     reason: str
+    rejected: bool = False
 
 
 @dataclass(frozen=True)

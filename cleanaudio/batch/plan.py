@@ -153,7 +153,7 @@ class _Planner:
             if path.is_dir():
                 raise OutputError("a folder has the name of the output", path=path, remedy="choose another --name")
         if self._policy.existing == "skip" and self._is_quarantined(job):
-            return Skipped(job, "failed the gate in an earlier run")
+            return Skipped(job, "failed the gate in an earlier run", rejected=True)
         if not existing or self._policy.existing == "overwrite":
             return job
         if self._policy.existing == "refuse":
@@ -174,7 +174,8 @@ class _Planner:
             )
         complete = len(existing) == len(job.targets)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
-            return Skipped(job, "done in an earlier run")
+            failed = ", and failed the gate" if entry.rejected else ""
+            return Skipped(job, f"done in an earlier run{failed}", entry.rejected)
         if entry.is_of_another(job.label, job.size, job.mtime_ns):
             raise OutputError(
                 f"the output exists, and was made of another recording: {existing[0]}",

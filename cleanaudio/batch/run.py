@@ -26,6 +26,8 @@ class Summary:
         Files.
     rejected : int
         Of those done, how many failed the gate.
+    rejected_earlier : int
+        Of those skipped, how many failed the gate in an earlier run.
     empty : int
         Folders, patterns and lists in which there was nothing.
     seconds : float
@@ -40,6 +42,7 @@ class Summary:
     skipped: int = 0
     failed: int = 0
     rejected: int = 0
+    rejected_earlier: int = 0
     empty: int = 0
     seconds: float = 0.0
     elapsed_s: float = 0.0
@@ -58,6 +61,7 @@ class Summary:
             self.seconds += float(outcome.fields.get("seconds") or 0.0)
         elif isinstance(outcome, Skipped):
             self.skipped += 1
+            self.rejected_earlier += outcome.rejected
         elif isinstance(outcome.error, NothingFound):
             self.empty += 1
         else:

@@ -296,9 +296,9 @@ def say_summary(summary: Summary) -> None:
     """Say on stderr what a run came to."""
     parts = [f"{summary.done} done"]
     parts += [f"{summary.rejected} of them rejected by the gate"] * bool(summary.rejected)
-    parts += [f"{summary.skipped} skipped"] * bool(summary.skipped) + [f"{summary.failed} failed"] * bool(
-        summary.failed
-    )
+    parts += [f"{summary.skipped} skipped"] * bool(summary.skipped)
+    parts += [f"{summary.rejected_earlier} of them rejected by the gate earlier"] * bool(summary.rejected_earlier)
+    parts += [f"{summary.failed} failed"] * bool(summary.failed)
     text = f"cleanaudio: {', '.join(parts)}"
     if summary.seconds:
         speed = summary.seconds / max(summary.elapsed_s, 1e-9)
