@@ -17,6 +17,7 @@ _FORMAT = (
     "parameters",
     "stored",
     "gains",
+    "level",
     "quantised",
 )
 _UNITS = {"rate": "Hz", "hop": "samples", "delay": "samples", "context": "samples", "ahead": "samples"}
