@@ -79,7 +79,7 @@ def export(
     cleanaudio denoise talk.wav -b onnx:fullband.onnx -o clean/
     """
     from cleanaudio.cli import training
-    from cleanaudio.cli.console import say
+    from cleanaudio.cli.console import complain, say
 
     training.require("cleanaudio export")
     if run is None:
@@ -110,7 +110,11 @@ def export(
         sources={role: paths for role, paths in heard.items() if paths},
     )
     faults: list[str] = []
-    card = write(request, (lambda text: None) if quiet else say, faults.append)
+    try:
+        card = write(request, (lambda text: None) if quiet else say, faults.append)
+    except OutputError as error:
+        complain(error)
+        raise typer.Exit(Exit.SOME_FAILED) from error
     if not quiet:
         say(f"cleanaudio: {output}: {card['name']}, {card['contract']}, {output.stat().st_size / 1e6:.2f} MB")
     for fault in faults:

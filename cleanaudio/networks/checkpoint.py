@@ -26,16 +26,15 @@ def save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) ->
     OutputError
         It cannot be written; an older one under this name is intact.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         for left in temporaries(path.parent)(path.name):  # by a run that was killed while it saved
             left.unlink()
         with replacing(path) as unfinished:
-            save_file(held, unfinished, metadata={"cleanaudio": json.dumps(facts)})
-    except (OSError, SafetensorError) as error:
+            unfinished.write_bytes(serialised(held, {"cleanaudio": json.dumps(facts)}))
+    except OSError as error:
         raise OutputError(f"the checkpoint cannot be written ({error})", path=path, remedy="free some space") from error
 
 

@@ -202,7 +202,7 @@ def _card(request: Request, network: Network, facts: Mapping[str, Any]) -> dict[
         "data": "\n".join(data),
         "date": datetime.now(UTC).date().isoformat(),
         "run": json.dumps({name: facts.get(name) for name in ("network", "options")} | total),
-        "revision": about.revision() or made_of.get("revision", ""),
+        "revision": made_of.get("revision", about.revision()),
         "version": cleanaudio.__version__,
     }
     return {key: value for key, value in card.items() if value}

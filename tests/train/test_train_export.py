@@ -73,7 +73,7 @@ def test_the_graph_does_what_torch_does_at_any_length(name):
 
 def test_a_run_becomes_one_file_with_its_card(tmp_path):
     train(tiny_config(steps=1), make_mixer(tmp_path), tmp_path / "run")
-    about.write(tmp_path / "run", {"speech": [tmp_path / "speech"]})
+    about.write(tmp_path / "run", about.gathered({"speech": [tmp_path / "speech"]}))
     target, said = tmp_path / "model.onnx", []
     card = export(Request(tmp_path / "run", target, licence="CC0"), said.append)
     assert card == onnx_file.read(target).metadata
@@ -85,6 +85,15 @@ def test_a_run_becomes_one_file_with_its_card(tmp_path):
     assert [port.name for port in onnxruntime.InferenceSession(target).get_inputs()][:2] == ["mix", "spectra"]
     assert "as torch to" in said[0]
     assert sorted(path.name for path in tmp_path.glob("*onnx*")) == ["model.onnx"]
+
+
+@pytest.mark.parametrize(("noted", "said"), [("abc1234", "abc1234"), ("", None), (None, "fedc987")])
+def test_the_revision_on_the_card_is_that_of_the_training(tmp_path, monkeypatch, noted, said):
+    small_run(tmp_path)
+    monkeypatch.setattr(about, "revision", lambda: "fedc987")
+    if noted is not None:
+        about.write(tmp_path, about.gathered({}) | {"revision": noted})
+    assert export(Request(tmp_path, tmp_path / "model.onnx")).get("revision") == said
 
 
 @pytest.mark.parametrize("weights", ["best", "mean", "last"])
@@ -281,7 +290,7 @@ def test_a_run_goes_on_from_an_export_and_says_what_both_heard(tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     trainer = Trainer(tiny_config(steps=2), make_mixer(tmp_path), first)
     trainer.run()
-    about.write(first, {}, data=["speech: CC0"])
+    about.write(first, about.gathered({}, earlier={"data": ["speech: CC0"]}))
     export(Request(first, tmp_path / "model.onnx", weights="mean", half=True))
     follower = Trainer(tiny_config(steps=2), make_mixer(tmp_path), second)
     facts = follower.start_from(tmp_path / "model.onnx")
