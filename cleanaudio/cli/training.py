@@ -65,21 +65,21 @@ def run(request: Request, minutes: float | None, threads: int | None, quiet: boo
     """Train; return the exit code."""
     import torch
 
-    from cleanaudio.networks.device import check
     from cleanaudio.train.loop import Diverged
-    from cleanaudio.train.run import prepare
+    from cleanaudio.train.run import NotBegun, prepare
 
     if threads is not None:
         torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = True
     stop = Stop()
     with _processes(request) as (request, first):
-        check(request.device)
         watch = Watch(request.config.steps, stop, shown=first and not quiet)
         try:
             trainer = prepare(request, watch.log, say if watch.shown else lambda text: None)
             with stop.listening(), watch:
                 scores = trainer.run(math.inf if minutes is None else minutes, watch.after_step)
+        except NotBegun:
+            return Exit.USAGE
         except (Diverged, OutputError) as error:
             complain(error)
             return Exit.SOME_FAILED
@@ -88,7 +88,8 @@ def run(request: Request, minutes: float | None, threads: int | None, quiet: boo
             return Exit.SOME_FAILED
     if watch.shown:
         trial = f"cleanaudio denoise FILE -b torch:{request.run_dir}"
-        say(f"cleanaudio: {trainer.step} steps{_scored(scores)}; try it: {trial}")
+        early = f", stopped early: {trainer.worse} evaluations were no better" if trainer.stopped_early else ""
+        say(f"cleanaudio: {trainer.step} steps{early}{_scored(scores)}; try it: {trial}")
     return Exit.DONE if stop.signal is None else 128 + stop.signal
 
 
@@ -165,7 +166,13 @@ def _scored(scores: Scores | None) -> str:
 @contextmanager
 def _processes(request: Request) -> Iterator[tuple[Request, bool]]:
     """Join the other processes of torchrun, if there are any; yields the request and whether this is the first one."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    from cleanaudio.networks.device import check
+
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if several and request.device == "cuda":
+        request = replace(request, device=f"cuda:{os.environ['LOCAL_RANK']}")
+    check(request.device)
+    if not several:
         yield request, True
         return
     # Its functions keep, as a default, the group that is there while they are imported, and torch imports them now and
@@ -173,8 +180,7 @@ def _processes(request: Request) -> Iterator[tuple[Request, bool]]:
     import torch.distributed.nn  # noqa: F401
     from torch import cuda, distributed
 
-    if request.device == "cuda":
-        request = replace(request, device=f"cuda:{os.environ['LOCAL_RANK']}")
+    if request.device != "cpu":
         cuda.set_device(request.device)
     distributed.init_process_group("gloo" if request.device == "cpu" else "nccl")
     try:

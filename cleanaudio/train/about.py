@@ -25,40 +25,46 @@ COUNTED = ("minutes", "hours_heard", "step")
 NOT_STATED = "not stated"
 
 
-def write(
-    run_dir: Path,
+def gathered(
     sources: Mapping[str, Iterable[Path]],
     device: torch.device | str = "cpu",
     skipped: Iterable[str] = (),
-    before: Mapping[str, float] | None = None,
-    data: Iterable[str] = (),
-) -> None:
-    """Write what a run is made of; machines that worked on it before stay on the list.
+    earlier: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return what a run is made of.
 
     Parameters
     ----------
-    run_dir : Path
     sources : mapping
         Folders or manifests (:func:`cleanaudio.train.clips.scan`) by role: speech, noise, rir.
     device : torch.device or str
     skipped : iterable of str
         Recordings that could not be read, with the reason.
-    before : mapping, optional
-        The :func:`total` of the run whose weights it began with.
-    data : iterable of str
-        What that run was trained on, as :func:`licences` says it.
+    earlier : mapping, optional
+        Of a run that goes on, what it was made of (:func:`read`). Of one that began with the weights of another, the
+        other's ``data`` and, as ``before``, its :func:`total`.
     """
-    run_dir.mkdir(parents=True, exist_ok=True)
-    known = read(run_dir)
+    earlier = earlier or {}
     own = [line for role, paths in sources.items() for line in licences(role, paths)]
-    about = {
-        "data": list(dict.fromkeys([*own, *(known.get("data", []) if known else data)])),
-        "machines": list(dict.fromkeys([*known.get("machines", []), machine(device)])),
-        "before": known.get("before") or dict(before or {}),
+    return {
+        "data": list(dict.fromkeys([*own, *earlier.get("data", [])])),
+        "machines": list(dict.fromkeys([*earlier.get("machines", []), machine(device)])),
+        "before": dict(earlier.get("before", {})),
         "revision": revision(),
         "skipped": list(skipped),
     }
-    write_text(run_dir / FILE, json.dumps(about, indent=1, ensure_ascii=False), "free some space")
+
+
+def write(run_dir: Path, made_of: Mapping[str, Any]) -> None:
+    """Write what a run is made of, as :func:`gathered` returns it.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    write_text(run_dir / FILE, json.dumps(made_of, indent=1, ensure_ascii=False), "free some space")
 
 
 def read(run_dir: Path) -> dict[str, Any]:

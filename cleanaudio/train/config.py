@@ -101,6 +101,16 @@ class TrainConfig:
         _positive("steps", self.steps)
         _positive("learning_rate", self.learning_rate)
         _positive("clip", self.clip)
+        for name in (
+            *("seed", "weight_decay", "warmup", "plateau_patience", "early_stop", "simulated_rooms"),
+            *("si_snr_weight", "level_weight"),
+        ):
+            _not_negative(name, getattr(self, name))
+        if self.seed >= 1 << 63:
+            raise RecipeError(f"seed = {self.seed} is too large", remedy="it must be below 2^63")
+        for name in ("evaluate_minutes", "checkpoint_minutes"):
+            _not_negative(name, getattr(self, name), endless=True)
+        _not_negative("mix.snr_lean", self.mix.snr_lean)
         for name in ("rate", "seconds", "stock", "remix"):
             _positive(f"mix.{name}", getattr(self.mix, name))
         for name in ("speech_dbfs", "snr_db", "speed", "formants"):
@@ -116,9 +126,11 @@ class TrainConfig:
                 f"mix.seconds = {self.mix.seconds:g} is too short",
                 remedy=f"an excerpt holds the largest of loss_sizes, {max(self.loss_sizes)} samples, at least",
             )
-        for name in ("front_share", "average", "plateau_factor"):
-            if not 0 <= (share := getattr(self, name)) <= 1:
-                raise RecipeError(f"{name} = {share:g} is no share", remedy="it lies between 0 and 1")
+        for name in ("front_share", "complex_share", "average", "plateau_factor"):
+            _share(name, getattr(self, name))
+        for item in fields(self.mix):
+            if item.name.endswith("_share") or item.name == "two_noises":
+                _share(f"mix.{item.name}", getattr(self.mix, item.name))
 
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -130,6 +142,17 @@ def _positive(name: str, value: float) -> None:
     if not 0 < value < math.inf:
         problem = "too small" if value <= 0 else "not finite"
         raise RecipeError(f"{name} = {value:g} is {problem}", remedy="it must be above zero and finite")
+
+
+def _not_negative(name: str, value: float, endless: bool = False) -> None:
+    if not value >= 0 or (value == math.inf and not endless):
+        problem = "below zero" if value < 0 else "not finite"
+        raise RecipeError(f"{name} = {value:g} is {problem}", remedy="it must be zero or above, and finite")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise RecipeError(f"{name} = {value:g} is no share", remedy="it lies between 0 and 1")
 
 
 def _range(name: str, value: tuple[float, ...]) -> None:
@@ -202,6 +225,9 @@ def read(path: Path) -> TrainConfig:
     """
     try:
         return from_mapping(tomllib.loads(path.read_text(encoding="utf-8")))
+    except RecipeError as error:
+        error.path = str(path)
+        raise
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise RecipeError(f"the config cannot be read ({error})", path=path) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
+from cleanaudio.audio.temporary import write_text
 from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
 from cleanaudio.errors import CleanAudioError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST
+from cleanaudio.networks.interface import Network
 from cleanaudio.train import about, graph
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Batch, Mixer
@@ -50,6 +52,12 @@ class Trainer:
     device : torch.device
     log : callable, optional
         Told the columns of log.csv now and then.
+
+    Attributes
+    ----------
+    made_of : mapping or None
+        What :func:`cleanaudio.train.about.gathered` found; written with the first checkpoint, so that nothing is said
+        to have been heard of which no trace is left.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Trainer:
             raise RecipeError(
                 f"{config.network} works at {self.network.rate} Hz, the config mixes at {config.mix.rate}"
             )
+        _check_sizes(self.network, config)
         if config.front:
             front.resolve(config.front, Setup(config.mix.rate, 1))  # which looks whether it can be
         if config.target == "spectrum" and not hasattr(self.network, "spectra"):
@@ -88,6 +97,7 @@ class Trainer:
             if config.optimizer == "adamw"
             else torch.optim.Adam(weights, rate)
         )
+        self.made_of: Mapping[str, Any] | None = None
         self.step = 0
         self.minutes = self.hours = 0.0
         self.best = -math.inf
@@ -114,6 +124,8 @@ class Trainer:
         self.step, self.minutes, self.hours = facts["step"], facts["minutes"], facts["hours_heard"]
         self.best = facts["best"]
         self.worse, self.slowed = facts["worse"], facts["slowed"]
+        if self.stopped_early:
+            self.worse = 0  # who resumes wants to see whether it comes to more
         if not self.rank:
             self._run_log.end_at(self.step)
 
@@ -151,7 +163,9 @@ class Trainer:
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
         if self.rank == 0:
-            (self.run_dir / "config.toml").write_text(render(self.config), encoding="utf-8")
+            if not self.step:
+                self._run_log.clear()
+            write_text(self.run_dir / "config.toml", render(self.config), "free some space")
         began, before = time.monotonic(), self.minutes
         saved = evaluated = logged = began
         sums: dict[str, float] = {}
@@ -168,21 +182,27 @@ class Trainer:
             finished = self.step >= self.config.steps or now - began >= 60 * minutes
             # The strongest wish to end of all processes, so that none is left waiting for the others.
             end = int(self._agreed(STOP if after_step(self.step) else FINISH if finished else GO_ON, "MAX"))
-            if now - logged >= 30 or end:
+            due = now - evaluated >= 60 * self.config.evaluate_minutes or end == FINISH
+            judging = bool(self.pairs) and self.rank == 0 and due and end != STOP
+            if now - logged >= 30 or end or judging:
                 self._record({name: value / count for name, value in sums.items()})
                 sums, count, logged = {}, 0, now
-            due = now - evaluated >= 60 * self.config.evaluate_minutes or end == FINISH
-            if self.pairs and self.rank == 0 and due and end != STOP:
+            if judging:
                 scores = self._judge()
                 evaluated = time.monotonic()
             if self.config.schedule == "plateau":
                 self.slowed = self._agreed(self.slowed, "MIN")  # of which only the first, who judges, knows
             if self.config.early_stop:
-                end = int(self._agreed(max(end, FINISH if self.worse >= self.config.early_stop else GO_ON), "MAX"))
-            if now - saved >= 60 * self.config.checkpoint_minutes or end:
+                end = int(self._agreed(max(end, FINISH if self.stopped_early else GO_ON), "MAX"))
+            if now - saved >= 60 * self.config.checkpoint_minutes or end or judging:
                 self.save()  # after the evaluation, whose result belongs to it
                 saved = now
         return scores
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether so many evaluations were no better that the run ends."""
+        return 0 < self.config.early_stop <= self.worse
 
     def _agreed(self, value: float, how: str) -> float:
         """Return the greatest (``MAX``) or least (``MIN``) of the values of all processes."""
@@ -217,7 +237,8 @@ class Trainer:
             raise Diverged(
                 f"the loss is {values['loss']} and its gradient {values['gradient']} at step {self.step}",
                 path=self.run_dir,
-                remedy="resume from the last checkpoint with a smaller learning rate",
+                remedy=("resume from the last checkpoint" if (self.run_dir / LAST).exists() else "begin again")
+                + " with a smaller learning rate",
             )
         self.optimizer.step()
         self.step += 1
@@ -260,9 +281,12 @@ class Trainer:
         return rate * self.slowed
 
     def save(self) -> None:
-        """Write the last checkpoint."""
+        """Write the last checkpoint, and before the first one what the run is made of."""
         if self.rank:
             return
+        if self.made_of is not None:
+            about.write(self.run_dir, self.made_of)
+            self.made_of = None
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"mean.{name}": value for name, value in self.mean.state_dict().items()}
         optimizer = checkpoint.optimizer_tensors(self.optimizer)
@@ -315,6 +339,24 @@ class Trainer:
         row |= {name: float(f"{value:.5g}") for name, value in values.items()}
         self._run_log.add(row)
         self.log(row)
+
+
+@torch.no_grad()
+def _check_sizes(network: Network, config: TrainConfig) -> None:
+    """Look whether a network can clean anything at all: torch builds layers that it cannot run.
+
+    Raises
+    ------
+    RecipeError
+    """
+    silence = torch.zeros(1, round(config.mix.seconds * config.mix.rate), device=next(network.parameters()).device)
+    network.eval()
+    try:
+        network.enhance(silence)
+    except (RuntimeError, ValueError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RecipeError(f"network {config.network} cannot have these sizes: {reason}") from error
+    network.train()
 
 
 def _multiplies_bfloat16() -> bool:

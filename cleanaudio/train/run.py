@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import distributed
 
-from cleanaudio.errors import InputError, RecipeError
-from cleanaudio.networks.checkpoint import LAST
+from cleanaudio.errors import CleanAudioError, InputError, RecipeError
+from cleanaudio.networks.checkpoint import BEST, LAST
 from cleanaudio.train import about, config, corpus, evaluate, rooms
 from cleanaudio.train.config import TrainConfig
 from cleanaudio.train.data import Mixer
@@ -77,12 +78,16 @@ def configure(
     ------
     RecipeError
         No such network, an unknown key, or a config of another network.
+    InputError
+        The run that is to be resumed has lost its config.
     """
     shipped = config.shipped()
     if network not in shipped:
         raise RecipeError(f"there is no network {network!r}", remedy=f"there are: {', '.join(shipped)}")
     if source is None:
         own = run_dir / "config.toml"
+        if resume and (run_dir / LAST).exists() and not own.exists():
+            raise InputError("the config of the run is missing", path=own, remedy="name another one with --config")
         source = own if resume and own.exists() else shipped[network]
     chosen = config.changed(config.read(source), changes)
     if chosen.network != config.read(shipped[network]).network:
@@ -90,8 +95,12 @@ def configure(
     return chosen
 
 
+class NotBegun(CleanAudioError):
+    """The first of several processes could not prepare the run, and has said why."""
+
+
 def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], None] = lambda text: None) -> Trainer:
-    """Do everything that comes before the first step.
+    """Do everything that comes before the first step; of several processes the first one begins, and fills the cache.
 
     Parameters
     ----------
@@ -105,23 +114,43 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
     ------
     InputError
         No usable recordings or pairs, or a folder that holds another run.
+    OutputError
+        The cache cannot be written.
     RecipeError
         A config that makes no sense.
     ModelError
         A checkpoint that is broken or of another network.
+    NotBegun
+        In the other processes, where the first one met one of these.
     """
+    if not (distributed.is_available() and distributed.is_initialized()):
+        return _prepared(request, log, say)
+    if distributed.get_rank():
+        if not _told(False, request.device):
+            raise NotBegun("the first process has not begun")
+        return _prepared(request, lambda row: None, lambda text: None, follower=True)
+    try:
+        trainer = _prepared(request, log, say)
+    except Exception:
+        _told(False, request.device)
+        raise
+    _told(True, request.device)
+    return trainer
+
+
+def _told(well: bool, device: str) -> bool:
+    """Return in every process what the first one tells: whether it is prepared."""
+    word = torch.tensor(float(well), device=device)
+    distributed.broadcast(word, 0)
+    return bool(word)
+
+
+def _prepared(request: Request, log: Log, say: Callable[[str], None], follower: bool = False) -> Trainer:
     _check_folder(request.run_dir, request.resume)
     c = request.config
-    shared = distributed.is_available() and distributed.is_initialized()
-    follower = shared and distributed.get_rank() > 0
-    if follower:
-        distributed.barrier()  # until the first process has filled the cache
-        log, say = (lambda row: None), (lambda text: None)
     bank = rooms.bank(request.rir, c.mix.rate, ROOM_S, c.simulated_rooms, c.seed, say)
     speech = corpus.load(request.speech, request.cache, "speaker", True, c.mix.rate, say)
     noise = corpus.load(request.noise, request.cache, "type", False, c.mix.rate, say)
-    if shared and not follower:
-        distributed.barrier()
     say(f"speech {speech.seconds / 60:.0f} min, noise {noise.seconds / 60:.0f} min, room responses {len(bank)}")
     if swapped(speech, noise):
         say("the noise sounds more like voices than the speech does: are --speech and --noise swapped?")
@@ -130,22 +159,24 @@ def prepare(request: Request, log: Log = lambda row: None, say: Callable[[str], 
         pairs = evaluate.load_pairs(request.dev, c.mix.rate, request.dev_pairs)
     mixer = Mixer(speech, noise, bank, c.mix, c.seed, request.device)
     trainer = Trainer(c, mixer, request.run_dir, pairs, request.device, log)
-    before, data = None, []
+    earlier: Mapping[str, Any] = {}
     if request.resume:
         trainer.resume()
+        earlier = about.read(request.run_dir)
     elif request.start is not None:
         facts = trainer.start_from(request.start)
-        before, data = {name: facts[name] for name in about.COUNTED}, facts["data"]
+        earlier = {"before": {name: facts[name] for name in about.COUNTED}, "data": facts["data"]}
     if not follower:
         sources = {"speech": request.speech, "noise": request.noise, "rir": request.rir}
-        about.write(request.run_dir, sources, request.device, [*speech.skipped, *noise.skipped], before, data)
+        trainer.made_of = about.gathered(sources, request.device, [*speech.skipped, *noise.skipped], earlier)
     return trainer
 
 
 def _check_folder(run_dir: Path, resume: bool) -> None:
     """Look whether a run may begin, or go on, in a folder."""
     held = (run_dir / LAST).exists()
-    if held and not resume:
-        raise InputError("this folder already holds a run", path=run_dir, remedy="resume it, or name another folder")
+    if not resume and (held or (run_dir / BEST).exists()):
+        way = "resume it, or name" if held else "its last checkpoint is missing; name"
+        raise InputError("this folder already holds a run", path=run_dir, remedy=f"{way} another folder")
     if resume and not held:
         raise InputError("there is no run to resume", path=run_dir, remedy="begin one without --resume")

@@ -210,6 +210,61 @@ def test_a_folder_with_a_run_is_left_alone(train, tmp_path):
     assert (tmp_path / "run" / LAST).read_bytes() == before
 
 
+def test_the_best_of_a_run_is_left_alone_where_the_last_is_gone(train, corpus, tmp_path):
+    run = tmp_path / "run"
+    assert train("--steps", 1, "--dev", corpus / "pairs").code == 0
+    (run / LAST).unlink()
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    ran = train("--steps", 1)
+    assert ran.code == 2 and "already holds a run (its last checkpoint is missing; name another folder)" in ran.stderr
+    assert before == {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+
+def test_a_run_that_got_nowhere_is_not_told_of_on_the_next_ones_card(train, corpus, tmp_path):
+    run, first = tmp_path / "run", tmp_path / "first"
+    assert train("--steps", 1).code == 0
+    run.rename(first)
+    start = ("--start-from", first / LAST)
+    shutil.copytree(corpus / "noise", tmp_path / "never heard")
+    ran = train("--steps", 1, "--set", "si_snr_weight=1e300", *start, speech=tmp_path / "never heard")
+    assert ran.code == 1 and "begin again with a smaller learning rate" in ran.stderr
+    shutil.copytree(corpus / "speech", tmp_path / "more")
+    assert train("--steps", 1, *start, speech=tmp_path / "more").code == 0
+    heard = json.loads((run / "about.json").read_text())["data"]
+    assert [line.rpartition(" ")[2] for line in heard] == ["more", "noise", "speech"]
+
+
+def test_a_run_that_has_lost_its_config_is_not_gone_on_with_another(train, tmp_path):
+    config = tmp_path / "run" / "config.toml"
+    assert train("--steps", 1).code == 0
+    config.write_text("")
+    ran = train("--resume")
+    assert ran.code == 2 and f"{config}: the config does not say which network" in ran.stderr
+    config.unlink()
+    ran = train("--resume")
+    assert (
+        ran.code == 2 and f"{config}: the config of the run is missing (name another one with --config)" in ran.stderr
+    )
+
+
+def test_a_run_that_stops_early_says_so(train, corpus, tmp_path):
+    settings = ("--set", "early_stop=1", "--set", "evaluate_minutes=0", "--set", "learning_rate=1e-9")
+    ran = train("--steps", 500, "--dev", corpus / "pairs", *settings)
+    assert ran.code == 0 and "steps, stopped early: 1 evaluations were no better" in ran.stderr
+    assert steps(tmp_path / "run") < 500
+
+
+def test_a_model_that_does_not_fit_on_the_disk_is_a_failure_and_no_wrong_usage(train, cli, tmp_path, monkeypatch):
+    assert train("--steps", 1).code == 0
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cleanaudio.audio.temporary.os.replace", full)
+    ran = cli("export", tmp_path / "run", "-o", tmp_path / "model.onnx")
+    assert ran.code == 1 and "model.onnx: cannot be written: No space left" in ran.stderr
+
+
 def test_only_a_run_of_the_same_network_is_resumed(train, tmp_path):
     assert train("--steps", 1).code == 0
     path = tmp_path / "run" / LAST
@@ -230,7 +285,7 @@ def test_only_a_run_of_the_same_network_is_resumed(train, tmp_path):
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good(train, tmp_path):
     assert train("--steps", 1).code == 0
     before = (tmp_path / "run" / LAST).read_bytes()
-    ran = train("--resume", "--steps", 9, "--set", "si_snr_weight=inf")
+    ran = train("--resume", "--steps", 9, "--set", "si_snr_weight=1e300")
     assert ran.code == 1 and "at step 1" in ran.stderr and "smaller learning rate" in ran.stderr
     assert (tmp_path / "run" / LAST).read_bytes() == before
 
@@ -266,6 +321,17 @@ def test_a_signal_leaves_a_checkpoint(corpus, tmp_path, number, code):
         assert process.wait(60) == code
         assert b"Traceback" not in process.stderr.read()
     assert steps(run) >= 1 and hidden(run) == []
+
+
+@pytest.mark.slow
+def test_of_the_processes_of_torchrun_one_says_what_is_wrong(corpus, tmp_path):
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "cleanaudio",
+        "train", "mask-lstm", "--speech", corpus / "speech", "--noise", tmp_path, "-o", tmp_path / "run", *TINY,
+    ]  # fmt: skip
+    ran = subprocess.run([*map(str, command)], capture_output=True, timeout=120)
+    assert ran.returncode and ran.stderr.count(b"no recordings to train on") == 1
+    assert b"bug" not in ran.stderr and not (tmp_path / "run" / LAST).exists()
 
 
 @pytest.mark.slow

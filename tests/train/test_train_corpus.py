@@ -19,7 +19,7 @@ def test_names_that_are_no_utf_8_are_read_and_told(tmp_path):
     except OSError:
         pytest.skip("this file system has no such names")
     assert load([voices], tmp_path / "cache", "speaker", True).tracks[0].group == "v\udcff"
-    about.write(tmp_path / "run", {"speech": [voices]})
+    about.write(tmp_path / "run", about.gathered({"speech": [voices]}))
     assert about.read(tmp_path / "run")["data"] == ["speech: not stated: recordings: 4, from v\udcff"]
 
 

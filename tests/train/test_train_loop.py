@@ -13,6 +13,7 @@ from train_material import make_mixer, tiny_config, train, write_corpus
 from cleanaudio.errors import InputError, ModelError, OutputError, RecipeError
 from cleanaudio.networks import checkpoint, registry
 from cleanaudio.networks.checkpoint import BEST, LAST, load_network
+from cleanaudio.train import about
 from cleanaudio.train.config import TrainConfig, changed, from_mapping, read, render, shipped
 from cleanaudio.train.evaluate import Scores, evaluate, load_pairs
 from cleanaudio.train.hearing import heard
@@ -64,6 +65,52 @@ def test_a_resumed_run_takes_out_of_the_log_what_comes_again(tmp_path):
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
 
 
+@pytest.mark.parametrize(
+    "damage", [b"", b"\0" * 50 + b"\n", b"nonsense\r\n\xff,1\r\n", b"2,x,y,z,,,,,,,\r\n", b"step,loss\r\n1,0.1,0.1\r\n"]
+)
+def test_a_damaged_log_breaks_no_run_that_is_resumed(tmp_path, damage):
+    mixer, log = make_mixer(tmp_path), tmp_path / "run" / "log.csv"
+    train(tiny_config(steps=2), mixer, tmp_path / "run")
+    log.write_bytes(damage)
+    train(tiny_config(steps=4), mixer, tmp_path / "run", pairs(), resume=True)
+    with log.open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"step", "loss", "si_sdr_db"} <= rows[-1].keys() and {row["step"] for row in rows} <= {"1", "2", "4"}
+    assert np.isfinite(float(rows[-1]["si_sdr_db"])) and (tmp_path / "run" / "loss.png").exists()
+
+
+def test_a_run_that_begins_removes_what_one_that_got_nowhere_left(tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "log.csv").write_text("step\n99\n")
+    (run / "loss.png").write_bytes(b"old")
+    train(tiny_config(steps=1), make_mixer(tmp_path), run)
+    with (run / "log.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["1"]
+    assert not (run / "loss.png").exists()
+
+
+def test_what_a_run_is_made_of_is_said_with_its_first_checkpoint(tmp_path):
+    trainer = Trainer(tiny_config(steps=1), make_mixer(tmp_path), tmp_path / "run")
+    trainer.made_of = about.gathered({"speech": [tmp_path / "speech"]}, earlier={"data": ["noise: CC0"]})
+    trainer.one_step()
+    assert about.read(tmp_path / "run") == {}
+    trainer.save()
+    assert about.read(tmp_path / "run")["data"] == ["speech: not stated: recordings: 4, from speech", "noise: CC0"]
+
+
+def test_the_last_checkpoint_is_there_where_the_best_is(tmp_path):
+    config = tiny_config(steps=3, evaluate_minutes=0.0)
+    trainer, held = Trainer(config, make_mixer(tmp_path), tmp_path / "run", pairs()), []
+
+    def after(step):
+        held.append(sorted(path.name for path in trainer.run_dir.glob("*.safetensors")))
+        return False
+
+    trainer.run(after_step=after)
+    assert held == [[], [BEST, LAST], [BEST, LAST]]
+
+
 def test_a_run_counts_what_it_heard_whatever_its_batches(tmp_path):
     mixer = make_mixer(tmp_path)
     train(tiny_config(steps=2), mixer, tmp_path / "run")
@@ -96,8 +143,14 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(tmp_path):
     good = weights(tmp_path / "run")
     with torch.no_grad():
         next(trainer.network.parameters()).fill_(float("nan"))
-    with pytest.raises(Diverged, match="at step 1"):
+    with pytest.raises(Diverged, match="at step 1") as caught:
         trainer.run()
+    assert caught.value.remedy.startswith("resume from the last checkpoint")
+    (tmp_path / "run" / LAST).rename(tmp_path / LAST)
+    with pytest.raises(Diverged) as caught:
+        trainer.run()
+    assert caught.value.remedy == "begin again with a smaller learning rate"
+    (tmp_path / LAST).rename(tmp_path / "run" / LAST)
     assert all(torch.equal(good[name], value) for name, value in weights(tmp_path / "run").items())
 
 
@@ -114,6 +167,12 @@ def test_a_full_disk_leaves_the_old_checkpoint_intact(tmp_path, monkeypatch):
     tensors, facts = checkpoint.load(path)
     assert facts["step"] == 1 and tensors["a"].tolist() == [1, 1, 1]
     assert [p.name for p in tmp_path.iterdir()] == ["last.safetensors"]
+
+
+def test_a_checkpoint_has_the_permissions_of_any_file(tmp_path):
+    checkpoint.save(tmp_path / LAST, {"a": torch.ones(3)}, {"step": 1})
+    (tmp_path / "other").touch()
+    assert (tmp_path / LAST).stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_truncated_foreign_and_missing_checkpoints_are_refused(tmp_path):
@@ -164,7 +223,14 @@ def test_early_stop(tmp_path):
     trainer = Trainer(config, make_mixer(tmp_path), tmp_path / "run", pairs())
     trainer.best = 1e9
     trainer.run()
-    assert trainer.step == 2
+    assert trainer.step == 2 and trainer.stopped_early
+    with (tmp_path / "run" / "log.csv").open() as file:
+        assert [row["step"] for row in csv.DictReader(file) if row["loss"]] == ["1", "2"]
+    again = Trainer(config, make_mixer(tmp_path), tmp_path / "run", pairs())
+    again.resume()
+    assert not again.stopped_early
+    again.run()
+    assert again.step == 4 and again.stopped_early
 
 
 @pytest.mark.parametrize("target", ["irm", "ibm", "psm"])
@@ -215,11 +281,41 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
         ({"mix": {"formants": [-1, 1]}}, "mix.formants\\[0\\] = -1 is too small"),
         ({"mix": {"snr_db": [float("nan"), 1]}}, "mix.snr_db = .* is no range"),
         ({"average": 2}, "average = 2 is no share"),
+        ({"complex_share": float("nan")}, "complex_share = nan is no share"),
+        ({"mix": {"clean_share": 2}}, "mix.clean_share = 2 is no share"),
+        ({"mix": {"room_share": float("nan")}}, "mix.room_share = nan is no share"),
+        ({"mix": {"two_noises": -0.1}}, "mix.two_noises = -0.1 is no share"),
+        ({"mix": {"snr_lean": -1}}, "mix.snr_lean = -1 is below zero"),
+        ({"seed": -1}, "seed = -1 is below zero"),
+        ({"seed": 2**64}, "seed = 18446744073709551616 is too large"),
+        ({"weight_decay": -0.1}, "weight_decay = -0.1 is below zero"),
+        ({"warmup": -5}, "warmup = -5 is below zero"),
+        ({"early_stop": -3}, "early_stop = -3 is below zero"),
+        ({"plateau_patience": -1}, "plateau_patience = -1 is below zero"),
+        ({"checkpoint_minutes": -1}, "checkpoint_minutes = -1 is below zero"),
+        ({"evaluate_minutes": float("nan")}, "evaluate_minutes = nan is not finite"),
+        ({"si_snr_weight": float("nan")}, "si_snr_weight = nan is not finite"),
+        ({"si_snr_weight": float("inf")}, "si_snr_weight = inf is not finite"),
     ],
 )
 def test_mistakes_in_a_config_are_named(change, message):
     with pytest.raises(RecipeError, match=message):
         from_mapping({"network": "fullband", **change})
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [
+        ("fullband", {"hidden": 1}),
+        ("autoencoder", {"middle": 0}),
+        ("autoencoder", {"dilations": [-1]}),
+        ("autoencoder", {"dilations": ["a"]}),
+    ],
+)
+def test_sizes_that_make_no_network_are_refused(tmp_path, network, options):
+    mix = {"rate": 48000 if network == "fullband" else 16000}
+    with pytest.raises(RecipeError, match=f"network {network} cannot have these sizes: "):
+        Trainer(tiny_config(network=network, options=options, mix=mix), None, tmp_path)
 
 
 @pytest.mark.parametrize("table", ["mix", "options"])
@@ -268,6 +364,10 @@ def test_a_config_survives_its_toml(tmp_path):
     (tmp_path / "b.toml").write_text("network = ")
     with pytest.raises(RecipeError, match="cannot be read"):
         read(tmp_path / "b.toml")
+    (tmp_path / "c.toml").write_text("")
+    with pytest.raises(RecipeError, match="does not say which network") as caught:
+        read(tmp_path / "c.toml")
+    assert caught.value.path == str(tmp_path / "c.toml")
 
 
 def test_pairs_are_read_at_the_network_rate(tmp_path):
