@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from cli_helpers import write
+from cli_helpers import write, write_damaged
 
 # Hears all words where it is quiet between them, else two. Without numpy, so that it starts at once.
 HEARS = """
@@ -74,13 +74,15 @@ def test_the_ladder_of_ratios_is_the_usual_one_unless_told_otherwise(cli, desk):
     assert [row["snr_db"] for row in rows(desk / "t.csv")] == ["", "-5", "0", "5", "10", "15", "20"]
 
 
-def test_what_is_wrong_with_one_recording_is_its_row_and_the_others_go_on(cli, desk):
+def test_what_is_wrong_with_one_recording_is_its_row_and_the_others_go_on(cli, desk, speech_like):
     (desk / "clean" / "text.wav").write_text("this is no audio")
     broken = np.full(16000, 0.1)
     broken[7] = np.nan
     write(desk / "clean" / "nan.wav", broken, subtype="FLOAT")
     write(desk / "clean" / "silent.wav", np.zeros(16000))
+    write_damaged(desk / "clean" / "half.flac", 0.3 * speech_like(1.5, 16000))
     lines = [{"audio_filepath": f"clean/{name}.wav", "text": "one"} for name in ("text", "nan", "silent", "gone")]
+    lines.append({"audio_filepath": "clean/half.flac", "text": "one"})
     lines += [{"audio_filepath": "clean/a.wav", "text": "one two three four"}, {"audio_filepath": "clean/b.wav"}]
     manifest(desk, lines)
     with open(desk / "speech.jsonl", "a") as file:
@@ -90,14 +92,15 @@ def test_what_is_wrong_with_one_recording_is_its_row_and_the_others_go_on(cli, d
     found = rows(desk / "impact.csv")
     assert [row["system"] for row in found if row["audio"] == "clean/a.wav"] == ["clean", "noisy", "noisy"]
     reasons = {row["audio"]: row["notes"] for row in found if row["status"] == "failed"}
-    assert len(reasons) == 6
+    assert len(reasons) == 7
     for name, reason in (
         ("clean/text.wav", "not audio"),
         ("clean/nan.wav", "not numbers"),
         ("clean/silent.wav", "silent"),
         ("clean/gone.wav", "no such file"),
+        ("clean/half.flac", "damaged at"),
         ("clean/b.wav", "no text"),
-        ("speech.jsonl:7", "not JSON"),
+        ("speech.jsonl:8", "not JSON"),
     ):
         assert reason in reasons[name] and reason in ran.stderr
 
