@@ -13,6 +13,7 @@ from cleanaudio.audio import layout
 from cleanaudio.audio.container_file import is_cover, open_file
 from cleanaudio.audio.container_samples import to_float
 from cleanaudio.audio.container_tags import read_chapters, read_pictures, read_text
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.timeline import Timeline
 from cleanaudio.audio.uniform import Uniform
 from cleanaudio.errors import InputError
@@ -70,12 +71,11 @@ class SoundTrack:
         self.is_film = not all(map(is_cover, container.streams.video))
         self.damaged = 0
         self._frames = self._sound()
-        self._rest: NDArray[np.float32] | None = None
         self._position = 0
         first = next(self._frames, None)
         if first is None:
             raise InputError("holds no sound that can be decoded", path=self._name, remedy="copy it again")
-        self._rest = first
+        self._ready = Queue(first, axis=-2)
 
     def _sound(self) -> Iterator[NDArray[np.float32]]:
         """Decode to blocks of one kind, with silence where timestamps ask for it."""
@@ -125,17 +125,11 @@ class SoundTrack:
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """Return the next frames, (n, channels)."""
-        pieces, have = [], 0
-        while have < frames:
-            piece = self._rest if self._rest is not None else next(self._frames, None)
-            if piece is None:
-                break
-            taken, rest = piece[: frames - have], piece[frames - have :]
-            self._rest = rest if len(rest) else None
-            pieces.append(taken)
-            have += len(taken)
-        self._position += have
-        return np.concatenate(pieces) if pieces else np.zeros((0, self.channels), dtype=np.float32)
+        while len(self._ready) < frames and (piece := next(self._frames, None)) is not None:
+            self._ready.push(piece)
+        ready = self._ready.pop(min(frames, len(self._ready)))
+        self._position += len(ready)
+        return ready
 
     def seek(self, frame: int) -> None:
         """Move to a frame by decoding up to it."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.recording import AudioInfo, Reader, Source
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.audio.uniform import widened
@@ -128,22 +129,18 @@ class _Resampled:
 
     def _restart(self) -> None:
         self._resampler.reset()
-        self._ready = np.zeros((0, self._resampler.channels), np.float32)
+        self._ready = Queue(np.zeros((0, self._resampler.channels), np.float32), axis=-2)
         self._ended = False
         self._position = 0
 
     def read(self, frames: int) -> NDArray[np.float32]:
-        pieces, have = [self._ready], len(self._ready)
-        while have < frames and not self._ended:
+        while len(self._ready) < frames and not self._ended:
             block = self._source.read(_BLOCK)
             self._ended = not len(block)
-            out = self._resampler.flush() if self._ended else self._resampler.process(block.T)
-            pieces.append(out.T)
-            have += out.shape[1]
-        ready = np.concatenate(pieces)
-        self._ready = ready[frames:]
-        self._position += min(frames, have)
-        return ready[:frames]
+            self._ready.push((self._resampler.flush() if self._ended else self._resampler.process(block.T)).T)
+        ready = self._ready.pop(min(frames, len(self._ready)))
+        self._position += len(ready)
+        return ready
 
     def seek(self, frame: int) -> None:
         if frame < self._position:

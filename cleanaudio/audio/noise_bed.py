@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.recording import AudioInfo, Reader
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.errors import InputError
@@ -80,21 +81,14 @@ class NoiseBed:
         self._tail = reader.read(fade) * np.cos(angle)
         self._next = place.frame % self._period
         self._resampler = None if info.rate == rate else Resampler(info.rate, rate, info.channels)
-        self._waiting = np.zeros((info.channels, 0), np.float32)
+        self._waiting = Queue(np.zeros((info.channels, 0), np.float32))
 
     def read(self, frames: int) -> Audio:
         """Return the next frames, (channels, frames)."""
-        ready = [self._waiting]
-        missing = frames - self._waiting.shape[1]
-        while missing > 0:
+        while len(self._waiting) < frames:
             piece = self._source()
-            if self._resampler is not None:
-                piece = self._resampler.process(piece)
-            ready.append(piece)
-            missing -= piece.shape[1]
-        joined = np.concatenate(ready, axis=1)
-        self._waiting = joined[:, frames:]
-        return self._spread(joined[:, :frames])
+            self._waiting.push(piece if self._resampler is None else self._resampler.process(piece))
+        return self._spread(self._waiting.pop(frames))
 
     def _source(self) -> Audio:
         """Return the next frames at the recording's own rate."""

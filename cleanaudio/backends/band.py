@@ -16,6 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
 
 Audio = NDArray[np.float32]
@@ -55,15 +56,14 @@ class Guide:
         """Forget the signal."""
         self._of_input.reset()
         self._of_output.reset()
-        self._heard = self._left = np.zeros((self._rows, 0), np.float32)
+        self._heard, self._left = (Queue(np.zeros((self._rows, 0), np.float32)) for _ in range(2))
 
     def push(self, heard: Audio, left: Audio) -> NDArray[np.float32]:
         """Take what went into the model and what came out, (channels, any); return (1 or channels, frames)."""
-        self._heard = np.concatenate([self._heard, self._power(self._of_input.push(heard))], axis=1)
-        self._left = np.concatenate([self._left, self._power(self._of_output.push(left))], axis=1)
-        count = min(self._heard.shape[1], self._left.shape[1])
-        before, after = self._heard[:, :count], self._left[:, :count]
-        self._heard, self._left = self._heard[:, count:], self._left[:, count:]
+        self._heard.push(self._power(self._of_input.push(heard)))
+        self._left.push(self._power(self._of_output.push(left)))
+        count = min(len(self._heard), len(self._left))
+        before, after = self._heard.pop(count), self._left.pop(count)
         share = np.where(before > _NOTHING, after / np.maximum(before, _NOTHING), 1.0)
         return np.sqrt(np.minimum(share, 1.0)).astype(np.float32)
 
@@ -114,8 +114,8 @@ class BandAbove:
         for part in (self._guide, self._stft, self._istft):
             part.reset()
         rows, bins = 1 if self._linked else self._channels, self.window // 2 + 1
-        self._frames = np.zeros((self._channels, 0, bins), np.complex64)
-        self._guidance = np.ones((rows, self._late), np.float32)
+        self._frames = Queue(np.zeros((self._channels, 0, bins), np.complex64), axis=-2)
+        self._guidance = Queue(np.ones((rows, self._late), np.float32))
         self._noise = self._last = np.zeros((rows, bins), np.float32)
         self._done = self._dropped = 0
 
@@ -131,16 +131,15 @@ class BandAbove:
         -------
         ndarray, shape (channels, m)
         """
-        self._frames = np.concatenate([self._frames, self._stft.push(high)], axis=1)
-        self._guidance = np.concatenate([self._guidance, self._guide.push(heard, left)], axis=1)
-        wanted = np.rint(np.arange(self._done, self._done + self._frames.shape[1]) * self._pace).astype(int)
-        wanted = wanted[wanted < self._dropped + self._guidance.shape[1]] - self._dropped
-        count = len(wanted)
-        frames, self._frames = self._frames[:, :count], self._frames[:, count:]
-        gains = self._gains(frames, self._guidance[:, wanted])
-        self._done += count
-        drop = min(self._guidance.shape[1], max(0, round(self._done * self._pace) - self._dropped))
-        self._guidance = self._guidance[:, drop:]
+        self._frames.push(self._stft.push(high))
+        self._guidance.push(self._guide.push(heard, left))
+        wanted = np.rint(np.arange(self._done, self._done + len(self._frames)) * self._pace).astype(int)
+        wanted = wanted[wanted < self._dropped + len(self._guidance)] - self._dropped
+        frames = self._frames.pop(len(wanted))
+        gains = self._gains(frames, self._guidance.peek(len(self._guidance))[:, wanted])
+        self._done += len(wanted)
+        drop = min(len(self._guidance), max(0, round(self._done * self._pace) - self._dropped))
+        self._guidance.pop(drop)
         self._dropped += drop
         return self._istft.push(frames * gains)
 

@@ -1,8 +1,6 @@
-"""Small things that processors share: samples that wait, outputs that lag, numbers that are none."""
+"""Small things that processors share: outputs that lag, and values that are not finite."""
 
 from __future__ import annotations
-
-from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,33 +11,6 @@ from cleanaudio.backends.interface import Processor
 from cleanaudio.errors import ModelError
 
 Audio = NDArray[np.float32]
-
-
-class Queue:
-    """Samples that wait for their partner: first in, first out, (channels, frames)."""
-
-    def __init__(self, channels: int) -> None:
-        self._blocks: deque[Audio] = deque()
-        self._channels = channels
-        self.frames = 0
-
-    def push(self, block: Audio) -> None:
-        """Put (channels, n) at the end."""
-        if block.shape[1]:
-            self._blocks.append(block)
-            self.frames += block.shape[1]
-
-    def pop(self, frames: int) -> Audio:
-        """Take so many frames from the front; there must be as many."""
-        self.frames -= frames
-        front: list[Audio] = []
-        while frames > 0:
-            block = self._blocks.popleft()
-            if block.shape[1] > frames:
-                self._blocks.appendleft(block[:, frames:])
-            front.append(block[:, :frames])
-            frames -= front[-1].shape[1]
-        return np.concatenate(front, axis=1) if front else np.zeros((self._channels, 0), np.float32)
 
 
 def finite(block: Audio) -> Audio:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Queue
+from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.interface import Processor
 
 Audio = NDArray[np.float32]
@@ -28,12 +28,12 @@ class DryMix:
         self._processor, self._channels = processor, channels
         self._dry, self._wet = np.float32(dry), np.float32(1 - dry)
         self.latency = processor.latency
-        self._waiting = Queue(channels)
+        self._waiting = Queue(np.zeros((channels, 0), np.float32))
 
     def reset(self) -> None:
         """Forget the signal."""
         self._processor.reset()
-        self._waiting = Queue(self._channels)
+        self._waiting = Queue(np.zeros((self._channels, 0), np.float32))
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
@@ -62,13 +62,13 @@ class Blend:
     def __init__(self, processors: Sequence[Processor], mixes: Sequence[Sequence[float]], channels: int) -> None:
         self._processors, self._mixes, self._channels = processors, mixes, channels
         self.latency = max(processor.latency for processor in processors)
-        self._queues = [Queue(channels) for _ in processors]
+        self._queues = [Queue(np.zeros((channels, 0), np.float32)) for _ in processors]
 
     def reset(self) -> None:
         """Forget the signal."""
         for processor in self._processors:
             processor.reset()
-        self._queues = [Queue(self._channels) for _ in self._processors]
+        self._queues = [Queue(np.zeros((self._channels, 0), np.float32)) for _ in self._processors]
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
@@ -81,7 +81,7 @@ class Blend:
     def _sum(self, outputs: Iterable[Audio]) -> Audio:
         for queue, output in zip(self._queues, outputs, strict=True):
             queue.push(output)
-        ready = min(queue.frames for queue in self._queues)
+        ready = min(map(len, self._queues))
         totals = np.zeros((len(self._mixes), self._channels, ready), np.float32)
         for queue, *weights in zip(self._queues, *self._mixes, strict=True):
             output = queue.pop(ready)

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import dfn_archive
@@ -81,7 +82,8 @@ class DeepFilter:
         self._sane.reset()
         self._state = self._net.start()
         bins = self._config.window // 2 + 1
-        self._heard = np.zeros((self._channels, self._past, bins), np.complex64)  # the past, then what is undecided
+        past = np.zeros((self._channels, self._past, bins), np.complex64)
+        self._heard = Queue(past, axis=-2)  # the past, then what is undecided
 
     def __call__(self, spectra: Complex) -> Complex:
         """Take (channels, frames, bins), return the frames that are decided."""
@@ -90,21 +92,21 @@ class DeepFilter:
 
     def flush(self) -> Complex:
         """Return the last frames: silence follows the end."""
-        last = self._hear(np.zeros((self._channels, self.look_ahead, self._heard.shape[2]), np.complex64))
+        last = self._hear(np.zeros((self._channels, self.look_ahead, self._config.window // 2 + 1), np.complex64))
         self._sane.check()
         return last
 
     def _hear(self, spectra: Complex) -> Complex:
         levels, low = self._features(self._feed(spectra)[0])
-        self._heard = np.concatenate([self._heard, spectra], axis=1)
+        self._heard.push(spectra)
         # Features run ahead of the frame that they decide on: the first ones have no such frame.
-        ready = max(0, min(len(levels), self._heard.shape[1] - self._past - self.look_ahead))
+        ready = max(0, min(len(levels), len(self._heard) - self._past - self.look_ahead))
         return self._decide(levels[len(levels) - ready :], low[len(low) - ready :])
 
     def _decide(self, levels: NDArray[np.float32], low: Complex) -> Complex:
         count = len(levels)
         if not count:
-            return self._heard[:, :0]
+            return self._heard.peek(0)
         parts = np.stack([low.real, low.imag])[None]
         band_gains, taps, *state = self._session.run(
             self._wanted, {"feat_erb": levels[None, None], "feat_spec": parts, **self._state}
@@ -115,17 +117,17 @@ class DeepFilter:
             self._state = dict(zip(self._state, state, strict=True))
         else:  # the network lost itself: silence for these frames, and a new start
             band_gains, taps, self._state = np.zeros_like(band_gains), np.zeros_like(taps), self._net.start()
-        noisy = self._heard[:, self._past : self._past + count]
+        heard = self._heard.peek(self._past + count + self.look_ahead)
+        self._heard.pop(count)
+        noisy = heard[:, self._past : self._past + count]
         clean = noisy * band_gains[0, 0][:, self._features.band_of_bin]
         bins, order = self._config.filtered_bins, self._config.order
         filters = np.ascontiguousarray(taps).view(np.complex64).reshape(count, bins, order)
         filters = np.ascontiguousarray(filters.transpose(2, 0, 1))
-        clean[..., :bins] = filters[0] * self._heard[:, :count, :bins]
+        clean[..., :bins] = filters[0] * heard[:, :count, :bins]
         for tap in range(1, order):
-            clean[..., :bins] += filters[tap] * self._heard[:, tap : tap + count, :bins]
-        clean = self._finish(noisy, clean)
-        self._heard = self._heard[:, count:]
-        return clean
+            clean[..., :bins] += filters[tap] * heard[:, tap : tap + count, :bins]
+        return self._finish(noisy, clean)
 
     def _finish(self, noisy: Complex, clean: Complex) -> Complex:
         if self._beta > 0:

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.transform import Spectra, Transform
-from cleanaudio.backends.frames import FrameQueue
 
 Levels = NDArray[np.float64]
 
@@ -106,8 +106,8 @@ class Lifted:
         """Forget the signal."""
         self._transform.reset()
         self._lift.reset()
-        self._waiting = FrameQueue()
-        self._gains = np.zeros((0, 1), np.float32)
+        self._waiting = Queue(np.zeros((0, 0, 1), np.complex64), axis=-2)
+        self._gains = Queue(np.zeros((0, 1), np.float32), axis=-2)
 
     def __call__(self, spectra: Spectra) -> Spectra:
         """Take (channels, frames, bins), return the frames that are decided."""
@@ -124,10 +124,9 @@ class Lifted:
 
     def _cleaned(self, lifts: Levels) -> Spectra:
         gains = (10 ** (lifts / 20)).astype(np.float32)[:, None]
-        self._gains = np.concatenate([self._gains, gains])
+        self._gains.push(gains)
         louder = (self._waiting.pop(len(gains)) * gains).astype(np.complex64, copy=False)
         return self._lowered(self._transform(louder))
 
     def _lowered(self, clean: Spectra) -> Spectra:
-        gains, self._gains = np.split(self._gains, [clean.shape[1]])
-        return (clean / gains).astype(np.complex64, copy=False)
+        return (clean / self._gains.pop(clean.shape[1])).astype(np.complex64, copy=False)

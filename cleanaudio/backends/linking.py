@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
 from cleanaudio.backends.interface import Processor, Setup
 
@@ -83,18 +84,14 @@ class LinkedTransform:
         """Forget the signal."""
         self._decide.reset()
         self._feed.reset()
-        self._waiting: NDArray[np.complex64] | None = None
-        self._fed: NDArray[np.complex64] | None = None
+        self._waiting = Queue(np.zeros((self._channels, 0, 1), np.complex64), axis=-2)
+        self._fed = Queue(np.zeros((1, 0, 1), np.complex64), axis=-2)
 
     def __call__(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """Take and return (channels, frames, bins)."""
         feed = self._feed(spectra)
-        if self._waiting is not None and self._fed is not None:
-            spectra = np.concatenate([self._waiting, spectra], axis=1)
-            fed = np.concatenate([self._fed, feed], axis=1)
-        else:
-            fed = feed
-        self._waiting, self._fed = spectra, fed
+        self._waiting.push(spectra)
+        self._fed.push(feed)
         return self._apply(self._decide(feed))
 
     def flush(self) -> NDArray[np.complex64]:
@@ -102,14 +99,10 @@ class LinkedTransform:
         return self._apply(self._decide.flush())
 
     def _apply(self, decided: NDArray[np.complex64]) -> NDArray[np.complex64]:
-        if self._waiting is None or self._fed is None:
-            return np.zeros((self._channels, 0, decided.shape[-1]), np.complex64)
         count = decided.shape[1]
-        heard = np.abs(self._fed[:, :count])
+        heard = np.abs(self._fed.pop(count))
         gain = np.minimum(np.abs(decided) / np.maximum(heard, 1e-12), 1.0)
-        out = self._waiting[:, :count] * gain
-        self._waiting, self._fed = self._waiting[:, count:], self._fed[:, count:]
-        return out
+        return self._waiting.pop(count) * gain
 
 
 class Linked:
@@ -144,9 +137,8 @@ class Linked:
     def _clear(self) -> None:
         self._taken = self._given = self._fed = 0
         bins = self._size // 2 + 1
-        self._inputs = np.zeros((self._channels, 0, bins), np.complex64)
-        self._feeds = np.zeros((1, 0, bins), np.complex64)
-        self._outputs = np.zeros((1, 0, bins), np.complex64)
+        self._inputs = Queue(np.zeros((self._channels, 0, bins), np.complex64), axis=-2)
+        self._feeds, self._outputs = (Queue(np.zeros((1, 0, bins), np.complex64), axis=-2) for _ in range(2))
 
     def reset(self) -> None:
         """Forget the signal."""
@@ -163,28 +155,26 @@ class Linked:
         """Return the frames that are still owed."""
         pad = self._size - self._hop + -self._taken % self._hop
         parts = [self._advance(np.zeros((self._channels, pad), np.float32))]
-        self._outputs = np.concatenate([self._outputs, self._of_output.push(self._mono.flush())], axis=1)
+        self._outputs.push(self._of_output.push(self._mono.flush()))
         tail = np.zeros((1, self._size), np.float32)
-        self._feeds = np.concatenate([self._feeds, self._of_feed.push(tail)], axis=1)
-        self._outputs = np.concatenate([self._outputs, self._of_output.push(tail)], axis=1)
+        self._feeds.push(self._of_feed.push(tail))
+        self._outputs.push(self._of_output.push(tail))
         parts.append(self._combine())
         return np.concatenate(parts, axis=1)
 
     def _advance(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         spectra = self._of_input.push(block)
-        self._inputs = np.concatenate([self._inputs, spectra], axis=1)
+        self._inputs.push(spectra)
         feed = self._to_feed.push(self._feed(spectra))[:, : self._taken - self._fed]
         self._fed += feed.shape[1]
-        self._feeds = np.concatenate([self._feeds, self._of_feed.push(feed)], axis=1)
-        self._outputs = np.concatenate([self._outputs, self._of_output.push(self._mono.process(feed))], axis=1)
+        self._feeds.push(self._of_feed.push(feed))
+        self._outputs.push(self._of_output.push(self._mono.process(feed)))
         return self._combine()
 
     def _combine(self) -> NDArray[np.float32]:
-        count = min(self._inputs.shape[1], self._feeds.shape[1], self._outputs.shape[1])
-        gain = np.abs(self._outputs[:, :count]) / np.maximum(np.abs(self._feeds[:, :count]), 1e-12)
-        samples = self._out.push(self._inputs[:, :count] * np.minimum(gain, 1.0))
-        self._inputs, self._feeds = self._inputs[:, count:], self._feeds[:, count:]
-        self._outputs = self._outputs[:, count:]
+        count = min(len(self._inputs), len(self._feeds), len(self._outputs))
+        gain = np.abs(self._outputs.pop(count)) / np.maximum(np.abs(self._feeds.pop(count)), 1e-12)
+        samples = self._out.push(self._inputs.pop(count) * np.minimum(gain, 1.0))
         samples = samples[:, : self._taken - self._given]
         self._given += samples.shape[1]
         return samples

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import spread
 from cleanaudio.errors import BackendUnavailable
@@ -117,36 +118,31 @@ class _Gating:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._held: list[Audio] = [np.zeros((1, CONTEXT), np.float32)]
-        self._frames = CONTEXT  # held, the context before the next chunk included
+        self._held = Queue(np.zeros((1, CONTEXT), np.float32))  # the context before the next chunk included
         self._chunks = 0
 
     def process(self, block: Audio) -> Audio:
         """Take (1, n), return (1, m)."""
-        self._held.append(block)
-        self._frames += block.shape[1]
+        self._held.push(block)
         done = [block[:, :0]]
-        while self._frames > CONTEXT + CHUNK + CONTEXT:  # a recording of one chunk is not padded to the grid
+        while len(self._held) > CONTEXT + CHUNK + CONTEXT:  # a recording of one chunk is not padded to the grid
             done.append(self._chunk(CHUNK))
         return np.concatenate(done, axis=1)
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
         done = [np.zeros((1, 0), np.float32)]
-        while (rest := self._frames - CONTEXT) > 0:
+        while (rest := len(self._held) - CONTEXT) > 0:
             done.append(self._chunk(min(rest, CHUNK)))
         return np.concatenate(done, axis=1)
 
     def _chunk(self, count: int) -> Audio:
         """Clean the next ``count`` frames."""
-        held = np.concatenate(self._held, axis=1)
-        alone = count == held.shape[1] - CONTEXT and self._chunks == 0
-        size = (count if alone else CHUNK) + 2 * CONTEXT
-        chunk = np.zeros((1, size))
-        seen = held[:, :size]
+        alone = count == len(self._held) - CONTEXT and self._chunks == 0
+        chunk = np.zeros((1, (count if alone else CHUNK) + 2 * CONTEXT))
+        seen = self._held.peek(min(chunk.shape[1], len(self._held)))
         chunk[:, : seen.shape[1]] = seen
-        self._held = [held[:, count:]]
-        self._frames -= count
+        self._held.pop(count)
         self._chunks += 1
         if not chunk.any():
             return np.zeros((1, count), np.float32)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Queue, Sane, Undelayed
+from cleanaudio.audio.queue import Queue
+from cleanaudio.backends.blocks import Sane, Undelayed
 from cleanaudio.backends.interface import Processor, Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Cached, Port, Session, listed
@@ -53,7 +54,7 @@ class Stream:
         """Forget the signal."""
         self._step.reset()
         self._sane.reset()
-        self._waiting = Queue(1)
+        self._waiting = Queue(np.zeros((1, 0), np.float32))
         self._owed = 0
 
     def process(self, block: Audio) -> Audio:
@@ -63,13 +64,13 @@ class Stream:
 
     def flush(self) -> Audio:
         """Return the frames that are still owed: the model hears silence behind the end."""
-        last = self._advance(np.zeros((1, -self._waiting.frames % self._hop), np.float32))
+        last = self._advance(np.zeros((1, -len(self._waiting) % self._hop), np.float32))
         self._sane.check()
         return last
 
     def _advance(self, block: Audio) -> Audio:
         self._waiting.push(block)
-        ready = self._waiting.pop(self._waiting.frames // self._hop * self._hop)
+        ready = self._waiting.pop(len(self._waiting) // self._hop * self._hop)
         pieces = np.split(ready, range(_HOPS * self._hop, ready.shape[1], _HOPS * self._hop), axis=1)
         out = np.concatenate([self._run(piece) for piece in pieces if piece.size] or [ready], axis=1)
         out = out[:, : self._owed]

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.estimators import Estimator
-from cleanaudio.backends.frames import FrameQueue
 from cleanaudio.backends.noise.smoothing import per_frame
 
 Power = NDArray[np.float32]
@@ -171,7 +171,7 @@ class Noncausal:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._powers, self._noise = FrameQueue(), FrameQueue()
+        self._powers, self._noise = (Queue(nothing, axis=-2) for nothing in _NOTHING)
         self._clean: Power | None = None
 
     def __call__(self, powers: Power, noise: Power) -> Decided:
@@ -179,15 +179,15 @@ class Noncausal:
         self._powers.push(powers)
         self._noise.push(noise)
         decided = []
-        while self._powers.frames >= self._block + self._ahead:
+        while len(self._powers) >= self._block + self._ahead:
             decided.append(self._decide(self._block, self._block + self._ahead))
         return _joined(decided)
 
     def flush(self) -> Decided:
         """Return γ and ξ of the frames that still waited."""
         decided = []
-        while self._powers.frames:
-            decided.append(self._decide(min(self._block, self._powers.frames), self._powers.frames))
+        while self._powers:
+            decided.append(self._decide(min(self._block, len(self._powers)), len(self._powers)))
         return _joined(decided)
 
     def _decide(self, count: int, seen: int) -> Decided:

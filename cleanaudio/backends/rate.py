@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import through
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends.band import BandAbove
-from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
 
 Audio = NDArray[np.float32]
@@ -55,7 +55,7 @@ class AtRate:
 
     def _clear(self) -> None:
         self._taken = self._given = 0
-        self._low, self._high = Queue(self._channels), Queue(self._channels)
+        self._low, self._high = (Queue(np.zeros((self._channels, 0), np.float32)) for _ in range(2))
 
     def reset(self) -> None:
         """Forget the signal."""
@@ -87,7 +87,7 @@ class AtRate:
         return self._sum()
 
     def _sum(self) -> Audio:
-        ready = min(self._taken - self._given, self._low.frames, self._high.frames)
+        ready = min(self._taken - self._given, len(self._low), len(self._high))
         self._given += ready
         return self._low.pop(ready) + self._high.pop(ready)
 
@@ -108,13 +108,13 @@ class _Above:
         self._up = Resampler(native_rate, rate, channels, live)
         self.band = BandAbove(channels, rate, native_rate, linked, live)
         self._native_window = 2 * -(-self.band.window * native_rate // rate)
-        self._original = Queue(channels)
+        self._original = Queue(np.zeros((channels, 0), np.float32))
 
     def reset(self) -> None:
         """Forget the signal."""
         self._up.reset()
         self.band.reset()
-        self._original = Queue(self._channels)
+        self._original = Queue(np.zeros((self._channels, 0), np.float32))
 
     def push(self, block: Audio, low: Audio, clean: Audio) -> Audio:
         """Take the recording's samples and, at the other rate, what went into and came out of the processor."""
@@ -130,5 +130,5 @@ class _Above:
         return self.band.push(rest, silence, silence)
 
     def _difference(self, known: Audio) -> Audio:
-        count = min(known.shape[1], self._original.frames)
+        count = min(known.shape[1], len(self._original))
         return self._original.pop(count) - known[:, :count]

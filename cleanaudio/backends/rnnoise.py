@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.blocks import Undelayed
 from cleanaudio.backends.interface import Analysis, Backend, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import spread
@@ -52,7 +53,7 @@ class Frames:
             raise MemoryError("rnnoise_create")
         self._state = ctypes.c_void_p(state)
         self._release = weakref.finalize(self, self._library.rnnoise_destroy, self._state)
-        self._pending = np.zeros(0, np.float32)
+        self._pending = Queue(np.zeros(0, np.float32))
         self._taken = self._given = 0
 
     def reset(self) -> None:
@@ -71,10 +72,9 @@ class Frames:
         return rest[:, : rest.shape[1] - (self._given - self._taken)]
 
     def _run(self, samples: Audio) -> Audio:
-        samples = np.concatenate([self._pending, samples * _FULL_SCALE])
-        count = len(samples) // FRAME
-        self._pending = samples[count * FRAME :]
-        out = np.empty(count * FRAME, np.float32)
+        self._pending.push(samples * _FULL_SCALE)
+        samples = self._pending.pop(len(self._pending) // FRAME * FRAME)
+        out = np.empty_like(samples)
         source, target = samples.ctypes.data, out.ctypes.data
         for at in range(0, out.nbytes, FRAME * out.itemsize):
             self._library.rnnoise_process_frame(self._state, target + at, source + at)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import sizes, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import noise as trackers
 from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, Estimator
-from cleanaudio.backends.frames import FrameQueue
 from cleanaudio.backends.gains import Estimate, OmLsa, Rule, Subtraction
 from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
 from cleanaudio.backends.linking import Feed
@@ -65,7 +65,7 @@ class _Channel:
     def reset(self) -> None:
         self._tracker.reset()
         self._rule.reset()
-        self._powers = FrameQueue()
+        self._powers = Queue(np.zeros((0, 1), np.float32), axis=-2)
 
     def __call__(self, powers: Power) -> Power:
         self._powers.push(powers)
@@ -94,7 +94,7 @@ class Gains:
     def __init__(self, channels: Sequence[_Channel], count: int, feed: Feed | None) -> None:
         self._channels, self._count, self._feed = channels, count, feed
         self.look_ahead = channels[0].look_ahead
-        self._spectra = FrameQueue()
+        self._spectra = Queue(np.zeros((count, 0, 1), np.complex64), axis=-2)
 
     def reset(self) -> None:
         """Forget the signal."""
@@ -102,7 +102,7 @@ class Gains:
             channel.reset()
         if self._feed is not None:
             self._feed.reset()
-        self._spectra = FrameQueue()
+        self._spectra = Queue(np.zeros((self._count, 0, 1), np.complex64), axis=-2)
 
     def __call__(self, spectra: Spectra) -> Spectra:
         """Take (channels, frames, bins), return those that are decided."""
@@ -117,8 +117,8 @@ class Gains:
 
     def flush(self) -> Spectra:
         """Return the frames that still waited."""
-        if not self._spectra.frames:
-            return np.zeros((self._count, 0, 1), np.complex64)
+        if not self._spectra:
+            return self._spectra.pop(0)
         return self._apply([channel.flush() for channel in self._channels])
 
     def _apply(self, gains: Sequence[Power]) -> Spectra:

@@ -19,8 +19,8 @@ from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.audio.formats import replacing_format
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.metadata.tags import read_tags
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.writer import AtomicWriter, output_format
-from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
@@ -267,7 +267,7 @@ class Result:
         All files are whole, and the output is judged, before the first of them gets its name.
         """
         self._before = LevelMeter(self._info.rate, self.channels)
-        waiting = Queue(self.channels)
+        waiting = Queue(np.zeros((self.channels, 0), np.float32))
         with ExitStack() as stack:
             beside = stack.enter_context(self.beside()) if self.beside else None
             removed = stack.enter_context(self._writer(self.job.residual)) if self.job.residual else None

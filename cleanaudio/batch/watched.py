@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.level import LevelMeter
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.wording import first_few
-from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.voice import (
     CELL_S,
@@ -66,7 +66,8 @@ class Watched:
         self._clear()
 
     def _clear(self) -> None:
-        self._new, self._listened = ([Queue(self._channels) for _ in range(2)] for _ in range(2))
+        nothing = np.zeros((self._channels, 0), np.float32)
+        self._new, self._listened = ([Queue(nothing) for _ in range(2)] for _ in range(2))
         self._stretches: list[Cells] = []
         self._gentler = False
         self._given = 0
@@ -84,17 +85,17 @@ class Watched:
         """Return the frames that are still owed."""
         rest = self._processor.flush()
         settled = self._watch(rest[: self._channels, :0], rest, 1)
-        return np.concatenate([settled, self._eased(self._listened[1].frames)], axis=1)
+        return np.concatenate([settled, self._eased(len(self._listened[1]))], axis=1)
 
     def _watch(self, noisy: Audio, made: Audio, fewest: int) -> Audio:
         """Listen to whole stretches, and to a rest of so many frames; return what is settled by them."""
         for queue, block in zip(self._new, (noisy, made), strict=True):
             queue.push(block)
         out = [noisy[:, :0]]
-        while self._new[1].frames >= fewest:
-            self._listen(min(STRETCH * self._size, self._new[1].frames))
+        while len(self._new[1]) >= fewest:
+            self._listen(min(STRETCH * self._size, len(self._new[1])))
             # in what lies nearer to the end than a cell reaches and holds, the next stretch has a say
-            out.append(self._eased(max(0, self._listened[1].frames - (2 * REACH + HOLD + 1) * self._size)))
+            out.append(self._eased(max(0, len(self._listened[1]) - (2 * REACH + HOLD + 1) * self._size)))
         return np.concatenate(out, axis=1)
 
     def _listen(self, frames: int) -> None:

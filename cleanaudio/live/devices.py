@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.interface import Processor
 from cleanaudio.errors import BackendUnavailable, InputError
 from cleanaudio.live.timing import Timing
@@ -77,22 +78,20 @@ def run_devices(
     """
     sounddevice = _sounddevice()
     ready: queue.Queue[Exception | None] = queue.Queue()
-    kept = np.zeros((channels, 0), np.float32)
+    kept = Queue(np.zeros((channels, 0), np.float32))
 
     def callback(data: Audio, out: Audio, frames: int, _time: object, status: Any) -> None:
-        nonlocal kept
         timing.watch(bool(status.input_overflow or status.output_underflow))
         started = time.perf_counter()
         try:
             heard = np.array(data.T, order="C")  # the card will use its memory again
-            kept = np.concatenate([kept, processor.process(heard)], axis=1)
+            kept.push(processor.process(heard))
         except Exception as error:  # of any kind: this thread belongs to the library, which would swallow it
             ready.put(error)
             raise sounddevice.CallbackAbort from error
-        late = max(0, frames - kept.shape[1])  # before the latency has passed there is silence
+        late = max(0, frames - len(kept))  # before the latency has passed there is silence
         out[:late] = 0
-        out[late:] = kept[:, : frames - late].T
-        kept = kept[:, frames - late :]
+        out[late:] = kept.pop(frames - late).T
         timing.add(time.perf_counter() - started, frames)
         ready.put(None)
 

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.transform import Spectra
 from cleanaudio.spatial import beamformers
 from cleanaudio.spatial.clustering import cacgmm
@@ -77,7 +78,7 @@ class Blocks:
         clustering: int,
         log: Log | None,
     ) -> None:
-        self._outputs, self._bins = channels if rule.every else 1, bins
+        self._channels, self._outputs, self._bins = channels, channels if rule.every else 1, bins
         self._rule, self._pace, self._known, self._clustering, self._log = rule, pace, noise, clustering, log
         self._block, self._fade = pace.frames(pace.block_s), pace.frames(pace.fade_s)
         self._least = pace.frames(min(_LEAST_S, pace.block_s))
@@ -89,19 +90,19 @@ class Blocks:
         """Forget the signal."""
         self._speech.reset()
         self._noise.reset()
-        self._spectra: list[Spectra] = []
-        self._masks: list[Mask] = []
+        self._spectra = Queue(np.zeros((self._channels, 0, self._bins), np.complex64), axis=-2)
+        self._masks = Queue(np.zeros((0, self._bins), np.float32), axis=-2)
         self._weights: NDArray[np.complex128] | None = None
         self._done = 0
         self.reference = self._rule.reference
 
     def hear(self, masks: Mask) -> None:
         """Take the next masks."""
-        self._masks.append(masks)
+        self._masks.push(masks)
 
     def __call__(self, spectra: Spectra) -> Spectra:
         """Take (channels, frames, bins), return (outputs, frames, bins)."""
-        self._spectra.append(spectra)
+        self._spectra.push(spectra)
         return self._work(self._block + self._least)
 
     def flush(self) -> Spectra:
@@ -112,19 +113,13 @@ class Blocks:
         out = [np.zeros((self._outputs, 0, self._bins), np.complex64)]
         while (ready := self._ready()) >= max(wanted, 1):
             count = self._block if ready >= self._block + self._least else ready
-            spectra = np.concatenate(self._spectra, axis=1)
-            self._spectra = [spectra[:, count:]]
-            mask = None
-            if self._known is None:
-                masks = np.concatenate(self._masks)
-                mask, self._masks = masks[:count], [masks[count:]]
+            mask = self._masks.pop(count) if self._known is None else None
             with one_thread():
-                out.append(self._filter(spectra[:, :count], mask))
+                out.append(self._filter(self._spectra.pop(count), mask))
         return np.concatenate(out, axis=1)
 
     def _ready(self) -> int:
-        spectra = sum(part.shape[1] for part in self._spectra)
-        return spectra if self._known is not None else min(spectra, sum(len(part) for part in self._masks))
+        return len(self._spectra) if self._known is not None else min(len(self._spectra), len(self._masks))
 
     def _filter(self, spectra: Spectra, mask: Mask | None) -> Spectra:
         speech, noise, share = self._covariances(spectra, mask)

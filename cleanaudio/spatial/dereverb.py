@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import sizes, window
 from cleanaudio.audio.transform import Spectra, SpectralProcessor
 from cleanaudio.errors import RecipeError
@@ -65,31 +66,28 @@ class BlockWpe:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._held: list[Spectra] = []
-        self._count = 0
+        self._held = Queue(np.zeros((self._channels, 0, self._bins), np.complex64), axis=-2)
         self._fading: Spectra | None = None
 
     def __call__(self, spectra: Spectra) -> Spectra:
         """Take and return (channels, frames, bins)."""
-        self._held.append(spectra)
-        self._count += spectra.shape[1]
+        self._held.push(spectra)
         out = [np.zeros((self._channels, 0, self._bins), np.complex64)]
         # What follows a block is at least an overlap long, so that no filter is learned from a mere rest.
-        while self._count >= self._block + self._overlap:
+        while len(self._held) >= self._block + self._overlap:
             out.append(self._clean(self._block, last=False))
         return np.concatenate(out, axis=1)
 
     def flush(self) -> Spectra:
         """Return the rest."""
-        return self._clean(self._count, last=True)
+        return self._clean(len(self._held), last=True)
 
     def _clean(self, count: int, last: bool) -> Spectra:
         if not count:
-            return np.zeros((self._channels, 0, self._bins), np.complex64)
-        held = np.concatenate(self._held, axis=1)
+            return self._held.pop(0)
         taps, delay, iterations = self._parameters
         taps = affordable_taps(taps, self._channels, count, delay)
-        block = held[:, :count]
+        block = self._held.peek(count)
         cleaned = block.copy()
         if taps:
             cleaned -= self._strength * wpe(block, taps, delay, iterations).astype(np.complex64)
@@ -99,7 +97,7 @@ class BlockWpe:
             cleaned[:, :fade] = slide * cleaned[:, :fade] + (1 - slide) * self._fading[:, :fade]
         done = count if last else count - self._overlap
         self._fading = None if last else cleaned[:, done:]
-        self._held, self._count = [held[:, done:]], held.shape[1] - done
+        self._held.pop(done)
         return cleaned[:, :done]
 
 

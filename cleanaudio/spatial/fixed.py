@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import check_block
+from cleanaudio.audio.queue import Queue
 from cleanaudio.errors import InputError, RecipeError
 from cleanaudio.spatial.beamformers import superdirective
 from cleanaudio.spatial.geometry import Direction, Geometry, steering
@@ -79,8 +80,7 @@ class FilterAndSum:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._parts = [np.zeros((self._channels, self._centre), np.float32)]
-        self._held = self._centre
+        self._held = Queue(np.zeros((self._channels, self._centre), np.float32))
         self._taken = self._given = 0
 
     def process(self, block: Audio) -> Audio:
@@ -96,20 +96,18 @@ class FilterAndSum:
         return self._advance(tail)[:, :owed]
 
     def _advance(self, block: Audio) -> Audio:
-        self._parts.append(block)
-        self._held += block.shape[1]
-        steps = max(0, (self._held - 2 * self._centre) // self._step)
+        self._held.push(block)
+        steps = max(0, (len(self._held) - 2 * self._centre) // self._step)
         if not steps:
             return np.zeros((1, 0), np.float32)
-        signal = np.concatenate(self._parts, axis=1)
+        signal = self._held.peek(steps * self._step + 2 * self._centre)
         out = np.empty((steps, self._step), np.float32)
         for k in range(steps):
             start = k * self._step
             spectra = np.fft.rfft(signal[:, start : start + self._size], self._size, axis=-1)
             summed = np.fft.irfft(np.sum(spectra * self._transfer, axis=0), self._size)
             out[k] = summed[2 * self._centre : 2 * self._centre + self._step]
-        self._parts = [signal[:, steps * self._step :]]
-        self._held = self._parts[0].shape[1]
+        self._held.pop(steps * self._step)
         self._given += steps * self._step
         return out.reshape(1, -1)
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.array import check_block
 from cleanaudio.audio.level import LevelMeter
+from cleanaudio.audio.queue import Queue
 from cleanaudio.errors import InputError
 from cleanaudio.spatial.geometry import SPEED_OF_SOUND, Geometry
 from cleanaudio.spatial.stream import Audio
@@ -168,8 +169,7 @@ class HealthCheck:
         self._active = np.zeros(channels, np.int64)
         self._frames = 0
         self._anchor: int | None = None
-        self._held: list[Audio] = []
-        self._count = 0
+        self._held = Queue(np.zeros((channels, 0), np.float32))
 
     def push(self, block: Audio) -> None:
         """Take the next block, (channels, n)."""
@@ -179,13 +179,9 @@ class HealthCheck:
             meter.add(signal[None])
         self._sum += np.sum(block, axis=1, dtype=np.float64)
         self._square += np.sum(block.astype(np.float64) ** 2, axis=1)
-        self._held.append(block)
-        self._count += block.shape[1]
-        while self._count >= self._window:
-            signal = np.concatenate(self._held, axis=1)
-            self._correlate(signal[:, : self._window])
-            self._held = [signal[:, self._window :]]
-            self._count = self._held[0].shape[1]
+        self._held.push(block)
+        while len(self._held) >= self._window:
+            self._correlate(self._held.pop(self._window))
 
     def _correlate(self, piece: Audio) -> None:
         spectra = np.fft.rfft(piece * self._taper[: piece.shape[1]], self._size, axis=-1)
@@ -214,8 +210,8 @@ class HealthCheck:
         InputError
             Fewer than two channels can be used.
         """
-        if self._count and self._frames < self._window:  # a short clip has no whole window
-            piece = np.concatenate(self._held, axis=1)
+        if self._held and self._frames < self._window:  # a short clip has no whole window
+            piece = self._held.peek(len(self._held))
             self._correlate(np.pad(piece, ((0, 0), (0, self._window - piece.shape[1]))))
         findings = self._levels()
         gone = {f.channel for f in findings if not f.use}

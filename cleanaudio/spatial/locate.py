@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import check_block
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Stft, sizes, window
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.covariance import TINY, Covariance, weighted_sum
@@ -122,8 +123,9 @@ class Locator:
         self._stft.reset()
         if self._masks is not None:
             self._masks.reset()
-        self._spectra: list[NDArray[np.complex64]] = []
-        self._masked: list[Mask] = []
+        bins = np.count_nonzero(self._band)
+        self._spectra = Queue(np.zeros((self._channels, 0, bins), np.complex64), axis=-2)
+        self._masked = Queue(np.zeros((0, bins), np.float32), axis=-2)
         self._windows = 0
         self._before: _Sums | None = None
         self._noise: Covariance | None = None
@@ -135,9 +137,9 @@ class Locator:
         return self._take(self._stft.push(block), None if self._masks is None else self._masks.process(block))
 
     def _take(self, spectra: NDArray[np.complex64], mask: Mask | None) -> list[Bearing]:
-        self._spectra.append(spectra[:, :, self._band])
+        self._spectra.push(spectra[:, :, self._band])
         if mask is not None:
-            self._masked.append(mask[:, self._band])
+            self._masked.push(mask[:, self._band])
         found: list[Bearing] = []
         while self._ready() >= self._half:
             found.extend(self._half_window(*self._next(self._half)))
@@ -145,18 +147,11 @@ class Locator:
 
     def _ready(self) -> int:
         """Return how many frames wait of which all is known."""
-        frames = sum(piece.shape[1] for piece in self._spectra)
-        return frames if self._masks is None else min(frames, sum(map(len, self._masked)))
+        return len(self._spectra) if self._masks is None else min(len(self._spectra), len(self._masked))
 
     def _next(self, count: int) -> tuple[NDArray[np.complex64], Mask | None]:
         """Take so many frames from the front."""
-        spectra = np.concatenate(self._spectra, axis=1)
-        self._spectra = [spectra[:, count:]]
-        if self._masks is None:
-            return spectra[:, :count], None
-        mask = np.concatenate(self._masked)
-        self._masked = [mask[count:]]
-        return spectra[:, :count], mask[:count]
+        return self._spectra.pop(count), None if self._masks is None else self._masked.pop(count)
 
     def flush(self) -> list[Bearing]:
         """Return the rest: a recording shorter than a window gives one direction."""

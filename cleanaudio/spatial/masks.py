@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Stft, window
 from cleanaudio.spatial.stream import Audio, Stream, frame_count
 
@@ -66,7 +67,7 @@ class EnhancerMask:
     def _clear(self) -> None:
         self._taken = 0
         nothing = np.zeros((len(self._channels), 0, self._size // 2 + 1), np.complex64)
-        self._inputs, self._outputs = nothing, nothing
+        self._inputs, self._outputs = (Queue(nothing, axis=-2) for _ in range(2))
 
     def reset(self) -> None:
         """Forget the signal."""
@@ -87,11 +88,10 @@ class EnhancerMask:
         return self._compare(tail, np.concatenate([self._enhancer.flush(), tail], axis=1))
 
     def _compare(self, heard: Audio, cleaned: Audio) -> Mask:
-        self._inputs = np.concatenate([self._inputs, self._of_input.push(heard)], axis=1)
-        self._outputs = np.concatenate([self._outputs, self._of_output.push(cleaned)], axis=1)
-        count = min(self._inputs.shape[1], self._outputs.shape[1])
-        ratio = np.abs(self._outputs[:, :count]) / np.maximum(np.abs(self._inputs[:, :count]), 1e-10)
-        self._inputs, self._outputs = self._inputs[:, count:], self._outputs[:, count:]
+        self._inputs.push(self._of_input.push(heard))
+        self._outputs.push(self._of_output.push(cleaned))
+        count = min(len(self._inputs), len(self._outputs))
+        ratio = np.abs(self._outputs.pop(count)) / np.maximum(np.abs(self._inputs.pop(count)), 1e-10)
         if self._exponent != 1.0:
             ratio **= self._exponent
         return np.median(np.minimum(ratio, 1.0), axis=0).astype(np.float32)
@@ -174,13 +174,13 @@ class MeanMask:
     def __init__(self, parts: Sequence[MaskEstimator], bins: int) -> None:
         self._parts, self._nothing = parts, np.zeros((0, bins), np.float32)
         self.latency = max(part.latency for part in parts)
-        self._held = [self._nothing for _ in parts]
+        self._held = [Queue(self._nothing, axis=-2) for _ in parts]
 
     def reset(self) -> None:
         """Forget the signal."""
         for part in self._parts:
             part.reset()
-        self._held = [self._nothing for _ in self._parts]
+        self._held = [Queue(self._nothing, axis=-2) for _ in self._parts]
 
     def process(self, block: Audio) -> Mask:
         """Take (channels, n), return (frames, bins)."""
@@ -191,8 +191,8 @@ class MeanMask:
         return self._mean([part.flush() for part in self._parts])
 
     def _mean(self, new: list[Mask]) -> Mask:
-        held = [np.concatenate(pair) for pair in zip(self._held, new, strict=True)]
-        count = min(map(len, held))
-        self._held = [mask[count:] for mask in held]
-        product = np.prod([mask[:count] for mask in held], axis=0, dtype=np.float32)
-        return product ** np.float32(1 / len(held))
+        for queue, mask in zip(self._held, new, strict=True):
+            queue.push(mask)
+        count = min(map(len, self._held))
+        product = np.prod([queue.pop(count) for queue in self._held], axis=0, dtype=np.float32)
+        return product ** np.float32(1 / len(self._held))

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.queue import Queue
+
 Audio = NDArray[np.float32]
 Log = Callable[[Mapping[str, Any]], None]
 """Takes what a driver decided on one block, JSON-serialisable: for a sidecar file."""
@@ -94,13 +96,13 @@ class SideBySide:
     def __init__(self, parts: Sequence[Stream]) -> None:
         self._parts = parts
         self.latency = max(part.latency for part in parts)
-        self._waiting = [np.zeros((1, 0), np.float32) for _ in parts]
+        self._waiting = [Queue(np.zeros((1, 0), np.float32)) for _ in parts]
 
     def reset(self) -> None:
         """Forget the signal."""
         for part in self._parts:
             part.reset()
-        self._waiting = [np.zeros((1, 0), np.float32) for _ in self._parts]
+        self._waiting = [Queue(np.zeros((1, 0), np.float32)) for _ in self._parts]
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (parts, m)."""
@@ -111,7 +113,7 @@ class SideBySide:
         return self._join([part.flush() for part in self._parts])
 
     def _join(self, outputs: list[Audio]) -> Audio:
-        together = [np.concatenate(pair, axis=1) for pair in zip(self._waiting, outputs, strict=True)]
-        ready = min(one.shape[1] for one in together)
-        self._waiting = [one[:, ready:] for one in together]
-        return np.concatenate([one[:, :ready] for one in together])
+        for queue, output in zip(self._waiting, outputs, strict=True):
+            queue.push(output)
+        ready = min(map(len, self._waiting))
+        return np.concatenate([queue.pop(ready) for queue in self._waiting])

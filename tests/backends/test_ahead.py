@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cleanaudio.audio.array import through
+from cleanaudio.audio.queue import Queue
 from cleanaudio.backends import chain
 from cleanaudio.backends.ahead import AHEAD_S, Ahead
-from cleanaudio.backends.blocks import Queue
 from cleanaudio.backends.combining import Blend
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
@@ -29,15 +29,15 @@ class Late:
         self.reset()
 
     def reset(self):
-        self.queue = Queue(2)
+        self.queue = Queue(np.zeros((2, 0), np.float32))
 
     def process(self, block):
         self.before(block)
         self.queue.push(block)
-        return self.queue.pop(max(0, self.queue.frames - self.latency))
+        return self.queue.pop(max(0, len(self.queue) - self.latency))
 
     def flush(self):
-        return self.queue.pop(self.queue.frames)
+        return self.queue.pop(len(self.queue))
 
 
 @given(st.lists(st.integers(0, 15 * RATE), max_size=12), st.integers(0, 5 * RATE))

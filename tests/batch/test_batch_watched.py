@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 
 from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
-from cleanaudio.backends.blocks import Queue
+from cleanaudio.audio.queue import Queue
 from cleanaudio.batch.recorded import Known
 from cleanaudio.batch.voice import BEARS, CELL_S, HOLD, REACH, Cells, compared, eased, listen
 from cleanaudio.batch.watched import STRETCH, Watched
@@ -24,14 +24,14 @@ class Late:
         self.reset()
 
     def reset(self):
-        self.waiting = Queue(self.channels)
+        self.waiting = Queue(np.zeros((self.channels, 0), np.float32))
 
     def process(self, block):
         self.waiting.push(block)
-        return self.gain * self.waiting.pop(self.waiting.frames // self.size * self.size)
+        return self.gain * self.waiting.pop(len(self.waiting) // self.size * self.size)
 
     def flush(self):
-        return self.gain * self.waiting.pop(self.waiting.frames)
+        return self.gain * self.waiting.pop(len(self.waiting))
 
 
 @pytest.fixture(scope="module")
