@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from cleanaudio.backends.interface import ChannelMode, Processor, Value
+    from cleanaudio.audio.processor import Processor
+    from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.array_request import Method
     from cleanaudio.metrics.interface import Measured
@@ -81,7 +82,8 @@ def clean(
     """
     import numpy as np
 
-    from cleanaudio.audio.array import as_audio, through
+    from cleanaudio.audio.array import as_audio
+    from cleanaudio.audio.processor import through
 
     audio = as_audio(samples)
     chain = _chain(
@@ -223,7 +225,8 @@ def beamform(
         ``threads`` is out of range.
     RecipeError, BackendUnavailable, ModelError
     """
-    from cleanaudio.audio.array import as_audio, as_rate, through
+    from cleanaudio.audio.array import as_audio, as_rate
+    from cleanaudio.audio.processor import through
     from cleanaudio.batch.array_path import ArrayPath
     from cleanaudio.batch.array_request import ArrayRequest
     from cleanaudio.batch.masking import decide

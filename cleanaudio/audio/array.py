@@ -1,17 +1,15 @@
-"""Audio in arrays: the one check of those that come from outside, and the way of a whole signal through a passage."""
+"""Audio in arrays: the one check of those that come from outside."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.limits import MAX_CHANNELS, RATES
 from cleanaudio.errors import InputError
-
-_PIECE = 1 << 16  # spectra take many times the memory of what they are of
 
 
 def as_audio(samples: Any, what: str = "audio", *, finite: bool = True) -> NDArray[np.float32]:
@@ -101,21 +99,3 @@ def check_block(block: NDArray[np.float32], channels: int) -> None:
     if block.ndim != 2 or block.shape[0] != channels:
         remedy = "transpose it" if block.shape[1:] == (channels,) else ""
         raise InputError(f"a block has the shape {block.shape}, not ({channels}, frames)", remedy=remedy)
-
-
-class Passage(Protocol):
-    """What samples go through piece by piece: a backend's processor, a resampler."""
-
-    def process(self, block: NDArray[np.float32], /) -> NDArray[np.float32]:
-        """Take (channels, n), return (channels, m)."""
-        ...
-
-    def flush(self) -> NDArray[np.float32]:
-        """Return the frames that are still owed."""
-        ...
-
-
-def through(passage: Passage, audio: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what becomes of a whole signal, (channels, frames), which goes through piece by piece."""
-    pieces = (audio[:, at : at + _PIECE] for at in range(0, audio.shape[1], _PIECE))
-    return np.concatenate([*map(passage.process, pieces), passage.flush()], axis=1)

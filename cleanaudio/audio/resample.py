@@ -9,9 +9,9 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
 from cleanaudio.audio.limits import RATES
 from cleanaudio.audio.polyphase import PolyphaseStream
+from cleanaudio.audio.processor import through
 from cleanaudio.errors import FormatError
 
 _MAX_PHASES = 10_000

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.interface import Processor
+from cleanaudio.audio.processor import Processor
 
 Audio = NDArray[np.float32]
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import as_block
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.recording import LARGEST
-from cleanaudio.backends.interface import Processor
 from cleanaudio.errors import ModelError
 
 Audio = NDArray[np.float32]

@@ -14,17 +14,17 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor, Series, driven
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
 from cleanaudio.backends.ahead import Ahead
 from cleanaudio.backends.blocks import Finite, finite
 from cleanaudio.backends.combining import Blend, DryMix, MidSide, swap_mid_side
-from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Processor, Resolved, Setup, Value
+from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
 from cleanaudio.backends.spec import Term
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.dereverb import check_strength, dereverb
-from cleanaudio.spatial.stream import Series, driven
 
 Audio = NDArray[np.float32]
 

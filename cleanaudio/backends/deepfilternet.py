@@ -14,6 +14,7 @@ from importlib.util import find_spec
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import window
 from cleanaudio.audio.transform import SpectralProcessor
@@ -22,7 +23,7 @@ from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.dfn_archive import Archive
 from cleanaudio.backends.dfn_features import Features
 from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
-from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
 from cleanaudio.backends.lift import Lifted
 from cleanaudio.backends.linking import Feed, Independent
 from cleanaudio.backends.offset import WithoutOffset

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cleanaudio.audio.processor import Processor, Series
 from cleanaudio.backends import chain, registry
-from cleanaudio.backends.interface import ChannelMode, Processor, Setup
+from cleanaudio.backends.interface import ChannelMode, Setup
 from cleanaudio.backends.spec import parse
 from cleanaudio.errors import ModelError, RecipeError
-from cleanaudio.spatial.stream import Series
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The contracts of a backend: what it says about itself, what it makes, and how its processors are fed.
+"""The contract of a backend: what it says about itself, and what it makes.
 
 Audio is float32 of shape ``(channels, frames)``, nominal range ±1, everywhere.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from cleanaudio.errors import RecipeError
 
@@ -16,40 +16,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cleanaudio.audio.processor import Processor
     from cleanaudio.backends.profile import NoiseProfile
 
     Audio = NDArray[np.float32]
 
 Value = float | int | bool | str
 ChannelMode = Literal["linked", "independent", "mid-side"]
-
-
-class Processor(Protocol):
-    """A signal path for one recording, built for a rate and a channel count, then fed block by block.
-
-    After :meth:`flush` as many frames have come out as went in, and frame ``k`` of the output belongs to frame ``k``
-    of the input. The output does not depend on how the input was cut into blocks.
-
-    Attributes
-    ----------
-    latency : int
-        Frames of algorithmic delay when the processor is used live: the analysis window and look-ahead of the
-        method, resampling included, computing time left out.
-    """
-
-    latency: int
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n) with any n ≥ 0, return (channels, m); m may lag behind n."""
-        ...
-
-    def flush(self) -> Audio:
-        """Return what is still owed, (channels, rest). Only :meth:`reset` may follow."""
-        ...
-
-    def reset(self) -> None:
-        """Forget the signal; the next block starts a new one."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
-from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.interface import Setup
 
 # Power of the mean relative to the strongest channel: identical channels give 1, unrelated ones 1/2, one dead side of
 # two 1/4, an inverted side 0. Between these marks the feed slides from the strongest channel to the mean.

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.interface import Analysis, Backend, Processor, Resolved, Setup, Value
+from cleanaudio.audio.processor import Processor
+from cleanaudio.backends.interface import Analysis, Backend, Resolved, Setup, Value
 
 Audio = NDArray[np.float32]
 

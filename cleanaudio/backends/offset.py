@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.interface import Processor
+from cleanaudio.audio.processor import Processor
 
 Audio = NDArray[np.float32]
 

@@ -26,10 +26,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol, cast
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
 from cleanaudio.backends.front import NO_FRONT, Front, wanted
-from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
 from cleanaudio.backends.offset import WithoutOffset
 from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract

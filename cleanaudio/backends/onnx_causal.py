@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.blocks import Sane, Undelayed
-from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Cached, Port, Session, listed
 from cleanaudio.errors import ModelError

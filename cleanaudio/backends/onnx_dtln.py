@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.blocks import Sane, Undelayed
-from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.errors import ModelError

@@ -10,10 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.stft import WindowName, synthesis_window, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.blocks import Sane
-from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.lift import Lifted
 from cleanaudio.backends.linking import Independent, LinkedTransform
 from cleanaudio.backends.onnx_frame_chunks import FrameChunks, latency

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.backends.blocks import Sane, Undelayed
-from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.linking import spread
 from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.errors import ModelError, RecipeError

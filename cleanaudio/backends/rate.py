@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
+from cleanaudio.audio.processor import Processor, through
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends.band import BandAbove
-from cleanaudio.backends.interface import Processor
 
 Audio = NDArray[np.float32]
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.blocks import Undelayed
-from cleanaudio.backends.interface import Analysis, Backend, Processor, Resolved, Setup, Value
+from cleanaudio.backends.interface import Analysis, Backend, Resolved, Setup, Value
 from cleanaudio.backends.linking import spread
 from cleanaudio.errors import BackendUnavailable, ModelError
 from cleanaudio.models.catalog import digest, find_rnnoise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
+from cleanaudio.audio.processor import through
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from cleanaudio.backends.interface import Analysis, Backend, Processor, Resolved, Setup, Value
+from cleanaudio.audio.processor import Processor
+from cleanaudio.backends.interface import Analysis, Backend, Resolved, Setup, Value
 from cleanaudio.backends.onnx import ONNX
 from cleanaudio.errors import BackendUnavailable
 from cleanaudio.models.catalog import FOLDER

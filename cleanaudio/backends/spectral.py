@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import sizes, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import noise as trackers
 from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, Estimator
 from cleanaudio.backends.gains import Estimate, OmLsa, Rule, Subtraction
-from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
 from cleanaudio.backends.linking import Feed
 from cleanaudio.backends.noise.fixed import Fixed
 from cleanaudio.backends.noise.tracker import Tracker

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.backends.front import Front, wanted
-from cleanaudio.backends.interface import Analysis, Backend, Option, Processor, Resolved, Setup, Value
+from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
 from cleanaudio.backends.offset import WithoutOffset
 from cleanaudio.backends.onnx_causal import CausalContract
 from cleanaudio.backends.onnx_frames import FrameContract

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor, Series, SideBySide, driven
 from cleanaudio.backends.blocks import Finite, finite
-from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.array_request import LEARNING, ArrayRequest
 from cleanaudio.errors import InputError
 from cleanaudio.spatial import adaptive
@@ -21,7 +21,7 @@ from cleanaudio.spatial.dereverb import dereverb
 from cleanaudio.spatial.fixed import fixed_beamformer
 from cleanaudio.spatial.geometry import Geometry, steering
 from cleanaudio.spatial.health import HealthCheck, Repair
-from cleanaudio.spatial.stream import Log, Series, SideBySide, Stream, driven
+from cleanaudio.spatial.stream import Log
 
 Audio = NDArray[np.float32]
 Open = Callable[[], Processor]
@@ -154,16 +154,16 @@ class ArrayPath:
         postfilter = guarded(lambda: Finite(self._beam(None)), partial(after.cleaning, analyses, beside=True))
         return Finite(Series([self._beam(log)] if postfilter is None else [self._beam(log), postfilter]))
 
-    def _beam(self, log: Log | None) -> Stream:
+    def _beam(self, log: Log | None) -> Processor:
         return Series([*self._before(), self._beamformer(log)])
 
-    def _before(self) -> list[Stream]:
+    def _before(self) -> list[Processor]:
         """What all microphones go through before they become one."""
         request, count = self._request, len(self.report.use)
         dry = [dereverb(self._rate, count, request.dereverb)] if request.dereverb else []
         return [Repair(self.report), *dry]
 
-    def _beamformer(self, log: Log | None) -> Stream:
+    def _beamformer(self, log: Log | None) -> Processor:
         def noted(entry: Mapping[str, Any]) -> None:
             if entry.get("condition") is not None:
                 self._conditions.append(entry["condition"])
@@ -179,14 +179,14 @@ class ArrayPath:
         every = range(len(self.report.use))
         return SideBySide([build(reference, noted if reference == self.reference else None) for reference in every])
 
-    def _fixed(self, reference: int, log: Log | None) -> Stream:
+    def _fixed(self, reference: int, log: Log | None) -> Processor:
         request, count = self._request, len(self.report.use)
         assert self._geometry is not None and request.direction is not None, "a request sees to that"
         return fixed_beamformer(
             request.method, self._rate, count, self._geometry, request.direction, self._speed, reference
         )
 
-    def _blind(self, reference: int, log: Log | None) -> Stream:
+    def _blind(self, reference: int, log: Log | None) -> Processor:
         masking, count, threads = self._request.masking, len(self.report.use), self._threads
         masks = None
         if masking is not None:
@@ -197,7 +197,7 @@ class ArrayPath:
             self._beams.append(beam)
         return beam
 
-    def _learning(self, log: Log) -> Stream:
+    def _learning(self, log: Log) -> Processor:
         request, count, grid = self._request, len(self.report.use), beamforming_stft(self._rate)
         noise = masks = vectors = None
         if request.noise_from is not None:

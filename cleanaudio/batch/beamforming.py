@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cleanaudio
-from cleanaudio.backends.interface import Processor
+from cleanaudio.audio.processor import Processor
 from cleanaudio.batch.array_path import ArrayPath, Open
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.array_request import ArrayRequest

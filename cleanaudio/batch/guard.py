@@ -17,9 +17,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
-from cleanaudio.backends.interface import Processor
+from cleanaudio.audio.processor import Processor, through
 from cleanaudio.batch.recorded import Known
 from cleanaudio.batch.voice import CELL_S, Cells, allowed_loss, compared, eased, listen, parts
 from cleanaudio.batch.watched import Watched

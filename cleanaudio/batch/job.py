@@ -8,15 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cleanaudio.audio.files import Reader, open_reader
+from cleanaudio.audio.processor import Processor, Series
 from cleanaudio.backends import chain
-from cleanaudio.backends.interface import Processor, Setup
+from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.outcome import Fields, Job, Outcome
 from cleanaudio.batch.recipe import Request
 from cleanaudio.batch.result import Result, attempt
 from cleanaudio.batch.take import Stretch, Take
 from cleanaudio.errors import BackendUnavailable, ModelError
-from cleanaudio.spatial.stream import Series
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.limiter import Limiter
 from cleanaudio.audio.loudness import LoudnessMeter
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.true_peak import TruePeakMeter
-from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.outcome import Fields
 from cleanaudio.errors import RecipeError
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import driven
 from cleanaudio.backends.blocks import Finite, finite
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.masking import Masking
@@ -19,7 +20,6 @@ from cleanaudio.errors import CleanAudioError
 from cleanaudio.spatial.geometry import Geometry
 from cleanaudio.spatial.health import HealthCheck, Repair
 from cleanaudio.spatial.locate import Bearing, Heading, LocateMethod, Locator, headings, locating_stft
-from cleanaudio.spatial.stream import driven
 
 Audio = NDArray[np.float32]
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryFile
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.interface import Processor
+from cleanaudio.audio.processor import Processor
 from cleanaudio.errors import OutputError
 
 Audio = NDArray[np.float32]

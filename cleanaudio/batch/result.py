@@ -19,9 +19,9 @@ from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.audio.formats import replacing_format
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.metadata.tags import read_tags
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.writer import AtomicWriter, output_format
-from cleanaudio.backends.interface import Processor
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
 from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.level import LevelMeter
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.wording import first_few
-from cleanaudio.backends.interface import Processor
 from cleanaudio.batch.voice import (
     CELL_S,
     HOLD,

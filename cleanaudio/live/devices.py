@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
-from cleanaudio.backends.interface import Processor
 from cleanaudio.errors import BackendUnavailable, InputError
 from cleanaudio.live.timing import Timing
 

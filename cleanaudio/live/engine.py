@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.interface import Processor
+from cleanaudio.audio.processor import Processor
 from cleanaudio.live.timing import Timing
 
 Audio = NDArray[np.float32]

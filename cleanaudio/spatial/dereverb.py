@@ -11,12 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from cleanaudio.audio.processor import Processor, Series
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import sizes, window
 from cleanaudio.audio.transform import Spectra, SpectralProcessor
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.late_reverb import LateReverb
-from cleanaudio.spatial.stream import Series, Stream
 from cleanaudio.spatial.wpe import FRAMES_PER_TAP, OnlineWpe, affordable_taps, check, wpe
 
 WINDOW_S, HOP_S = 0.032, 0.008
@@ -158,7 +158,7 @@ def dereverb(
     t60_s: float | None = None,
     linked: bool = False,
     block_s: float = 15.0,
-) -> Stream:
+) -> Processor:
     """Return a stream that takes reverberation away: as many channels come out as go in, aligned.
 
     Parameters
@@ -189,7 +189,7 @@ def dereverb(
     analysis = window("sqrt-hann", size)
     bins, taps = size // 2 + 1, default_taps(channels, method == "online") if taps is None else taps
 
-    def suppressor() -> Stream:
+    def suppressor() -> Processor:
         rule = LateReverb(rate, channels, size, hop, strength, t60_s, linked)
         return SpectralProcessor(rule, channels, analysis, hop)
 

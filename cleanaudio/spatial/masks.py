@@ -12,9 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Stft, window
-from cleanaudio.spatial.stream import Audio, Stream, frame_count
+from cleanaudio.spatial.stream import Audio, frame_count
 
 Mask = NDArray[np.float32]
 
@@ -46,7 +47,7 @@ class EnhancerMask:
 
     Parameters
     ----------
-    enhancer : Stream
+    enhancer : Processor
         Cleans ``len(channels)`` channels independently, sample-aligned.
     size, hop : int
     channels : sequence of int
@@ -55,7 +56,9 @@ class EnhancerMask:
         1 for the ratio of magnitudes, 2 for that of powers, which is better where directions and delays are wanted.
     """
 
-    def __init__(self, enhancer: Stream, size: int, hop: int, channels: Sequence[int], exponent: float = 1.0) -> None:
+    def __init__(
+        self, enhancer: Processor, size: int, hop: int, channels: Sequence[int], exponent: float = 1.0
+    ) -> None:
         analysis = window("sqrt-hann", size)
         self._enhancer, self._channels, self._exponent = enhancer, list(channels), exponent
         self._size, self._hop = size, hop

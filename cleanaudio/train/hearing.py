@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
+from cleanaudio.audio.processor import through
 from cleanaudio.backends import front
 from cleanaudio.backends.interface import Setup
 

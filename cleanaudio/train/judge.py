@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import through
+from cleanaudio.audio.processor import through
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import Term

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanaudio.audio.array import through
+from cleanaudio.audio.processor import through
 from cleanaudio.audio.queue import Queue
 from cleanaudio.backends import chain
 from cleanaudio.backends.ahead import AHEAD_S, Ahead

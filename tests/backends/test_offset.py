@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanaudio.audio.array import through
+from cleanaudio.audio.processor import through
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.none import Untouched

@@ -3,7 +3,7 @@ import re
 import numpy as np
 import pytest
 
-from cleanaudio.audio.array import through
+from cleanaudio.audio.processor import through
 from cleanaudio.batch.guard import EXCERPTS, Decision, decide, excerpts
 from cleanaudio.batch.voice import compared, listen
 from cleanaudio.batch.watched import Watched

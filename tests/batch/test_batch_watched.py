@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from cleanaudio.audio.array import through
 from cleanaudio.audio.level import LevelMeter
+from cleanaudio.audio.processor import through
 from cleanaudio.audio.queue import Queue
 from cleanaudio.batch.recorded import Known
 from cleanaudio.batch.voice import BEARS, CELL_S, HOLD, REACH, Cells, compared, eased, listen

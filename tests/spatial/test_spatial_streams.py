@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cleanaudio.audio.processor import Series
 from cleanaudio.audio.stft import Stft, window
 from cleanaudio.batch.masking import Masking
 from cleanaudio.errors import CleanAudioError
@@ -11,7 +12,7 @@ from cleanaudio.spatial.blind import BlindDelayAndSum, delay_stft
 from cleanaudio.spatial.fixed import fixed_beamformer
 from cleanaudio.spatial.geometry import Direction, circular, steering
 from cleanaudio.spatial.masks import ActivityMask, EnhancerMask
-from cleanaudio.spatial.stream import Series, frame_count
+from cleanaudio.spatial.stream import frame_count
 
 GEOMETRY = circular(4, 0.05)
 SIZE, HOP = beamforming_stft(16000)
