@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from cleanaudio.audio.limits import MAX_CHANNELS, RATES
 from cleanaudio.errors import InputError
 
+LARGEST = 1e10
+"""A sample of more is damage, whatever the scale; the squares of less can be summed in single precision."""
+
 
 def as_audio(samples: Any, what: str = "audio", *, finite: bool = True) -> NDArray[np.float32]:
     """Return samples as float32 of shape (channels, frames), the same array where it is that already.
@@ -92,6 +95,16 @@ def as_number(value: Any, allowed: range, what: str, unit: str = "") -> int:
 def _check_floating(array: NDArray, what: str) -> None:
     if not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"{what} is floating point within ±1, not {array.dtype}", remedy="divide by full scale first")
+
+
+def sane(block: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which samples are numbers of a size that a recording can have."""
+    return np.abs(block) <= LARGEST  # NaN is not
+
+
+def repaired(block: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return a copy of a block, with silence in place of samples that are not sane."""
+    return np.where(sane(block), block, np.float32(0))
 
 
 def check_block(block: NDArray[np.float32], channels: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from cleanaudio.audio.array import sane
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
 from cleanaudio.audio.limits import MAX_CHANNELS, RATES
 from cleanaudio.errors import DamagedError, InputError
@@ -112,10 +113,6 @@ class Source(Protocol):
         ...
 
 
-LARGEST = 1e10
-"""More is damage, whatever the scale; the squares of less can be summed in single precision."""
-
-
 class Reader:
     """A recording open for reading, a context manager.
 
@@ -161,8 +158,7 @@ class Reader:
         self.position += block.shape[1]
         if block.shape[1] < frames:
             raise DamagedError(self.position / self.info.rate, self.info.seconds, path=self.info.path)
-        if self._may_be_broken and not np.abs(block).max() <= LARGEST:  # NaN is not
-            sound = np.abs(block) <= LARGEST
+        if self._may_be_broken and not (sound := sane(block)).all():
             self.repaired += int(block.size - np.count_nonzero(sound))
             block[~sound] = 0.0
         return block

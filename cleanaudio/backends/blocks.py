@@ -5,17 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.array import as_block
+from cleanaudio.audio.array import as_block, repaired
 from cleanaudio.audio.processor import Processor
-from cleanaudio.audio.recording import LARGEST
 from cleanaudio.errors import ModelError
 
 Audio = NDArray[np.float32]
-
-
-def finite(block: Audio) -> Audio:
-    """Return a copy of a block, with silence in place of what is no number or beyond any recording."""
-    return np.where(np.abs(block) <= LARGEST, block, np.float32(0))  # NaN is not
 
 
 class Finite:
@@ -36,7 +30,7 @@ class Finite:
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
-        return self._processor.process(finite(block))
+        return self._processor.process(repaired(block))
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""

@@ -14,11 +14,12 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import repaired
 from cleanaudio.audio.processor import Processor, Series, driven
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
 from cleanaudio.backends.ahead import Ahead
-from cleanaudio.backends.blocks import Finite, finite
+from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.combining import Blend, DryMix, MidSide, swap_mid_side
 from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
@@ -163,7 +164,7 @@ class Chain:
 
     def _heard(self, blocks: Iterable[Audio], before: Sequence[Processor]) -> Iterable[Audio]:
         """Return what a stage hears of a recording."""
-        blocks = map(finite, blocks)
+        blocks = map(repaired, blocks)
         if self.dereverb:
             blocks = driven(self.dereverberation(), blocks)
         if self.mode == "mid-side":

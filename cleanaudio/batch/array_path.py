@@ -10,8 +10,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import repaired
 from cleanaudio.audio.processor import Processor, Series, SideBySide, driven
-from cleanaudio.backends.blocks import Finite, finite
+from cleanaudio.backends.blocks import Finite
 from cleanaudio.batch.array_request import LEARNING, ArrayRequest
 from cleanaudio.errors import InputError
 from cleanaudio.spatial import adaptive
@@ -77,7 +78,7 @@ class ArrayPath:
         names = tuple(range(1, channels + 1)) if numbers is None else tuple(numbers)
         check = HealthCheck(rate, channels, geometry, self._speed, numbers=names)
         for block in blocks():
-            check.push(finite(block))
+            check.push(repaired(block))
         self.report = check.report(request.keep_bad)
         # A swap is undone in the report's order, so that the geometry keeps its own.
         self._geometry = geometry and geometry.select(sorted(self.report.use))

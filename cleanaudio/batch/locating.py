@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import repaired
 from cleanaudio.audio.processor import driven
-from cleanaudio.backends.blocks import Finite, finite
+from cleanaudio.backends.blocks import Finite
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.masking import Masking
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
@@ -109,7 +110,7 @@ def _locate(request: LocateRequest, threads: int, job: LocateJob, array: ArrayRe
     assert array.geometry is not None, "a request has one"
     check = HealthCheck(info.rate, info.channels, array.geometry, request.speed, numbers=array.names)
     for block in take.blocks():
-        check.push(finite(block))
+        check.push(repaired(block))
     report = check.report(request.keep_bad)
     geometry, count = array.geometry.select(sorted(report.use)), len(report.use)
 

@@ -10,10 +10,10 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.array import repaired
 from cleanaudio.audio.limits import MAX_CHANNELS, RATES
 from cleanaudio.audio.riff import MAGICS, OPEN_SIZE, UNKNOWN, Format, packed
 from cleanaudio.audio.sniff import suffix_of
-from cleanaudio.backends.blocks import finite
 from cleanaudio.errors import FormatError, InputError
 
 Audio = NDArray[np.float32]
@@ -122,7 +122,7 @@ class PcmFormat:
         with np.errstate(over="ignore", invalid="ignore"):
             audio = encoding.read(data).reshape(-1, self.channels).T.astype(np.float32)
         audio /= np.float32(encoding.full_scale)
-        return finite(audio) if encoding.is_float else audio
+        return repaired(audio) if encoding.is_float else audio
 
     def encode(self, audio: Audio) -> bytes:
         """Return interleaved bytes; integers are rounded and stop at full scale."""
