@@ -22,6 +22,17 @@ _STRONGEST_BELOW, _MEAN_ABOVE = 0.1, 0.2
 _SMOOTHING_S = 0.1
 
 
+def cancels(mean: float, strongest: float) -> bool:
+    """Return whether channels cancel each other so far that the strongest one must stand for them, not their mean.
+
+    Parameters
+    ----------
+    mean, strongest : float
+        Power or energy of the mean of the channels, and of the strongest channel.
+    """
+    return mean < _STRONGEST_BELOW * strongest
+
+
 class Feed:
     """The mono signal that linked channels are judged by, chosen frame by frame in the STFT domain.
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
-from cleanaudio.backends.linking import spread
+from cleanaudio.backends.linking import cancels, spread
 from cleanaudio.errors import BackendUnavailable
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ Audio = NDArray[np.float32]
 
 CHUNK, CONTEXT = 600_000, 30_000
 """Frames of a chunk and of its context: the package's defaults."""
-_CANCELLED = 0.1  # power of the mean relative to the strongest channel, below which the mean says nothing
 # Of a periodogram bin of Gaussian noise about its expectation, in dB (its power is distributed exponentially).
 _MEAN_DB, _STD_DB = -10 * np.euler_gamma / np.log(10), 10 / np.log(10) * np.pi / np.sqrt(6)
 
@@ -160,7 +159,7 @@ def _feed(whole: Audio) -> NDArray[np.float64]:
     mean = whole.mean(axis=0, dtype=np.float64)
     powers = np.sum(whole.astype(np.float64) ** 2, axis=1)
     strongest = int(np.argmax(powers))
-    return mean if mean @ mean >= _CANCELLED * powers[strongest] else whole[strongest].astype(np.float64)
+    return whole[strongest].astype(np.float64) if cancels(mean @ mean, powers[strongest]) else mean
 
 
 def _thresholds(profile: NoiseProfile, resolved: Resolved, channels: int) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.limits import RATES
 from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
 from cleanaudio.audio.temporary import write_text
+from cleanaudio.backends.linking import cancels
 from cleanaudio.errors import InputError
 
 KIND = "cleanaudio noise print"
@@ -24,7 +25,6 @@ VERSION = 3  # 1 had one density, the mean over the channels; 2 had none of what
 _LEAST = 1e-20  # FS²/Hz, far below any recording
 _TOP = 0.1  # share of the band whose mean stands for what lies above it
 _BANDS = 12
-_CANCELLED = 0.1  # of the strongest channel's power
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,8 +107,7 @@ class NoiseProfile:
         """
         if channels == 1:
             strongest = self.psd[np.argmax(self.psd.sum(axis=1))]
-            cancelled = self.common.sum() < _CANCELLED * strongest.sum()
-            psd = (strongest if cancelled else self.common)[None]
+            psd = (strongest if cancels(self.common.sum(), strongest.sum()) else self.common)[None]
         else:
             psd = self.psd if len(self.psd) == channels else self.psd.mean(axis=0, keepdims=True)
         psd = np.maximum(psd, _LEAST)
