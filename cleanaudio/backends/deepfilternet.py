@@ -25,7 +25,7 @@ from cleanaudio.backends.dfn_features import Features
 from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
 from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
 from cleanaudio.backends.lift import Lifted
-from cleanaudio.backends.linking import Feed, Independent
+from cleanaudio.backends.linking import Feed, together_or_each
 from cleanaudio.backends.offset import WithoutOffset
 from cleanaudio.backends.session import Session, open_session
 from cleanaudio.errors import BackendUnavailable
@@ -172,16 +172,14 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
     net = streaming(archive.origin)
     session = open_session(net.model, 1, setup.device)  # two threads take longer over it than one, by measurement
     beta, limit_db = float(options["post_filter_beta"]), float(options["limit_db"])
-    together = setup.channels if setup.linked else 1
     analysis = window("vorbis", archive.config.window)
 
-    def make() -> Processor:
-        transform = DeepFilter(archive, net, session, together, beta, limit_db)
+    def make(channels: int) -> Processor:
+        transform = DeepFilter(archive, net, session, channels, beta, limit_db)
         lifted = Lifted(transform, len(analysis), archive.config.hop, archive.config.rate, setup.live)
-        return SpectralProcessor(lifted, together, analysis, archive.config.hop)
+        return SpectralProcessor(lifted, channels, analysis, archive.config.hop)
 
-    path = make() if together == setup.channels else Independent([make() for _ in range(setup.channels)])
-    return WithoutOffset(path, setup.channels, archive.config.rate)
+    return WithoutOffset(together_or_each(make, setup), setup.channels, archive.config.rate)
 
 
 class DeepFilterNet(Backend):

@@ -6,7 +6,7 @@ inverted cable, one dead side) it slides over to the stronger channel, so that t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,6 +217,20 @@ class Independent:
     def flush(self) -> NDArray[np.float32]:
         """Return the frames that are still owed."""
         return np.concatenate([processor.flush() for processor in self._processors])
+
+
+def together_or_each(make: Callable[[int], Processor], setup: Setup) -> Processor:
+    """Serve all channels of ``setup`` with a backend whose processors decide once on all channels that they take.
+
+    Parameters
+    ----------
+    make : callable
+        Takes a number of channels, returns a fresh processor.
+    setup : Setup
+    """
+    if setup.linked or setup.channels == 1:
+        return make(setup.channels)
+    return Independent([make(1) for _ in range(setup.channels)])
 
 
 def spread(processors: Sequence[Processor], setup: Setup, rate: int) -> Processor:

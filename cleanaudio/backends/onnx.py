@@ -20,48 +20,28 @@ clean recordings before the model hears them), latency (samples), licence, train
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
-from cleanaudio.backends.front import NO_FRONT, Front, wanted
-from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
-from cleanaudio.backends.offset import WithoutOffset
+from cleanaudio.backends.contract import Loaded, ModelBackend
+from cleanaudio.backends.front import wanted
+from cleanaudio.backends.interface import Option, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract
 from cleanaudio.backends.onnx_frames import FrameContract, spectrum_port
 from cleanaudio.backends.onnx_waveform import Grid, WaveformContract, foreign_grid, own_grid, samples_port
-from cleanaudio.backends.session import Session, open_session, replaced
+from cleanaudio.backends.session import Session, open_session
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 from cleanaudio.models.onnx_file import OnnxFile, read
 
 CONTRACTS = ("waveform", "stft-frames", "dtln", "deepfilternet")
 _WINDOWS = ("sqrt-hann", "hann", "vorbis")
 _USUAL_RATE = 16000
-
-
-class Contract(Protocol):
-    """A model that is loaded, as one of the contracts sees it.
-
-    Attributes
-    ----------
-    rate : int
-        Hz.
-    latency : int
-        Samples at that rate.
-    """
-
-    rate: int
-    latency: int
-
-    def open(self, setup: Setup) -> Processor:
-        """Return a fresh processor for all channels of ``setup``."""
-        ...
 
 
 class ArchiveContract:
@@ -80,26 +60,13 @@ class ArchiveContract:
         return deepfilternet.processor(self._archive, setup, {o.name: o.default for o in deepfilternet.OPTIONS})
 
 
-@dataclass(frozen=True)
-class ResolvedModel(Resolved):
-    """What is known of a model that the user brought, and where it lies.
-
-    Parameters
-    ----------
-    model : str
-        The argument of the spec; a path is not part of what decides the samples, its content is.
-    """
-
-    model: str = ""
-
-
-class Onnx(Backend):
+class Onnx(ModelBackend):
     """The backend ``onnx``."""
 
     name = "onnx"
     summary = "a model of yours: --model FILE.onnx, a DTLN pair A.onnx,B.onnx or a DeepFilterNet .tar.gz"
-    kind = "neural"
-    takes_argument = True
+    runtime = "onnxruntime"
+    wants = "a model", "add --model FILE.onnx, or write onnx:FILE"
     options = (
         Option("contract", "auto", "what the model takes and gives", choices=("auto", *CONTRACTS)),
         Option("model_rate", 0, "rate of the model; 0: as its card says, else 16000", "Hz", low=0, high=384000),
@@ -124,36 +91,13 @@ class Onnx(Backend):
         Option("window", "auto", "stft-frames; auto: as the card says, else sqrt-hann", choices=("auto", *_WINDOWS)),
     )
 
-    def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> ResolvedModel:
-        """Open the model."""
-        if not argument:
-            raise RecipeError("backend onnx needs a model", remedy="add --model FILE.onnx, or write onnx:FILE")
-        complete = self.complete(options)
-        model = self._load(argument, setup, complete)
-        return ResolvedModel(
-            rate=model.contract.rate,
-            latency=model.contract.latency,
-            options=complete,
-            hashes=model.hashes,
-            libraries=("numpy", "onnxruntime", *model.front.libraries),
-            model=argument,
-        )
-
-    def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
-        """Return a fresh processor."""
-        assert isinstance(resolved, ResolvedModel)
-        model = self._load(resolved.model, setup, resolved.options)
-        if model.hashes != resolved.hashes:
-            raise replaced(resolved.model)
-        path = model.front.before(model.contract.open(setup))
-        return WithoutOffset(path, setup.channels, model.contract.rate)
-
-    def _load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> _Loaded:
+    def load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> Loaded:
+        """Return the model of an argument: a file, two separated by a comma, or an archive."""
         paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma
         asked = str(options["contract"])
         if len(paths) == 1 and (asked == "deepfilternet" or (asked == "auto" and _is_archive(argument))):
             archive = ArchiveContract(argument)
-            return _Loaded(archive, {"model": archive.digest})
+            return Loaded(archive, {"model": archive.digest})
         models = [_read(path.strip(), *_stamp(path.strip())) for path in paths]
         sessions = [open_session(model, setup.threads, setup.device) for model in models]
         card = _Card(models[0])
@@ -163,31 +107,21 @@ class Onnx(Backend):
         hop = int(options["hop"]) or card.number("hop")
         hashes = {"model" if not at else f"model_{at + 1}": model.digest for at, model in enumerate(models)}
         if contract == "dtln" and len(sessions) == 2:
-            return _Loaded(DtlnContract(sessions[0], sessions[1], rate, hop, delay), hashes)
+            return Loaded(DtlnContract(sessions[0], sessions[1], rate, hop, delay), hashes)
         front = wanted(card.text("front"), setup, rate, card.origin)
-        hashes |= front.hashes
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
             context = int(options["context"]) or card.number("context")
             needs = rate, context, card.number("ahead") or context
             grids = own_grid(*needs, setup.live), own_grid(*needs, live=True)
-            return _Loaded(FrameContract(sessions[0], rate, hop, name, delay, grids), hashes, front)
+            return Loaded(FrameContract(sessions[0], rate, hop, name, delay, grids), hashes, front)
         if contract == "waveform" and len(sessions) == 1:
             if stream_port(sessions[0].inputs) is not None:
-                return _Loaded(CausalContract(sessions[0], rate, hop, delay), hashes, front)
+                return Loaded(CausalContract(sessions[0], rate, hop, delay), hashes, front)
             grid, live = (_grid(sessions[0], card, rate, options, live) for live in (setup.live, True))
-            return _Loaded(WaveformContract(sessions[0], rate, grid, live, delay), hashes, front)
+            return Loaded(WaveformContract(sessions[0], rate, grid, live, delay), hashes, front)
         wants = {"dtln": "two files, A.onnx,B.onnx", "deepfilternet": "one archive"}.get(contract, "one file")
         raise RecipeError(f"contract {contract} wants {wants}, not {len(models)}")
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A model that is ready to run, and what is known of it."""
-
-    contract: Contract
-    hashes: dict[str, str]
-    front: Front = NO_FRONT
 
 
 class _Card:

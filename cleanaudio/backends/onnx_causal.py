@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.backends.blocks import Sane, Undelayed
-from cleanaudio.backends.interface import Setup
-from cleanaudio.backends.linking import spread
+from cleanaudio.backends.contract import MonoContract
 from cleanaudio.backends.session import Cached, Port, Session, listed
 from cleanaudio.errors import ModelError
 
@@ -88,7 +87,7 @@ class Stream:
         return healthy
 
 
-class CausalContract:
+class CausalContract(MonoContract):
     """A model of this contract.
 
     Parameters
@@ -103,10 +102,6 @@ class CausalContract:
     def __init__(self, session: Session, rate: int, hop: int, delay: int) -> None:
         self._session, self.rate, self._hop, self._delay = session, rate, max(1, hop), delay
         self.latency = self._make().latency
-
-    def open(self, setup: Setup) -> Processor:
-        """Return a fresh processor for all channels of ``setup``."""
-        return spread([self._make() for _ in range(setup.decisions)], setup, self.rate)
 
     def _make(self) -> Processor:
         return Undelayed(Stream(self._session, self._hop, patience=self.rate), self._delay, channels=1)

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.blocks import Sane, Undelayed
-from cleanaudio.backends.interface import Setup
-from cleanaudio.backends.linking import spread
+from cleanaudio.backends.contract import MonoContract
 from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.errors import ModelError
 
@@ -97,7 +96,7 @@ class Dtln:
         return np.zeros((1, 0, self.size // 2 + 1), np.complex64)
 
 
-class DtlnContract:
+class DtlnContract(MonoContract):
     """A pair of models of this contract.
 
     Parameters
@@ -118,10 +117,6 @@ class DtlnContract:
         if not 0 < self._hop <= self._size:
             raise ModelError(f"a shift of {self._hop} does not go with its block of {self._size}", path=second.origin)
         self.latency = self._size + delay
-
-    def open(self, setup: Setup) -> Processor:
-        """Return a fresh processor for all channels of ``setup``."""
-        return spread([self._make() for _ in range(setup.decisions)], setup, self.rate)
 
     def _make(self) -> Processor:
         flat = np.ones(self._size, np.float32)

@@ -16,7 +16,7 @@ from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.lift import Lifted
-from cleanaudio.backends.linking import Independent, LinkedTransform
+from cleanaudio.backends.linking import LinkedTransform, together_or_each
 from cleanaudio.backends.onnx_frame_chunks import FrameChunks, latency
 from cleanaudio.backends.onnx_waveform import Grid
 from cleanaudio.backends.session import Cached, Port, Session, listed
@@ -160,12 +160,7 @@ class FrameContract:
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
-        together = setup.channels if setup.linked else 1
-        return (
-            self._make(together, setup.live)
-            if together == setup.channels
-            else Independent([self._make(1, setup.live) for _ in range(setup.channels)])
-        )
+        return together_or_each(lambda channels: self._make(channels, setup.live), setup)
 
     def _make(self, channels: int, live: bool) -> Processor:
         patience = self.rate // self._hop

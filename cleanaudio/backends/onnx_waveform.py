@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.processor import Processor
 from cleanaudio.backends.blocks import Sane, Undelayed
-from cleanaudio.backends.interface import Setup
-from cleanaudio.backends.linking import spread
+from cleanaudio.backends.contract import MonoContract
 from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.errors import ModelError, RecipeError
 
@@ -165,7 +164,7 @@ class Chunks:
         return clean[self._grid.before : self._grid.before + self._grid.chunk]
 
 
-class WaveformContract:
+class WaveformContract(MonoContract):
     """A model of this contract with its grid.
 
     Parameters
@@ -183,10 +182,6 @@ class WaveformContract:
         self._session, self._grid, self.rate, self._delay = session, grid, rate, delay
         self.latency = live.latency + delay
         self._make()  # which looks whether the model is of this contract
-
-    def open(self, setup: Setup) -> Processor:
-        """Return a fresh processor for all channels of ``setup``."""
-        return spread([self._make() for _ in range(setup.decisions)], setup, self.rate)
 
     def _make(self) -> Processor:
         return Undelayed(Chunks(self._session, self._grid, self.rate), self._delay, channels=1)

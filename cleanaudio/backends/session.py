@@ -133,13 +133,6 @@ def _renewal(cache: Port, at: int, fresh: list[Port], session: Session) -> Port:
     return port
 
 
-def replaced(origin: str) -> ModelError:
-    """Return the error for a model that is no longer the one that was resolved, whose name stands in the results."""
-    return ModelError(
-        "was replaced while it was in use", path=origin, remedy="run it again, or clean with a copy of it"
-    )
-
-
 def listed(ports: Sequence[Port]) -> str:
     """Return names and shapes, for messages."""
     return ", ".join(map(str, ports))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,15 +16,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.processor import Processor
-from cleanaudio.backends.front import Front, wanted
-from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
-from cleanaudio.backends.offset import WithoutOffset
+from cleanaudio.backends.contract import Contract, Loaded, ModelBackend
+from cleanaudio.backends.front import wanted
+from cleanaudio.backends.interface import Option, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract
 from cleanaudio.backends.onnx_frames import FrameContract
 from cleanaudio.backends.onnx_waveform import WaveformContract, own_grid
-from cleanaudio.backends.session import Port, Session, replaced
-from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
+from cleanaudio.backends.session import Port, Session
+from cleanaudio.errors import BackendUnavailable, ModelError
 
 if TYPE_CHECKING:
     from cleanaudio.networks.interface import Network
@@ -71,27 +69,14 @@ class TorchSession:
         return [by_name[name].cpu().numpy() for name in (names or by_name)]
 
 
-@dataclass(frozen=True)
-class ResolvedRun(Resolved):
-    """What is known of a checkpoint, and where it lies.
-
-    Parameters
-    ----------
-    run : str
-        The run folder; only the content of its checkpoint decides the samples.
-    """
-
-    run: str = ""
-
-
-class Torch(Backend):
+class Torch(ModelBackend):
     """The backend ``torch``."""
 
     name = "torch"
     summary = "a checkpoint of cleanaudio train, before its export: torch:RUN_DIR"
-    kind = "neural"
     extra = "torch"
-    takes_argument = True
+    runtime = "torch"
+    wants = "a run folder", "write torch:RUN_DIR"
     options = (Option("checkpoint", "best", "best: the last, where none was judged yet", choices=("best", "last")),)
 
     def require(self) -> None:
@@ -100,33 +85,8 @@ class Torch(Backend):
             if find_spec(package) is None:
                 raise BackendUnavailable(self.name, "torch", f"the package {package} is not installed")
 
-    def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> ResolvedRun:
-        """Open the checkpoint."""
-        if not argument:
-            raise RecipeError("backend torch needs a run folder", remedy="write torch:RUN_DIR")
-        complete = self.complete(options)
-        contract, front, digest = self._load(argument, setup, complete)
-        return ResolvedRun(
-            rate=contract.rate,
-            latency=contract.latency,
-            options=complete,
-            hashes={"checkpoint": digest, **front.hashes},
-            libraries=("numpy", "torch", *front.libraries),
-            run=argument,
-        )
-
-    def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
-        """Return a fresh processor."""
-        assert isinstance(resolved, ResolvedRun)
-        contract, front, digest = self._load(resolved.run, setup, resolved.options)
-        if digest != resolved.hashes["checkpoint"]:
-            raise replaced(resolved.run)
-        path = front.before(contract.open(setup))
-        return WithoutOffset(path, setup.channels, contract.rate)
-
-    def _load(
-        self, argument: str, setup: Setup, options: Mapping[str, Value]
-    ) -> tuple[FrameContract | CausalContract | WaveformContract, Front, str]:
+    def load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> Loaded:
+        """Return the checkpoint of a run folder."""
         from cleanaudio.networks.frames import FrameNetwork
 
         path = Path(argument) / f"{options['checkpoint']}.safetensors"
@@ -143,10 +103,12 @@ class Torch(Backend):
         grids = own_grid(*needs, setup.live), own_grid(*needs, live=True)
         if isinstance(network, FrameNetwork):
             facts = network.rate, network.hop, network.window_name, network.delay
-            return FrameContract(session, *facts, grids), front, digest
-        if not network.state_shapes():
-            return WaveformContract(session, network.rate, *grids), front, digest
-        return CausalContract(session, network.rate, network.hop, network.delay), front, digest
+            contract: Contract = FrameContract(session, *facts, grids)
+        elif network.state_shapes():
+            contract = CausalContract(session, network.rate, network.hop, network.delay)
+        else:
+            contract = WaveformContract(session, network.rate, *grids)
+        return Loaded(contract, {"checkpoint": digest}, front)
 
 
 @lru_cache(maxsize=4)
