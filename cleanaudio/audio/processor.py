@@ -54,6 +54,39 @@ def through(processor: Processor, audio: Audio) -> Audio:
     return np.concatenate(list(driven(processor, pieces)), axis=1)
 
 
+class Wrapper:
+    """A processor around another one: a subclass changes what goes into it, what comes out of it, or both.
+
+    Parameters
+    ----------
+    processor : Processor
+    """
+
+    def __init__(self, processor: Processor) -> None:
+        self._processor = processor
+        self.latency = processor.latency
+
+    def reset(self) -> None:
+        """Forget the signal."""
+        self._processor.reset()
+
+    def process(self, block: Audio) -> Audio:
+        """Take (channels, n), return (outputs, m)."""
+        return self._after(self._processor.process(self._before(block)))
+
+    def flush(self) -> Audio:
+        """Return the frames that are still owed."""
+        return self._after(self._processor.flush())
+
+    def _before(self, block: Audio) -> Audio:
+        """Return what the processor is given in place of a block."""
+        return block
+
+    def _after(self, out: Audio) -> Audio:
+        """Return what comes out in place of what the processor gave."""
+        return out
+
+
 class Series:
     """Processors one after another.
 

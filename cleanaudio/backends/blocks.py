@@ -6,39 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.array import as_block, repaired
-from cleanaudio.audio.processor import Processor
+from cleanaudio.audio.processor import Processor, Wrapper
 from cleanaudio.errors import ModelError
 
 Audio = NDArray[np.float32]
 
 
-class Finite:
-    """A processor that is only given finite samples, which nobody else will change: what comes in may be used again.
+class Finite(Wrapper):
+    """A processor that is only given finite samples, which nobody else will change: what comes in may be used again."""
 
-    Parameters
-    ----------
-    processor : Processor
-    """
-
-    def __init__(self, processor: Processor) -> None:
-        self._processor = processor
-        self.latency = processor.latency
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._processor.reset()
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
-        return self._processor.process(repaired(block))
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return self._processor.flush()
+    def _before(self, block: Audio) -> Audio:
+        return repaired(block)
 
 
-class Checked:
-    """A processor that is given blocks from outside, which are looked at first.
+class Checked(Wrapper):
+    """A processor that is given blocks from outside; another shape and integers are an InputError.
 
     Parameters
     ----------
@@ -48,29 +30,14 @@ class Checked:
     """
 
     def __init__(self, processor: Processor, channels: int) -> None:
-        self._processor, self._channels = processor, channels
-        self.latency = processor.latency
+        super().__init__(processor)
+        self._channels = channels
 
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._processor.reset()
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m).
-
-        Raises
-        ------
-        InputError
-            Another shape, or integers.
-        """
-        return self._processor.process(as_block(block, self._channels))
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return self._processor.flush()
+    def _before(self, block: Audio) -> Audio:
+        return as_block(block, self._channels)
 
 
-class Undelayed:
+class Undelayed(Wrapper):
     """A processor whose output lags, moved back in time: its first frames are dropped, silence is fed behind the end.
 
     Parameters
@@ -84,27 +51,25 @@ class Undelayed:
     """
 
     def __init__(self, processor: Processor, delay: int, channels: int) -> None:
-        self._processor, self._delay, self._channels = processor, delay, channels
-        self.latency = processor.latency + delay
+        super().__init__(processor)
+        self._delay, self._channels = delay, channels
+        self.latency += delay
         self._skip = delay
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._processor.reset()
+        super().reset()
         self._skip = self._delay
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
-        out = self._processor.process(block)
-        skip = min(self._skip, out.shape[1])
-        self._skip -= skip
-        return out[:, skip:]
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
         tail = self.process(np.zeros((self._channels, self._delay), np.float32))
-        rest = self._processor.flush()
-        return np.concatenate([tail, rest[:, self._skip :]], axis=1)
+        return np.concatenate([tail, super().flush()], axis=1)
+
+    def _after(self, out: Audio) -> Audio:
+        skip = min(self._skip, out.shape[1])
+        self._skip -= skip
+        return out[:, skip:]
 
 
 class Sane:

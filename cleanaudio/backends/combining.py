@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.processor import Processor
+from cleanaudio.audio.processor import Processor, Wrapper
 from cleanaudio.audio.queue import Queue
 
 Audio = NDArray[np.float32]
 
 
-class DryMix:
+class DryMix(Wrapper):
     """Mixes a share of the input into the output, sample on sample.
 
     Parameters
@@ -25,27 +25,21 @@ class DryMix:
     """
 
     def __init__(self, processor: Processor, dry: float, channels: int) -> None:
-        self._processor, self._channels = processor, channels
-        self._dry, self._wet = np.float32(dry), np.float32(1 - dry)
-        self.latency = processor.latency
+        super().__init__(processor)
+        self._channels, self._dry, self._wet = channels, np.float32(dry), np.float32(1 - dry)
         self._waiting = Queue(np.zeros((channels, 0), np.float32))
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._processor.reset()
+        super().reset()
         self._waiting = Queue(np.zeros((self._channels, 0), np.float32))
 
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
+    def _before(self, block: Audio) -> Audio:
         self._waiting.push(block)
-        return self._mix(self._processor.process(block))
+        return block
 
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return self._mix(self._processor.flush())
-
-    def _mix(self, wet: Audio) -> Audio:
-        return self._dry * self._waiting.pop(wet.shape[1]) + self._wet * wet
+    def _after(self, out: Audio) -> Audio:
+        return self._dry * self._waiting.pop(out.shape[1]) + self._wet * out
 
 
 class Blend:
@@ -90,24 +84,14 @@ class Blend:
         return totals.reshape(len(self._mixes) * self._channels, ready)
 
 
-class MidSide:
-    """Mid and side in place of left and right, around a processor for two channels."""
+class MidSide(Wrapper):
+    """Mid and side in place of left and right, around a processor for two channels, which gives any number of pairs."""
 
-    def __init__(self, processor: Processor) -> None:
-        self._processor = processor
-        self.latency = processor.latency
+    def _before(self, block: Audio) -> Audio:
+        return swap_mid_side(block)
 
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._processor.reset()
-
-    def process(self, block: Audio) -> Audio:
-        """Take (2, n), return (2, m), or as many pairs as come."""
-        return swap_mid_side(self._processor.process(swap_mid_side(block)))
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return swap_mid_side(self._processor.flush())
+    def _after(self, out: Audio) -> Audio:
+        return swap_mid_side(out)
 
 
 def swap_mid_side(block: Audio) -> Audio:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.processor import Processor
+from cleanaudio.audio.processor import Processor, Wrapper
 
 Audio = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ BEYOND = 6.0
 """Standard errors of the mean by which an offset exceeds what has none, were the steps independent of each other."""
 
 
-class WithoutOffset:
+class WithoutOffset(Wrapper):
     """A processor that is given signals without an offset.
 
     Parameters
@@ -35,8 +35,8 @@ class WithoutOffset:
     """
 
     def __init__(self, processor: Processor, channels: int, rate: int) -> None:
-        self._processor, self._channels, self._step = processor, channels, max(1, round(STEP_S * rate))
-        self.latency = processor.latency
+        super().__init__(processor)
+        self._channels, self._step = channels, max(1, round(STEP_S * rate))
         self._forget()
 
     def _forget(self) -> None:
@@ -47,18 +47,12 @@ class WithoutOffset:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._processor.reset()
+        super().reset()
         self._forget()
 
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
-        return self._processor.process(self._centred(block) if block.shape[1] else block)
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return self._processor.flush()
-
-    def _centred(self, block: Audio) -> Audio:
+    def _before(self, block: Audio) -> Audio:
+        if not block.shape[1]:
+            return block
         step, position = self._step, self._position
         frames = position + np.arange(block.shape[1])
         sums = np.add.reduceat(block, np.arange(-position, block.shape[1], step).clip(0), axis=1, dtype=np.float64)

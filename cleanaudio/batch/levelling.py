@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.limiter import Limiter
 from cleanaudio.audio.loudness import LoudnessMeter
-from cleanaudio.audio.processor import Processor
+from cleanaudio.audio.processor import Processor, Wrapper
 from cleanaudio.audio.true_peak import TruePeakMeter
 from cleanaudio.batch.outcome import Fields
 from cleanaudio.errors import RecipeError
@@ -57,14 +57,14 @@ class Loudness:
             raise RecipeError(f"a true peak of {self.true_peak_dbtp:g} dBTP", remedy="-20 to 0; usual: -1")
 
 
-class Gained:
+class Gained(Wrapper):
     """A processor whose output has a gain, so that peaks fit below full scale.
 
     Parameters
     ----------
     processor : Processor
     gain : float
-        Linear.
+        Linear; kept by a reset.
 
     Attributes
     ----------
@@ -75,23 +75,11 @@ class Gained:
     limited = 0
 
     def __init__(self, processor: Processor, gain: float = 1.0) -> None:
-        self._processor, self.gain = processor, gain
-        self.latency = processor.latency
+        super().__init__(processor)
+        self.gain = gain
 
-    def reset(self) -> None:
-        """Forget the signal, but not the gain."""
-        self._processor.reset()
-
-    def process(self, block: Audio) -> Audio:
-        """Take (channels, n), return (channels, m)."""
-        return self._scaled(self._processor.process(block))
-
-    def flush(self) -> Audio:
-        """Return the frames that are still owed."""
-        return self._scaled(self._processor.flush())
-
-    def _scaled(self, block: Audio) -> Audio:
-        return block if self.gain == 1.0 else block * np.float32(self.gain)
+    def _after(self, out: Audio) -> Audio:
+        return out if self.gain == 1.0 else out * np.float32(self.gain)
 
     def fields(self) -> Fields:
         """Return the columns of the row, once everything went by."""
