@@ -17,11 +17,12 @@ from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, Estimator
 from cleanaudio.backends.gains import Estimate, OmLsa, Rule, Subtraction
 from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
 from cleanaudio.backends.linking import Feed
+from cleanaudio.backends.measuring import measure_quiet
 from cleanaudio.backends.noise.fixed import Fixed
 from cleanaudio.backends.noise.tracker import Tracker
 from cleanaudio.backends.presence import Presence
 from cleanaudio.backends.prior import DecisionDirected, MaximumLikelihood, Noncausal, Prior
-from cleanaudio.backends.profile import NoiseProfile, measure_quiet
+from cleanaudio.backends.profile import NoiseProfile
 from cleanaudio.errors import InputError, RecipeError
 
 Audio = NDArray[np.float32]

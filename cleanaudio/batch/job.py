@@ -118,6 +118,6 @@ class _Cleaning:
 def _profile_of(reader: Reader, stretch: Stretch | None) -> NoiseProfile | None:
     if stretch is None:
         return None
-    from cleanaudio.backends.profile import measure
+    from cleanaudio.backends.measuring import measure
 
     return measure(Take(reader, stretch).blocks(), reader.info.rate, source=str(reader.info.path))

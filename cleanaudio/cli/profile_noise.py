@@ -39,7 +39,7 @@ def profile_noise(
 
     cleanaudio denoise talk.wav --profile room.json -o clean/
     """
-    from cleanaudio.backends.profile import average
+    from cleanaudio.backends.measuring import average
 
     if output is None:
         raise RecipeError("where shall the print go?", remedy="give -o room.json")
@@ -83,7 +83,7 @@ def _measure_all(
     quiet: bool,
 ) -> tuple[list[NoiseProfile], list[CleanAudioError]]:
     from cleanaudio.audio.files import open_reader
-    from cleanaudio.backends.profile import measure, measure_quiet
+    from cleanaudio.backends.measuring import measure, measure_quiet
     from cleanaudio.batch.source import Problem, Source
     from cleanaudio.batch.take import Take
     from cleanaudio.cli.recordings import recordings

@@ -12,7 +12,7 @@ from cleanaudio.backends.chain import Settings, resolve
 from cleanaudio.backends.combining import Blend, DryMix, MidSide
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.linking import Feed, Independent, Linked
-from cleanaudio.backends.profile import measure
+from cleanaudio.backends.measuring import measure
 from cleanaudio.backends.spec import parse
 from cleanaudio.errors import RecipeError
 

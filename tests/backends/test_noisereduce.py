@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cleanaudio.backends.interface import Setup
+from cleanaudio.backends.measuring import measure
 from cleanaudio.backends.noisereduce import CHUNK, NOISEREDUCE
-from cleanaudio.backends.profile import measure
 
 RATE = 48000
 

@@ -3,7 +3,8 @@ import pytest
 from scipy.signal import butter, resample_poly, sosfilt, welch
 
 from cleanaudio import clean
-from cleanaudio.backends.profile import NoiseProfile, average, measure, measure_quiet
+from cleanaudio.backends.measuring import measure
+from cleanaudio.backends.profile import NoiseProfile
 from cleanaudio.errors import InputError, OutputError
 
 RATE = 16000
@@ -15,18 +16,6 @@ def noise(seconds=4.0, level=0.01, seed=0, rate=RATE):
     return (level * sosfilt(sos, white)).astype(np.float32)
 
 
-def test_the_density_equals_welchs():
-    audio = noise(20)
-    profile = measure([audio], RATE, source="x")
-    frequencies, expected = welch(audio[0], RATE, nperseg=512, return_onesided=False)
-    band = (frequencies > 100) & (frequencies < 7000)
-    (ours,) = profile.at(frequencies[band])
-    assert np.max(np.abs(10 * np.log10(ours / expected[band]))) < 1.0
-    assert profile.level_db == pytest.approx(10 * np.log10(np.mean(audio**2)), abs=0.3)
-    assert profile.seconds == pytest.approx(20, abs=0.5)
-    assert profile.stationarity_db < 2
-
-
 @pytest.mark.parametrize("rate", [8000, 44100, 48000])
 def test_a_print_serves_any_rate(rate):
     profile = measure([noise(10)], RATE, source="x")
@@ -35,28 +24,6 @@ def test_a_print_serves_any_rate(rate):
     band = (frequencies > 100) & (frequencies < 0.4 * min(rate, RATE))
     (ours,) = profile.at(frequencies[band])
     assert np.abs(np.mean(10 * np.log10(ours / expected[band]))) < 0.5
-
-
-def test_it_does_not_matter_how_the_signal_was_cut():
-    audio = noise(3)
-    pieces = measure([audio[:, a : a + 777] for a in range(0, audio.shape[1], 777)], RATE, source="x")
-    np.testing.assert_allclose(pieces.psd, measure([audio], RATE, source="x").psd, rtol=1e-4)
-
-
-@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.4])
-def test_all_of_what_was_chosen_is_measured(seconds):
-    """But the first window's worth, which would reach back before it, and a rest shorter than a hop."""
-    profile = measure([noise(seconds)], RATE)
-    assert seconds - 0.04 < profile.seconds <= seconds
-
-
-def test_stretches_without_speech_are_found(speech_like):
-    voice = speech_like(6.0, RATE)
-    audio = np.concatenate([noise(2), noise(6, seed=1) + 0.3 * voice[None], noise(1.5, seed=2)], axis=1)
-    profile = measure_quiet([audio], RATE, source="x")
-    alone = measure([noise(10, seed=3)], RATE, source="x")
-    assert np.abs(profile.level_db - alone.level_db) < 1.5
-    assert any(part.start_s < 2 and part.end_s <= 2.6 for part in profile.stretches)
 
 
 def test_saved_and_loaded_it_is_the_same(tmp_path):
@@ -96,13 +63,6 @@ def test_what_is_no_print_is_refused_with_a_remedy(tmp_path, content):
 def test_a_missing_print_is_named(tmp_path):
     with pytest.raises(InputError):
         NoiseProfile.load(tmp_path / "none.json")
-
-
-@pytest.mark.parametrize("audio", [np.zeros((1, 0)), np.zeros((2, 9)), np.zeros((1, RATE))])
-@pytest.mark.parametrize("how", [measure, measure_quiet])
-def test_nothing_to_measure_is_an_error(audio, how):
-    with pytest.raises(InputError):
-        how([audio.astype(np.float32)], RATE, source="x")
 
 
 def test_each_channel_has_its_own_density_and_one_decision_that_of_their_mean():
@@ -149,20 +109,6 @@ def test_a_print_of_version_one_is_read():
     old = {**profile.to_dict(), "version": 1, "psd": profile.psd[0].tolist()}
     del old["common"]
     np.testing.assert_array_equal(NoiseProfile.from_dict(old).psd, profile.psd)
-
-
-def test_an_average_of_recordings_with_as_many_channels_keeps_them():
-    stereo = measure([np.concatenate([noise(seed=1), noise(seed=2)])], RATE)
-    assert average([stereo, stereo]).psd.shape == stereo.psd.shape
-    assert len(average([stereo, measure([noise()], RATE)]).psd) == 1
-
-
-def test_an_average_lies_between():
-    quiet, loud = measure([noise(level=0.01)], RATE, source="a"), measure([noise(level=0.03, seed=2)], RATE, source="b")
-    both = average([quiet, loud])
-    assert quiet.level_db < both.level_db < loud.level_db
-    assert both.seconds == pytest.approx(quiet.seconds + loud.seconds)
-    assert both.source == "a; b" and average([quiet]) is quiet
 
 
 @pytest.mark.parametrize("name", ["seconds", "window_s", "stationarity_db"])

@@ -5,7 +5,7 @@ import pytest
 
 from cleanaudio.backends import registry
 from cleanaudio.backends.interface import Setup
-from cleanaudio.backends.profile import measure
+from cleanaudio.backends.measuring import measure
 from cleanaudio.errors import RecipeError
 
 NAMES = ["spectral-subtraction", "wiener", "mmse-stsa", "log-mmse", "omlsa"]
