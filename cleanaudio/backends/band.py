@@ -5,8 +5,8 @@ below the lower of two Nyquist frequencies. Cutting that off would make speech d
 hiss. So it is scaled, frame by frame and bin by bin, with the smaller of
 
 * what the model leaves of the top of its band, |U| / |D| (``D`` its input, ``U`` its output), to the power 3/4, and
-* a Wiener gain with the decision-directed prior of Ephraim & Malah (1984) under the noise of the band itself, which is
-  learnt from those frames, and to that degree, in which the model finds noise in the top of its band.
+* a Wiener gain with a decision-directed prior under the noise of the band itself, which is learnt from those frames,
+  and to that degree, in which the model finds noise in the top of its band.
 
 Both are 1 for a model that changes nothing.
 """
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.queue import Queue
+from cleanaudio.audio.snr import decision_directed
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
 
 Audio = NDArray[np.float32]
@@ -154,8 +155,7 @@ class BandAbove:
             power = powers[:, t]
             self._noise = self._noise + learn[:, t, None] * (power - self._noise)
             noise = np.maximum(self._noise, np.float32(_NOTHING))
-            prior = np.float32(_CARRY) * self._last / noise + np.float32(1 - _CARRY) * np.maximum(power / noise - 1, 0)
-            prior = np.maximum(prior, np.float32(_LEAST_PRIOR))
+            prior = np.maximum(decision_directed(self._last, power, noise, _CARRY), np.float32(_LEAST_PRIOR))
             gain = prior / (1 + prior)
             self._last = gain**2 * power
             gains[:, t] = np.where(self._noise > _NOTHING, np.minimum(gain, limits[:, t, None]), limits[:, t, None])

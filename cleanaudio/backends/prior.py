@@ -72,7 +72,7 @@ _NOTHING = np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
 
 
 class _Recursion:
-    """The decision-directed recursion, Ephraim & Malah (1984, eq. 51), with any estimator of the amplitude.
+    """The recursion of :func:`~cleanaudio.audio.snr.decision_directed` over many frames, with any amplitude estimator.
 
     The factor holds for a hop of 8 ms and is converted to others.
     """

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.snr import decision_directed
 from cleanaudio.errors import RecipeError
 
 _LATE_S = 0.048  # earlier reflections help a voice
@@ -156,8 +157,7 @@ class LateReverb:
         self._power = self._keep * self._power + (1 - self._keep) * observed
         late = np.maximum(self._fade * self._past[0], 1e-20)
         self._past.append(self._power)
-        posterior = observed / late
-        prior = _PRIOR * self._clean / late + (1 - _PRIOR) * np.maximum(posterior - 1, 0.0)
+        prior = decision_directed(self._clean, observed, late, _PRIOR)
         gain = np.maximum(prior / (1 + prior), self._least)
         self._clean = gain**2 * observed
         return gain
