@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -10,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -177,7 +176,8 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
 
     from cleanaudio.audio.riff import MAGICS
     from cleanaudio.live.engine import pump
-    from cleanaudio.live.pcm import PcmFormat, PcmSource, read_header
+    from cleanaudio.live.pcm import PcmFormat, read_header
+    from cleanaudio.live.pipes import PcmSink, PcmSource, discard
 
     if sys.stdin is None or sys.stdout is None:
         closed = "stdin" if sys.stdin is None else "stdout"
@@ -198,40 +198,19 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
     source = PcmSource(stdin, pcm, length)
     processor, timing = chosen.open(pcm.rate, pcm.channels, block_ms)
 
-    written = 0
-
-    def sink(audio: Any) -> None:
-        nonlocal written
-        written += out.write(pcm.encode(audio))
-        out.flush()
-
-    begin = _place(out)
     stop = Stop()
     try:
         with stop.listening():
-            if pcm.wav:
-                out.write(pcm.header())
-            pump(_until(stop, source.blocks(timing.block)), processor, sink, timing)
-            if pcm.wav and written % 2:
-                out.write(b"\0")
-            out.flush()
-            if pcm.wav and begin is not None:
-                os.pwrite(out.fileno(), pcm.header(written), begin)
-    except BrokenPipeError:  # who listened has gone: nothing is wrong, and Python must not try to flush again
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+            sink = PcmSink(out, pcm)
+            pump(_until(stop, source.blocks(timing.block)), processor, sink.write, timing)
+            sink.finish()
+    except BrokenPipeError:  # who listened has gone, and nothing is wrong
+        discard(out)
     if source.odd_bytes:
         say(f"cleanaudio: -: note: the stream ended inside a frame; {source.odd_bytes} bytes were left over")
     if source.looks_like_stereo:
         say("cleanaudio: -: note: this looks like stereo declared mono; is it --channels 2?")
     return timing.report(), _code(stop)
-
-
-def _place(out: BinaryIO) -> int | None:
-    """Return where in a file stdout writes next; None in a pipe, and in a file to which all is appended."""
-    with suppress(OSError):  # of which "not seekable" is one
-        if not fcntl.fcntl(out.fileno(), fcntl.F_GETFL) & os.O_APPEND:
-            return out.tell()
-    return None
 
 
 def _until(stop: Stop, blocks: Iterable[Any]) -> Iterator[Any]:

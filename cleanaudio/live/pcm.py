@@ -1,9 +1,8 @@
-"""PCM in pipes: raw samples, or behind a WAV header whose length nobody knows."""
+"""PCM as it goes through pipes: raw samples, or behind a WAV header that may not know its length."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -77,8 +76,6 @@ ENCODINGS = {
     "f64le": Encoding(8, code=3),
 }
 """By the names that FFmpeg has for them."""
-_ENOUGH = 1000
-"""Samples from which on they can look like stereo."""
 
 
 @dataclass(frozen=True)
@@ -196,67 +193,3 @@ def _exactly(stream: BinaryIO, count: int) -> bytes:
     if len(data) < count:
         raise InputError("ends inside the WAV header" if data else "no data", path="-", remedy="pipe audio into it")
     return data
-
-
-class PcmSource:
-    """Blocks of audio from a byte stream.
-
-    Parameters
-    ----------
-    stream : binary file
-    format : PcmFormat
-    length : int, optional
-        Bytes of audio, if known; what follows them is left alone.
-
-    Attributes
-    ----------
-    odd_bytes : int
-        Bytes at the end that made no whole frame.
-    """
-
-    def __init__(self, stream: BinaryIO, format: PcmFormat, length: int | None = None) -> None:
-        self.format = format
-        self._stream, self._left = stream, length
-        self.odd_bytes = 0
-        self._power, self._steps = np.zeros(2), np.zeros(2)
-        self._heard, self._last = 0, np.zeros(0)
-
-    def blocks(self, frames: int) -> Iterator[Audio]:
-        """Iterate over blocks of (channels, ``frames``), the last one shorter."""
-        size = frames * self.format.frame_bytes
-        while True:
-            data = self._stream.read(size if self._left is None else min(size, self._left))
-            if self._left is not None:
-                self._left -= len(data)
-            self.odd_bytes = len(data) % self.format.frame_bytes
-            audio = self.format.decode(data[: len(data) - self.odd_bytes])
-            if audio.shape[1]:
-                self._look_for_stereo(audio)
-                yield audio
-            if len(data) < size:
-                return
-
-    def _look_for_stereo(self, audio: Audio) -> None:
-        if self.format.channels > 1 or self.format.wav:  # a header has said how many channels there are
-            return
-        samples = np.concatenate([self._last, audio[0].astype(np.float64)])
-        first = (self._heard - len(self._last)) % 2  # whether an even sample comes first, which blocks do not tell
-        steps = np.diff(samples)
-        for pair, values, start in (
-            (self._power, samples[len(self._last) :], self._heard % 2),
-            (self._steps, steps, first),
-        ):
-            pair += np.sum(values[start::2] ** 2), np.sum(values[1 - start :: 2] ** 2)
-        self._heard += audio.shape[1]
-        self._last = samples[-1:]
-
-    @property
-    def looks_like_stereo(self) -> bool:
-        """Whether samples take turns, as where interleaved stereo was declared mono.
-
-        In one channel the even samples are as strong as the odd ones, and the steps from even to odd samples as
-        large as those from odd to even.
-        """
-        return self._heard >= _ENOUGH and any(
-            pair.max() > 0 and pair.min() < 0.8 * pair.max() for pair in (self._power, self._steps)
-        )

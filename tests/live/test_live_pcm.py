@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from cleanaudio.audio.limits import RATES
 from cleanaudio.errors import FormatError, InputError
-from cleanaudio.live.pcm import ENCODINGS, PcmFormat, PcmSource, read_header
+from cleanaudio.live.pcm import ENCODINGS, PcmFormat, read_header
+from cleanaudio.live.pipes import PcmSource
 
 
 def wav(subtype, frames=1000, channels=2, rate=44100, container="WAV"):
@@ -111,14 +112,6 @@ def test_samples_that_are_no_numbers_become_silence():
     assert np.all(pcm.decode(np.array([1e300, -1e300, 1e20], "<f8").tobytes()) == 0)
 
 
-@pytest.mark.parametrize("extra", [1, 3])
-def test_a_stream_that_ends_inside_a_frame_loses_only_that_frame(extra):
-    pcm = PcmFormat(16000, 2, "s16le")
-    source = PcmSource(io.BytesIO(bytes(4 * 100 + extra)), pcm)
-    assert sum(block.shape[1] for block in source.blocks(30)) == 100
-    assert source.odd_bytes == extra
-
-
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"hello world, this is text", b"RIFF\0\0\0\0WAVEfmt \xff\xff\xff\x7f"])
 def test_what_is_no_header_is_refused(data):
     with pytest.raises(InputError):
@@ -134,17 +127,6 @@ def test_what_cannot_be_streamed_is_refused(arguments):
 @pytest.mark.parametrize("rate", [RATES[0], RATES[-1]])
 def test_every_rate_of_files_can_be_streamed(rate):
     assert PcmFormat(rate, 1).rate == rate
-
-
-def test_stereo_declared_mono_is_noticed():
-    rng = np.random.default_rng(3)
-    voice = np.convolve(rng.standard_normal(16000), np.hanning(20), "same") / 20
-    stereo = np.stack([voice, 0.8 * voice + 0.001 * rng.standard_normal(16000)])
-    pcm = PcmFormat(16000, 1, "s16le")
-    for signal, expected in ((stereo.T.reshape(1, -1), True), (voice[None], False), (np.zeros((1, 99)), False)):
-        source = PcmSource(io.BytesIO(pcm.encode(signal.astype(np.float32))), pcm)
-        assert len(list(source.blocks(160)))
-        assert source.looks_like_stereo is expected
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5, 6])
