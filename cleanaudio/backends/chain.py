@@ -18,12 +18,12 @@ from cleanaudio.audio.array import repaired
 from cleanaudio.audio.processor import Processor, Series, driven
 from cleanaudio.audio.resample import Resampler
 from cleanaudio.backends import registry
-from cleanaudio.backends.ahead import Ahead
 from cleanaudio.backends.blocks import Finite
 from cleanaudio.backends.combining import Blend, DryMix, MidSide, swap_mid_side
 from cleanaudio.backends.interface import Analysis, Backend, ChannelMode, Resolved, Setup, Value
 from cleanaudio.backends.rate import AtRate
 from cleanaudio.backends.spec import Term
+from cleanaudio.backends.threaded import Threaded
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.dereverb import check_strength, dereverb
 
@@ -201,10 +201,10 @@ class Chain:
             chain = DryMix(chain, self.dry, self.channels)
         return Finite(MidSide(chain) if self.mode == "mid-side" else chain)
 
-    def ahead(self, processor: Processor) -> Processor:
-        """Return a processor of this chain's rate and channels, in a thread of its own where there are several."""
+    def threaded(self, processor: Processor) -> Processor:
+        """Return a processor of this chain's rate and channels, in a thread of its own where it may use several."""
         several = self.links[0].setup.threads > 1 and not self.live
-        return Ahead(processor, self.rate, self.channels) if several else processor
+        return Threaded(processor, self.rate, self.channels) if several else processor
 
     def _opened(self, count: int, analyses: Sequence[Analysis | None], beside: bool = False) -> list[Processor]:
         """Return fresh processors for the first stages, each given its analyses in turn."""
@@ -222,7 +222,7 @@ class Chain:
                 processor = DryMix(processor, link.dry, self.channels)
             processors.append(processor)
         if sum(link.term.name != "none" for link, _ in links) > 1:
-            processors = [self.ahead(processor) for processor in processors]
+            processors = [self.threaded(processor) for processor in processors]
         if len(processors) == 1:
             return processors[0]
         mixes = [[link.term.weight for link, _ in links]]
@@ -258,7 +258,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
         if term.argument is not None and not backend.takes_argument:
             raise RecipeError(f"backend {term.name} takes no argument, but was given {term.argument!r}")
         if setup.live and not backend.live:
-            usable = registry.alive()
+            usable = registry.live_specs()
             raise RecipeError(
                 f"backend {term.name} must hear the whole recording first and cannot run live",
                 remedy=f"use --backend {usable[0]}" if usable else "",

@@ -24,7 +24,7 @@ from cleanaudio.backends.dfn_archive import Archive
 from cleanaudio.backends.dfn_features import Features
 from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
 from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
-from cleanaudio.backends.lift import Lifted
+from cleanaudio.backends.level_normalised import LevelNormalised
 from cleanaudio.backends.linking import Feed, together_or_each
 from cleanaudio.backends.offset import WithoutOffset
 from cleanaudio.backends.session import Session, open_session
@@ -176,8 +176,8 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
 
     def make(channels: int) -> Processor:
         transform = DeepFilter(archive, net, session, channels, beta, limit_db)
-        lifted = Lifted(transform, len(analysis), archive.config.hop, archive.config.rate, setup.live)
-        return SpectralProcessor(lifted, channels, analysis, archive.config.hop)
+        normalised = LevelNormalised(transform, len(analysis), archive.config.hop, archive.config.rate, setup.live)
+        return SpectralProcessor(normalised, channels, analysis, archive.config.hop)
 
     return WithoutOffset(together_or_each(make, setup), setup.channels, archive.config.rate)
 

@@ -38,7 +38,7 @@ class Front:
     def before(self, processor: Processor) -> Processor:
         """Return the front and a network's processor in one."""
         own = self.chain
-        return processor if own is None else Series([own.ahead(own.open()), processor])
+        return processor if own is None else Series([own.threaded(own.open()), processor])
 
 
 NO_FRONT = Front()
@@ -69,7 +69,7 @@ def resolve(spec: str, setup: Setup) -> chain.Chain:
     return found
 
 
-def wanted(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front:
+def front_of(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front:
     """Return the front that a network brings along, nothing where it has none or does not need it.
 
     Live, where delays add up, and behind another backend it does without.

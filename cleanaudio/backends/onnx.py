@@ -29,7 +29,7 @@ from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.stft import WindowName
 from cleanaudio.backends import deepfilternet, dfn_archive
 from cleanaudio.backends.contract import Loaded, ModelBackend
-from cleanaudio.backends.front import wanted
+from cleanaudio.backends.front import front_of
 from cleanaudio.backends.interface import Option, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract, stream_port
 from cleanaudio.backends.onnx_dtln import DtlnContract
@@ -108,7 +108,7 @@ class Onnx(ModelBackend):
         hashes = {"model" if not at else f"model_{at + 1}": model.digest for at, model in enumerate(models)}
         if contract == "dtln" and len(sessions) == 2:
             return Loaded(DtlnContract(sessions[0], sessions[1], rate, hop, delay), hashes)
-        front = wanted(card.text("front"), setup, rate, card.origin)
+        front = front_of(card.text("front"), setup, rate, card.origin)
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
             context = int(options["context"]) or card.number("context")

@@ -15,7 +15,7 @@ from cleanaudio.audio.stft import WindowName, synthesis_window, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends.blocks import Sane
 from cleanaudio.backends.interface import Setup
-from cleanaudio.backends.lift import Lifted
+from cleanaudio.backends.level_normalised import LevelNormalised
 from cleanaudio.backends.linking import LinkedTransform, together_or_each
 from cleanaudio.backends.onnx_frame_chunks import FrameChunks, latency
 from cleanaudio.backends.onnx_waveform import Grid
@@ -170,6 +170,6 @@ class FrameContract:
         else:
             net = FrameChunks(self._session, self._grid, self._hop, patience)
         transform = net if channels == 1 else LinkedTransform(net, channels, self._hop / self.rate)
-        lifted = Lifted(transform, len(self._analysis), self._hop, self.rate, live)
+        normalised = LevelNormalised(transform, len(self._analysis), self._hop, self.rate, live)
         synthesis = synthesis_window(self._analysis, self._hop)
-        return SpectralProcessor(lifted, channels, self._analysis, self._hop, synthesis)
+        return SpectralProcessor(normalised, channels, self._analysis, self._hop, synthesis)

@@ -129,13 +129,13 @@ def _instead(term: Term, best: str) -> tuple[Term, ...]:
     return tuple(replace(one, weight=one.weight * term.weight) for one in parse(best))
 
 
-def after(spec: str) -> tuple[str, ...]:
+def fallbacks(spec: str) -> tuple[str, ...]:
     """Return what to fall back to, in order, when what ``auto`` chose fails on a file."""
     rest = AUTO_ORDER[AUTO_ORDER.index(spec) + 1 :] if spec in AUTO_ORDER else ()
     return tuple(other for other in rest if _usable(other))
 
 
-def alive() -> tuple[str, ...]:
+def live_specs() -> tuple[str, ...]:
     """Return what of ``auto``'s choices can be had here and runs live, best first."""
     return tuple(spec for spec in AUTO_ORDER if _usable(spec) and _runs_live(spec))
 

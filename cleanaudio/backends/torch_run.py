@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends.contract import Contract, Loaded, ModelBackend
-from cleanaudio.backends.front import wanted
+from cleanaudio.backends.front import front_of
 from cleanaudio.backends.interface import Option, Setup, Value
 from cleanaudio.backends.onnx_causal import CausalContract
 from cleanaudio.backends.onnx_frames import FrameContract
@@ -97,7 +97,7 @@ class Torch(ModelBackend):
         except OSError:
             raise ModelError("there is no checkpoint", path=path, remedy="name a folder of cleanaudio train") from None
         network, spec, digest = _read(path, stamp, setup.device)
-        front = wanted(spec, setup, network.rate, path)
+        front = front_of(spec, setup, network.rate, path)
         session = cast(Session, TorchSession(network, str(path)))
         needs = network.rate, network.context, network.ahead
         grids = own_grid(*needs, setup.live), own_grid(*needs, live=True)

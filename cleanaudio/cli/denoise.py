@@ -78,7 +78,7 @@ def denoise(
     if why is not None and not fallbacks:
         from cleanaudio.backends import registry
 
-        fallbacks = registry.after(spec)
+        fallbacks = registry.fallbacks(spec)
     batch = Batch.of(shared, residual=residual)
     request = Request(
         backend=spec,

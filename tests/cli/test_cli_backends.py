@@ -44,7 +44,7 @@ def test_auto_may_be_a_sum(monkeypatch):
     assert [(term.name, term.weight) for term in terms] == [("wiener", 0.6), ("omlsa", 0.4)] and why
     terms, _ = registry.decide(parse("0.5*auto+0.5*log-mmse"))
     assert [term.weight for term in terms] == pytest.approx([0.3, 0.2, 0.5])
-    assert registry.after("0.6*wiener+0.4*omlsa") == ("log-mmse", "omlsa")
+    assert registry.fallbacks("0.6*wiener+0.4*omlsa") == ("log-mmse", "omlsa")
 
 
 def test_auto_may_be_a_series_but_not_in_a_sum_or_live(monkeypatch):
@@ -52,7 +52,7 @@ def test_auto_may_be_a_series_but_not_in_a_sum_or_live(monkeypatch):
     assert render(registry.decide(parse("auto"))[0]) == "omlsa,wiener"
     assert render(registry.decide(parse("none,auto,none"))[0]) == "none,omlsa,wiener,none"
     assert render(registry.decide(parse("0.5*auto+0.5*none"))[0]) == "0.5*log-mmse+0.5*none"
-    assert registry.alive() == ("log-mmse", "omlsa")
+    assert registry.live_specs() == ("log-mmse", "omlsa")
     assert render(registry.decide(parse("auto"), live=True)[0]) == "log-mmse"
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from cleanaudio.audio.processor import through
 from cleanaudio.audio.queue import Queue
 from cleanaudio.backends import chain
-from cleanaudio.backends.ahead import AHEAD_S, Ahead
 from cleanaudio.backends.combining import Blend
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
+from cleanaudio.backends.threaded import AHEAD_S, Threaded
 
 RATE = 100
 SIGNAL = np.random.default_rng(0).standard_normal((2, 40 * RATE)).astype(np.float32)
@@ -42,7 +42,7 @@ class Late:
 
 @given(st.lists(st.integers(0, 15 * RATE), max_size=12), st.integers(0, 5 * RATE))
 def test_what_comes_out_is_the_same_and_comes_a_bounded_time_later(pieces, frames):
-    ahead = Ahead(Late(frames), RATE, 2)
+    ahead = Threaded(Late(frames), RATE, 2)
     assert ahead.latency == frames
     for _ in range(2):
         out, at = [], 0
@@ -60,7 +60,7 @@ def test_what_comes_out_is_the_same_and_comes_a_bounded_time_later(pieces, frame
 
 def test_members_of_a_blend_work_at_the_same_time():
     both = Barrier(2, timeout=10)
-    members = [Ahead(Late(before=lambda block: both.wait()), RATE, 2) for _ in range(2)]
+    members = [Threaded(Late(before=lambda block: both.wait()), RATE, 2) for _ in range(2)]
     out = through(Blend(members, [[0.25, 0.75]], 2), SIGNAL)
     np.testing.assert_allclose(out, SIGNAL, rtol=1e-6)
 
@@ -69,7 +69,7 @@ def test_an_error_in_the_thread_is_the_callers():
     def fail(block):
         raise ValueError("broken")
 
-    ahead = Ahead(Late(before=fail), RATE, 2)
+    ahead = Threaded(Late(before=fail), RATE, 2)
     with pytest.raises(ValueError, match="broken"):
         through(ahead, SIGNAL)
 
@@ -98,7 +98,7 @@ def test_reset_forgets_what_went_wrong():
         if wrong:
             raise ValueError("no")
 
-    threaded = Ahead(Late(before=fail), RATE, 2)
+    threaded = Threaded(Late(before=fail), RATE, 2)
     for _ in range(3):
         threaded.process(SIGNAL[:, :RATE])
     wrong.clear()

@@ -1,11 +1,11 @@
-"""Quiet recordings, heard louder than they are.
+"""Quiet recordings, raised to the level that a network expects, and lowered again behind it.
 
-A network knows speech at the levels that it was trained with. Some 20 dB below them it takes speech for noise, and
-takes all of it: DeepFilterNet3 does at -45 dBFS. So what it is given is lifted to common levels, and what comes back is
-lowered by as much, frame by frame; at common levels nothing is touched.
+A network knows speech at the levels that it was trained with. Some 20 dB below them it takes speech for noise and
+removes all of it: DeepFilterNet3 does so at -45 dBFS. So its input is raised to a common level and its output lowered
+by as much, frame by frame; recordings that are loud enough are left as they are.
 
-How loud a recording is says its loudest frame: of the seconds that come, where it is no live signal, and of those that
-went, which are forgotten slowly.
+The level of a recording is that of its loudest frame: of the next seconds, unless the signal is live, and of the past,
+whose level sinks slowly.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ COMMON_DB = -21.0
 MOST_DB = 40.0
 AHEAD_S = 3.0
 SINK_DB = 2.0
-"""By how much the level of what went sinks in a second."""
+"""By how much the level of the past sinks in a second."""
 SEARCH_DB = 20.0
 """The same for a live signal of which nothing has been heard yet."""
 FALL_DB = 3.0
-"""By how much the lift of a frame is less than the last one's, at most: frames side by side are cleaned together."""
+"""How much less than the frame before a frame may be raised: neighbouring frames are cleaned together."""
 
 
-class Lift:
-    """Lifts for frames in order.
+class LevelGains:
+    """By how many dB the frames of a recording are raised, in order.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Lift:
         self._last = 0.0
 
     def __call__(self, levels: Levels) -> Levels:
-        """Take the levels (n,) of the next frames in dBFS, return lifts in dB (m,) of those that are decided."""
+        """Take the levels (n,) of the next frames in dBFS, return gains in dB (m,) of those that are decided."""
         tracked = np.empty(len(levels))
         for frame, level in enumerate(levels):
             sunk = self._loudest - self._hop_s * (SINK_DB if self._found else SEARCH_DB)
@@ -72,18 +72,18 @@ class Lift:
             return np.zeros(0)
         loudest = sliding_window_view(self._heard, self.ahead + 1).max(axis=1)
         self._heard = self._heard[decided:]
-        lifts = np.clip(COMMON_DB - loudest, 0.0, MOST_DB)
-        for frame, lift in enumerate(lifts):
-            lifts[frame] = self._last = max(lift, self._last - FALL_DB)
-        return lifts
+        gains_db = np.clip(COMMON_DB - loudest, 0.0, MOST_DB)
+        for frame, gain_db in enumerate(gains_db):
+            gains_db[frame] = self._last = max(gain_db, self._last - FALL_DB)
+        return gains_db
 
     def flush(self) -> Levels:
-        """Return the lifts of the frames that still waited."""
+        """Return the gains of the frames that still waited."""
         return self(np.full(self.ahead, -np.inf)) if len(self._heard) else np.zeros(0)
 
 
-class Lifted:
-    """A :class:`~cleanaudio.audio.transform.Transform` that hears quiet recordings louder than they are.
+class LevelNormalised:
+    """A :class:`~cleanaudio.audio.transform.Transform` around another one that is given quiet recordings raised.
 
     Parameters
     ----------
@@ -97,15 +97,15 @@ class Lifted:
     """
 
     def __init__(self, transform: Transform, size: int, hop: int, rate: int, live: bool) -> None:
-        self._transform, self._lift = transform, Lift(hop / rate, live)
+        self._transform, self._level = transform, LevelGains(hop / rate, live)
         self._full_scale = 4 / size**2  # both halves of the spectrum; the squared window has a mean of one half
-        self.look_ahead = transform.look_ahead + self._lift.ahead
+        self.look_ahead = transform.look_ahead + self._level.ahead
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         self._transform.reset()
-        self._lift.reset()
+        self._level.reset()
         self._waiting = Queue(np.zeros((0, 0, 1), np.complex64), axis=-2)
         self._gains = Queue(np.zeros((0, 1), np.float32), axis=-2)
 
@@ -113,17 +113,17 @@ class Lifted:
         """Take (channels, frames, bins), return the frames that are decided."""
         power = np.sum(spectra.real**2 + spectra.imag**2, axis=2, dtype=np.float64).max(axis=0)
         self._waiting.push(spectra)
-        lifts = self._lift(10 * np.log10(power * self._full_scale + 1e-20))
-        return self._cleaned(lifts) if len(lifts) else spectra[:, :0]
+        gains_db = self._level(10 * np.log10(power * self._full_scale + 1e-20))
+        return self._cleaned(gains_db) if len(gains_db) else spectra[:, :0]
 
     def flush(self) -> Spectra:
         """Return the frames that still waited."""
-        lifts = self._lift.flush()
-        waited = [self._cleaned(lifts)] if len(lifts) else []
+        gains_db = self._level.flush()
+        waited = [self._cleaned(gains_db)] if len(gains_db) else []
         return np.concatenate([*waited, self._lowered(self._transform.flush())], axis=1)
 
-    def _cleaned(self, lifts: Levels) -> Spectra:
-        gains = (10 ** (lifts / 20)).astype(np.float32)[:, None]
+    def _cleaned(self, gains_db: Levels) -> Spectra:
+        gains = (10 ** (gains_db / 20)).astype(np.float32)[:, None]
         self._gains.push(gains)
         louder = (self._waiting.pop(len(gains)) * gains).astype(np.complex64, copy=False)
         return self._lowered(self._transform(louder))

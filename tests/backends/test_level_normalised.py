@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cleanaudio.audio.processor import through
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
-from cleanaudio.backends.lift import COMMON_DB, FALL_DB, MOST_DB, Lift, Lifted
+from cleanaudio.backends.level_normalised import COMMON_DB, FALL_DB, MOST_DB, LevelGains, LevelNormalised
 from cleanaudio.backends.spec import parse
 
 RATE, HOP, SIZE, BINS = 16000, 160, 320, 161
@@ -48,26 +48,26 @@ def run(transform, spectra: np.ndarray, cuts: list[int]) -> np.ndarray:
     return np.concatenate([*(transform(piece) for piece in np.split(spectra, cuts, axis=1)), transform.flush()], axis=1)
 
 
-def test_lifts_follow_the_loudest_frames_around() -> None:
+def test_gains_follow_the_loudest_frames_around() -> None:
     levels = np.r_[np.full(500, -70.0), np.full(100, -31.0), np.full(1000, -70.0)]
-    lift = Lift(0.01, live=False)
-    lifts = np.concatenate([*(lift(piece) for piece in np.array_split(levels, 7)), lift.flush()])
-    assert len(lifts) == len(levels)
-    assert lifts[0] == MOST_DB  # the loud ones are more than three seconds away
-    np.testing.assert_allclose(lifts[220:600], 10.0)
-    np.testing.assert_allclose(lifts[699], 12.0)
-    assert np.diff(lifts).min() == -FALL_DB
-    assert np.all(np.diff(lifts[600:]) >= 0)
+    gains = LevelGains(0.01, live=False)
+    gains_db = np.concatenate([*(gains(piece) for piece in np.array_split(levels, 7)), gains.flush()])
+    assert len(gains_db) == len(levels)
+    assert gains_db[0] == MOST_DB  # the loud ones are more than three seconds away
+    np.testing.assert_allclose(gains_db[220:600], 10.0)
+    np.testing.assert_allclose(gains_db[699], 12.0)
+    assert np.diff(gains_db).min() == -FALL_DB
+    assert np.all(np.diff(gains_db[600:]) >= 0)
 
 
-def test_live_lifts_begin_with_none_and_soon_find_their_level() -> None:
-    lift = Lift(0.01, live=True)
-    lifts = lift(np.full(300, -41.0))
-    assert len(lifts) == 300
-    assert lifts[0] < 0.5
-    np.testing.assert_allclose(lifts[110:], 20.0)
-    assert not len(lift.flush())
-    np.testing.assert_array_equal(Lift(0.01, live=True)(np.zeros(3)), np.zeros(3))
+def test_live_gains_begin_with_none_and_soon_find_their_level() -> None:
+    gains = LevelGains(0.01, live=True)
+    gains_db = gains(np.full(300, -41.0))
+    assert len(gains_db) == 300
+    assert gains_db[0] < 0.5
+    np.testing.assert_allclose(gains_db[110:], 20.0)
+    assert not len(gains.flush())
+    np.testing.assert_array_equal(LevelGains(0.01, live=True)(np.zeros(3)), np.zeros(3))
 
 
 @pytest.mark.parametrize("live", [False, True])
@@ -80,13 +80,13 @@ def test_every_frame_comes_back_as_it_was_whatever_the_pieces(live, levels, cuts
     spectra = spectra_of(np.array(levels), channels=2)
     cuts = sorted(min(cut, len(levels)) for cut in cuts)
     inner, whole = Kept(look_ahead), Kept(look_ahead)
-    lifted = Lifted(inner, SIZE, HOP, RATE, live)
-    out = run(lifted, spectra, cuts)
+    normalised = LevelNormalised(inner, SIZE, HOP, RATE, live)
+    out = run(normalised, spectra, cuts)
     np.testing.assert_allclose(out, spectra, rtol=1e-6)
-    run(Lifted(whole, SIZE, HOP, RATE, live), spectra, [])
+    run(LevelNormalised(whole, SIZE, HOP, RATE, live), spectra, [])
     np.testing.assert_array_equal(np.concatenate(inner.heard, axis=1), np.concatenate(whole.heard, axis=1))
-    lifted.reset()
-    np.testing.assert_array_equal(run(lifted, spectra, cuts), out)
+    normalised.reset()
+    np.testing.assert_array_equal(run(normalised, spectra, cuts), out)
 
 
 @pytest.mark.parametrize("level_db", [-34, -55])
@@ -104,7 +104,7 @@ def test_quiet_speech_is_cleaned_as_loud_speech_is(noisy_speech, spec: str, leve
 def test_what_is_heard_is_as_loud_as_is_common() -> None:
     quiet = spectra_of(np.full(50, -45.0))
     inner = Kept(0)
-    run(Lifted(inner, SIZE, HOP, RATE, live=False), quiet, [])
+    run(LevelNormalised(inner, SIZE, HOP, RATE, live=False), quiet, [])
     level = 10 * np.log10(4 * np.sum(np.abs(inner.heard[0]) ** 2, axis=2) / SIZE**2)
     np.testing.assert_allclose(level, COMMON_DB, atol=1e-3)
 
@@ -113,5 +113,5 @@ def test_the_loudest_channel_counts_and_common_levels_are_not_touched() -> None:
     spectra = spectra_of(np.full(50, COMMON_DB + 1), channels=2)
     spectra[1] *= 1e-3
     inner = Kept(0)
-    np.testing.assert_array_equal(run(Lifted(inner, SIZE, HOP, RATE, live=False), spectra, [20]), spectra)
+    np.testing.assert_array_equal(run(LevelNormalised(inner, SIZE, HOP, RATE, live=False), spectra, [20]), spectra)
     np.testing.assert_array_equal(np.concatenate(inner.heard, axis=1), spectra)

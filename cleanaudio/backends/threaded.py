@@ -1,7 +1,8 @@
-"""Several cores for one recording: a processor that works in a thread of its own, ahead of what it gives.
+"""Several cores for one recording: a processor that works in a thread of its own.
 
-What it has been given for the last seconds it may still be working on, while those beside it, and the one behind it,
-work on theirs. What it gives, and when, depends on what it was given alone and never on how fast anything is.
+Its output comes up to :data:`AHEAD_S` seconds of audio later, so that several processors can work at once, those of a
+sum as well as those of a series. What comes out, and with which block, depends only on the input, never on how fast the
+threads are.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from cleanaudio.audio.processor import Processor
 Audio = NDArray[np.float32]
 
 AHEAD_S = 8.0
-"""Networks that hear the future work in bursts of as many seconds; a shorter queue would run dry meanwhile."""
+"""How far a thread may lag behind its input. Networks that hear the future work in bursts of as many seconds, for which
+other processors would have to wait with less."""
 
 
-class Ahead:
+class Threaded:
     """A processor around another one, which works in a thread.
 
     Parameters
@@ -36,7 +38,7 @@ class Ahead:
         self._processor, self._channels = processor, channels
         self._most = round(AHEAD_S * rate)
         self.latency = processor.latency
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="threaded")
         self._pending: deque[tuple[int, Future[Audio]]] = deque()
         self._ahead = 0
 
@@ -50,7 +52,9 @@ class Ahead:
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (channels, m)."""
         self._begin(lambda: self._processor.process(block), block.shape[1])
-        return self._take(self._most, keep=1)  # at least the block that came works on while others get theirs
+        return self._take(
+            self._most, keep=1
+        )  # the newest block at least is still in work while other processors get it
 
     def flush(self) -> Audio:
         """Return the frames that are still owed."""
