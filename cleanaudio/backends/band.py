@@ -1,12 +1,12 @@
 """The band above a model's own: kept, and quietened where the model finds noise in the top of its band.
 
-A model at 16 kHz says nothing about what lies above 8 kHz in a recording at 48 kHz, and any resampler loses a little
-below the lower of two Nyquist frequencies. Cutting that off would make speech dull, leaving it alone would leave the
-hiss. So it is scaled, frame by frame and bin by bin, with the smaller of
+The output of a model at 16 kHz ends at 8 kHz, whatever the rate of the recording, and any resampler loses a little
+below the lower of two Nyquist frequencies. Without the rest speech would be dull, and unchanged it would hiss. So it is
+scaled, frame by frame and bin by bin, with the smaller of
 
 * what the model leaves of the top of its band, |U| / |D| (``D`` its input, ``U`` its output), to the power 3/4, and
-* a Wiener gain with a decision-directed prior under the noise of the band itself, which is learnt from those frames,
-  and to that degree, in which the model finds noise in the top of its band.
+* a Wiener gain with a decision-directed prior. The noise of the band is learnt from the frames in which the model
+  removes the top of its own band, each counting by how much it loses there.
 
 Both are 1 for a model that changes nothing.
 """
@@ -23,7 +23,7 @@ from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
 Audio = NDArray[np.float32]
 
 HOP_S = 0.01
-_TOP = (0.6, 0.95)  # of the band that recording and model share: what the guide listens to
+_TOP = (0.6, 0.95)  # of the band that recording and model share: where the guide compares input and output
 _GUIDE_POWER = 0.75
 _LEARN = 0.1  # share of a frame that holds nothing but noise in the noise PSD
 _CARRY = 0.92  # of the last frame's estimate in the decision-directed prior
@@ -40,7 +40,7 @@ class Guide:
     rate : int
         The model's, Hz.
     band_hz : float
-        Up to where the recording reaches in what the model hears.
+        Highest frequency of the recording in the input of the model.
     linked : bool
         One number for all channels.
     """
@@ -75,7 +75,7 @@ class Guide:
 
 
 class BandAbove:
-    """Takes the band above a model's and what the guide says, gives that band with its noise quietened.
+    """Reduces the noise in the band above a model's, guided by what the model does in its own.
 
     Parameters
     ----------
@@ -87,14 +87,14 @@ class BandAbove:
     linked : bool
         One gain for all channels.
     live : bool
-        Go by what the guide said a window ago, and do not wait for what it says now.
+        Use the guide's number of a window ago instead of waiting for the present one.
 
     Attributes
     ----------
     window : int
         Samples at ``rate`` that a decision needs.
     wait : int
-        Of those, how many must have come out of the model too.
+        How many of these the model must have given back too.
     """
 
     def __init__(self, channels: int, rate: int, model_rate: int, linked: bool, live: bool = False) -> None:

@@ -13,7 +13,7 @@ Audio = NDArray[np.float32]
 
 
 class Finite(Wrapper):
-    """A processor that is only given finite samples, which nobody else will change: what comes in may be used again."""
+    """A processor that is given a copy of each block, with silence in place of samples that no recording can have."""
 
     def _before(self, block: Audio) -> Audio:
         return repaired(block)
@@ -73,14 +73,14 @@ class Undelayed(Wrapper):
 
 
 class Sane:
-    """Takes what a model gives: now and then nonsense becomes silence, nothing but nonsense an error.
+    """Replaces values of a model that are not finite by zeros; it is an error where a model gives no others.
 
     Parameters
     ----------
     origin : str
         The model's file, for the message.
     patience : int
-        Values that may be nonsense from the start before it is an error.
+        How many values from the start may be not finite before that is an error.
     """
 
     def __init__(self, origin: str, patience: int) -> None:
@@ -98,7 +98,7 @@ class Sane:
         Raises
         ------
         ModelError
-            More than the patience, and never a number.
+            More values than the patience, and none was finite.
         """
         known = np.isfinite(values)
         if known.all():
@@ -111,6 +111,6 @@ class Sane:
         return np.where(known, values, values.dtype.type(0))
 
     def check(self) -> None:
-        """Raise ModelError if there was something, and all of it nonsense."""
+        """Raise ModelError if there were values, and none was finite."""
         if self._bad and not self._good:
             raise ModelError("gives no numbers (NaN) for this recording", path=self._origin)

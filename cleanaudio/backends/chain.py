@@ -111,7 +111,7 @@ class Chain:
     dereverb: float = 0.0
     live: bool = False
     dry: float = 0.0
-    """Share of the input mixed into the output of the last stage, beside what the links say."""
+    """Share of the input mixed into the output of the last stage, besides that of each link."""
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -163,7 +163,7 @@ class Chain:
         return Finite(dereverb(self.rate, self.channels, self.dereverb, method=method, linked=linked))
 
     def _heard(self, blocks: Iterable[Audio], before: Sequence[Processor]) -> Iterable[Audio]:
-        """Return what a stage hears of a recording."""
+        """Return the input of a stage, given the processors of the stages before it."""
         blocks = map(repaired, blocks)
         if self.dereverb:
             blocks = driven(self.dereverberation(), blocks)
@@ -192,8 +192,8 @@ class Chain:
         ----------
         analyses : sequence of Analysis or None, optional
         beside : bool
-            Whether below the channels of a chain that :attr:`has_gentler` come as many more: what those backends alone
-            make that leave a voice its room.
+            Whether to give as many channels more, below those of a chain that :attr:`has_gentler`: the output of only
+            those backends that leave a voice its room.
         """
         opened = self._opened(len(self.stages), analyses or [None] * len(self.links), beside and self.has_gentler)
         chain = opened[0] if len(opened) == 1 else Series(opened)
@@ -267,7 +267,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
         if not last and limit_db is not None and any(option.name == "limit_db" for option in backend.options):
             given = {"limit_db": limit_db, **given}
             limit_db = None
-        # Behind another backend a print would be one of what is gone by then.
+        # Another backend has removed the noise that the print describes.
         here = replace(setup, profile=None, cleaned=True) if term.stage > first else setup
         resolved = backend.resolve(here, backend.validate(given), term.argument)
         links.append(Link(term, backend, here, resolved, dry=0.0 if last else _dry(settings.strength, limit_db)))

@@ -33,7 +33,7 @@ from cleanaudio.models.catalog import find_deepfilternet
 
 Complex = NDArray[np.complex64]
 
-_FRAMES = 100  # per run of the network: more no longer pays, and fewer leave the caches of the processor alone
+_FRAMES = 100  # per run of the network: more are no faster, and take more of the processor's caches
 _NO_LIMIT_DB = 100.0
 
 OPTIONS = (
@@ -116,7 +116,7 @@ class DeepFilter:
             band_gains = np.full_like(band_gains, np.nan)
         if self._sane(band_gains) is band_gains:
             self._state = dict(zip(self._state, state, strict=True))
-        else:  # the network lost itself: silence for these frames, and a new start
+        else:  # its states are lost as well: silence for these frames, and a new start
             band_gains, taps, self._state = np.zeros_like(band_gains), np.zeros_like(taps), self._net.start()
         heard = self._heard.peek(self._past + count + self.look_ahead)
         self._heard.pop(count)

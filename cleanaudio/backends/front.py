@@ -1,8 +1,8 @@
 """A front: the classical cleaning before a network, which it was trained behind and which belongs to it.
 
-A network that hears what a noise tracker with seconds of look-ahead has left over takes away more noise and less voice
-than the same network on the bare recording. A front is a spec, such as ``0.8*omlsa+0.2*none``: the share of ``none``
-keeps within the network's reach what the classical rule gave up.
+Behind a noise tracker with seconds of look-ahead a network removes more noise and less voice than on the bare
+recording. A front is a spec, such as ``0.8*omlsa+0.2*none``: the share of ``none`` leaves in, for the network to judge,
+what the classical rule would remove.
 """
 
 from __future__ import annotations
@@ -70,14 +70,12 @@ def resolve(spec: str, setup: Setup) -> chain.Chain:
 
 
 def front_of(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front:
-    """Return the front that a network brings along, nothing where it has none or does not need it.
-
-    Live, where delays add up, and behind another backend it does without.
+    """Return the front that belongs to a network; there is none live, where delays add up, and behind another backend.
 
     Parameters
     ----------
     spec : str
-        Empty: it has none.
+        Empty: the network has no front.
     setup : Setup
     rate : int
         The network's, Hz.
@@ -87,7 +85,7 @@ def front_of(spec: str, setup: Setup, rate: int, origin: Path | str) -> Front:
     Raises
     ------
     ModelError
-        It names a front that cannot be.
+        The front is not a spec, or not one that :func:`resolve` allows.
     """
     if not spec or setup.live or setup.cleaned:
         return NO_FRONT

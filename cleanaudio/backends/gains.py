@@ -91,7 +91,7 @@ class Subtraction:
 
 
 class _OnPrior(ABC):
-    """A gain that depends on what a prior makes of the powers: γ and ξ."""
+    """A gain that depends on γ and on the ξ that a prior estimates."""
 
     def __init__(self, prior: Prior, floor: float) -> None:
         self._prior, self._floor = prior, np.float32(floor)

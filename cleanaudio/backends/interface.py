@@ -115,7 +115,7 @@ class Setup:
     profile : NoiseProfile, optional
         A measured noise print.
     cleaned : bool
-        Whether another backend has cleaned what comes.
+        Whether another backend has cleaned the input.
     """
 
     rate: int
@@ -129,7 +129,7 @@ class Setup:
 
     @property
     def decisions(self) -> int:
-        """How many channels are judged: what linked channels have in common is one."""
+        """How many gain decisions are made: one for linked channels, else one for each."""
         return 1 if self.linked else self.channels
 
 
@@ -189,7 +189,7 @@ class Backend(ABC):
     takes_profile : bool
         Whether a noise print is of use to it.
     keeps_room : bool
-        Whether it was made to leave a voice the room in which it was recorded.
+        Whether it is made to leave the reverberation of a voice as it is.
     """
 
     name: str
@@ -227,11 +227,11 @@ class Backend(ABC):
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor for ``resolved.rate`` and ``setup.channels`` (``setup.rate`` is the file's).
 
-        It will be given finite samples only, in blocks that nobody changes afterwards.
+        It is given finite samples only, in blocks that are not changed afterwards.
         """
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
-        """Hear the whole recording once, at ``resolved.rate``, and return what :meth:`open` wants to know."""
+        """Run the first pass over the whole recording, at ``resolved.rate``; :meth:`open` is given the result."""
         raise NotImplementedError(f"{self.name} has no first pass")
 
     def validate(self, given: Mapping[str, Value]) -> dict[str, Value]:

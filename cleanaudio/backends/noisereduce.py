@@ -155,7 +155,7 @@ class _Gating:
 
 
 def _feed(whole: Audio) -> NDArray[np.float64]:
-    """Return what the threshold is measured on: the mean of the channels, or the strongest where they cancel."""
+    """Return the signal that is measured: the mean of the channels, or the strongest where they cancel."""
     mean = whole.mean(axis=0, dtype=np.float64)
     powers = np.sum(whole.astype(np.float64) ** 2, axis=1)
     strongest = int(np.argmax(powers))
@@ -216,9 +216,9 @@ def _classes() -> tuple[Any, Any]:
 
 @contextmanager
 def _without_torch() -> Iterator[None]:
-    """Let the package think that torch is not installed: it would spend seconds on importing it, for nothing here.
+    """Hide torch from the package, which would spend seconds on importing it, for nothing here.
 
-    Whoever imports the package later gets it whole.
+    That holds for the imports here only: another import of the package, later, finds torch.
     """
     if "torch" in sys.modules or "noisereduce" in sys.modules:
         yield

@@ -1,8 +1,8 @@
-"""Recordings with a constant offset, as cheap converters add it: networks hear them without.
+"""Takes a constant offset, as cheap converters add it, out of the input of networks.
 
-An offset is unknown to them, and louder than much that is: they take its edges for noise and the whole for a loud
-recording. It is the mean of what has been heard, of the last seconds once there are so many, as far as that is beyond
-chance: a recording without one is heard as it is. What comes back lacks it.
+Networks are not trained with offsets, which may be louder than the voice: they take the edges of an offset for noise,
+and the recording for a loud one. The offset is estimated by the mean of the last seconds, as far as that exceeds
+chance, so that recordings without one stay unchanged. The output has no offset either.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ Audio = NDArray[np.float32]
 
 STEP_S = 0.01
 MEMORY = 200
-"""Steps that count."""
+"""Steps in the mean."""
 SETTLE = 5
-"""Steps after which the first offset is found."""
+"""Steps before the first estimate."""
 BEYOND = 6.0
-"""Standard errors of the mean by which an offset exceeds what has none, were the steps independent of each other."""
+"""How many standard errors of the mean are taken for chance, the steps counted as independent."""
 
 
 class WithoutOffset(Wrapper):
@@ -41,7 +41,7 @@ class WithoutOffset(Wrapper):
 
     def _forget(self) -> None:
         self._offsets = [_Offset() for _ in range(self._channels)]
-        self._known = np.zeros((self._channels, 2))  # where the last step began, and where it ended
+        self._known = np.zeros((self._channels, 2))  # offsets at the beginning and at the end of the last step
         self._begun = np.zeros(self._channels)  # sum of the samples in the present step,
         self._position = 0  # and their number
 
@@ -65,7 +65,7 @@ class WithoutOffset(Wrapper):
         self._known = known[:, -2:]
         if not known.any():
             return block
-        # Each step is centred by what was known before it, reached without a jump.
+        # Each step is centred by the estimate before it, which is approached without a jump.
         return block - np.stack([np.interp(frames / step, np.arange(len(row)), row) for row in known]).astype(
             np.float32
         )
@@ -79,7 +79,7 @@ class _Offset:
         self._heard = 0
 
     def after(self, mean: float) -> float:
-        """Take the mean of the next step, return the offset as it is known by now."""
+        """Take the mean of the next step, return the estimate of the offset."""
         self._heard = min(self._heard + 1, MEMORY)
         self._mean += (mean - self._mean) / self._heard
         self._square += (mean * mean - self._square) / self._heard

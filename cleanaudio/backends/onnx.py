@@ -1,4 +1,4 @@
-"""The backend ``onnx``: a public model that the user brings, cleaned, aligned and reported like our own.
+"""The backend ``onnx``: a public model that the user brings, run, aligned and reported like our own.
 
 What a model takes and gives is one of four contracts, told apart by its inputs, its card or the option ``contract``:
 
@@ -134,7 +134,7 @@ class _Card:
         return self._model.metadata.get(key, "").strip()
 
     def number(self, key: str) -> int:
-        """Return a whole number, 0 where the card is silent."""
+        """Return a whole number, 0 where the card has none."""
         text = self.text(key) or "0"
         try:
             value = int(text)
@@ -152,7 +152,7 @@ class _Card:
 
 
 def _grid(session: Session, card: _Card, rate: int, options: Mapping[str, Value], live: bool) -> Grid:
-    """Return how a recording is cut: for our own networks as their card says, unless the user says how."""
+    """Return how a recording is cut: by the options, else by the card of one of our own networks."""
     chunk, overlap, context = (int(options[name]) for name in ("chunk", "overlap", "context"))
     own = card.number("context")
     if own and card.text("ahead") and (chunk, overlap, context) == (0, -1, 0):

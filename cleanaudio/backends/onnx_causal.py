@@ -32,7 +32,7 @@ class Stream:
     hop : int
         Samples; the model is given a multiple of it.
     patience : int
-        Samples without a number from the start until that is an error.
+        How many samples from the start may be not finite before that is an error.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class Stream:
         if clean.shape != piece.shape:
             raise ModelError(f"gives {clean.size} samples for {piece.size}", path=self._origin)
         healthy = self._sane(clean)
-        if healthy is not clean:  # the caches hold the same nonsense
+        if healthy is not clean:  # the caches are not finite either
             self._step.reset()
         return healthy
 

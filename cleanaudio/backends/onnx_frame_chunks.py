@@ -1,7 +1,7 @@
 """The contract ``stft-frames`` of a network without caches, which hears past and future: run on a fixed grid.
 
-It is given a chunk of frames with some context on both sides, as far as the recording reaches, and of what comes out
-the chunk alone is used. The overlapping windows of the synthesis fade one chunk into the next.
+It is given a chunk of frames with some context on both sides, as far as the recording reaches; of its output only the
+chunk is used. The overlapping windows of the synthesis fade one chunk into the next.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class FrameChunks:
     hop : int
         Samples from frame to frame.
     patience : int
-        Frames without a number from the start until that is an error.
+        How many frames from the start may be not finite before that is an error.
     """
 
     def __init__(self, session: Session, grid: Grid, hop: int, patience: int = 0) -> None:
@@ -78,7 +78,7 @@ class FrameChunks:
         return last
 
     def _decide(self, count: int) -> Complex:
-        """Return the next ``count`` frames, clean, and keep what the ones after them want to hear."""
+        """Return the next ``count`` frames, clean, and keep the context of those that follow."""
         end = self._first + count
         heard = self._window[0, : self._filled]
         parts = np.ascontiguousarray(heard).view(np.float32).reshape(len(heard), self._bins, 2)

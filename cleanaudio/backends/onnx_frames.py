@@ -51,7 +51,7 @@ class FrameNet:
     look_ahead : int
         Frames that the network's output lags behind its input.
     patience : int
-        Frames without a number from the start until that is an error.
+        How many frames from the start may be not finite before that is an error.
 
     Raises
     ------
@@ -102,7 +102,7 @@ class FrameNet:
             for t in range(count):
                 clean[t] = self._step(parts[t][None, :, None])[0, :, 0]
         healthy = self._sane(clean)
-        if healthy is not clean:  # the caches hold the same nonsense
+        if healthy is not clean:  # the caches are not finite either
             self._step.reset()
         return np.ascontiguousarray(healthy).view(np.complex64)[..., 0][None]
 

@@ -74,7 +74,7 @@ def auto(series: bool = True, live: bool = False) -> tuple[str, str]:
     Parameters
     ----------
     series : bool
-        Whether it may be one; else it is the best that can be part of a sum.
+        Whether it may be a series; else it is the best spec that can be part of a sum.
     live : bool
         Whether it must run live.
 
@@ -103,7 +103,7 @@ def decide(terms: tuple[Term, ...], live: bool = False) -> tuple[tuple[Term, ...
     Returns
     -------
     (tuple of Term, str or None)
-        The terms by their real names; why ``auto`` became what it is, or None where nobody said ``auto``.
+        The terms by their real names; why ``auto`` became what it is, or None without ``auto``.
     """
     why = None
     decided: list[tuple[Term, ...]] = []
@@ -130,13 +130,13 @@ def _instead(term: Term, best: str) -> tuple[Term, ...]:
 
 
 def fallbacks(spec: str) -> tuple[str, ...]:
-    """Return what to fall back to, in order, when what ``auto`` chose fails on a file."""
+    """Return the specs to try in turn when the one that ``auto`` chose fails on a file."""
     rest = AUTO_ORDER[AUTO_ORDER.index(spec) + 1 :] if spec in AUTO_ORDER else ()
     return tuple(other for other in rest if _usable(other))
 
 
 def live_specs() -> tuple[str, ...]:
-    """Return what of ``auto``'s choices can be had here and runs live, best first."""
+    """Return those of ``auto``'s choices that are installed and run live, best first."""
     return tuple(spec for spec in AUTO_ORDER if _usable(spec) and _runs_live(spec))
 
 
@@ -145,7 +145,7 @@ def _is_series(spec: str) -> bool:
 
 
 def _runs_live(spec: str) -> bool:
-    """Whether it does, where it is installed: no series, whose delays add up."""
+    """Return whether a spec runs live, as far as it is installed; a series does not, because its delays add up."""
     return not _is_series(spec) and all(get(term.name).live for term in parse(spec) if available(term.name))
 
 

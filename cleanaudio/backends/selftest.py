@@ -1,4 +1,4 @@
-"""Whether an installed model is what it should be and does what it should: its hash, and a built-in clip."""
+"""The check of an installed model: its hash, and what it does to a built-in clip."""
 
 from __future__ import annotations
 

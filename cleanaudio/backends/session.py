@@ -54,7 +54,7 @@ class Session:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what goes wrong is raised; the runtime must not write to stderr as well
+        options.log_severity_level = 4  # errors are raised; the runtime must not write them to stderr as well
         options.add_session_config_entry("session.set_denormal_as_zero", "1")  # fading states would cost 100 × the time
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
@@ -82,7 +82,7 @@ class Session:
         Raises
         ------
         ModelError
-            The model cannot digest them.
+            The model fails on them.
         """
         try:
             return self._session.run(names, feeds)
@@ -91,7 +91,7 @@ class Session:
 
 
 class Cached:
-    """A model with caches, which go round: what one run leaves the next one gets; they start from zeros.
+    """A model with caches, which start from zeros: what one run returns the next one is given.
 
     Parameters
     ----------

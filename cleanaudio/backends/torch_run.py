@@ -1,7 +1,7 @@
 """The backend ``torch``: a checkpoint of a training run, before it is exported.
 
 A network takes the place of an ONNX session, so that the grid of chunks, the states, the linking of channels and the
-guards against nonsense are those of the backend ``onnx``.
+checks for values that are not finite are those of the backend ``onnx``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Array = NDArray[np.float32]
 
 
 class TorchSession:
-    """A network with the face of a :class:`~cleanaudio.backends.session.Session`.
+    """A network with the interface of a :class:`~cleanaudio.backends.session.Session`.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ _OTHER_STATS = "choose another file with --stats"
 
 
 def _check_stats(path: Path) -> None:
-    """Find out before hours have passed whether the figures can be written, and replace nothing but older ones."""
+    """Check at the beginning, not after hours, that the figures can be written and replace nothing but older ones."""
     if not os.access(path.parent, os.W_OK):
         why = "Permission denied" if path.parent.is_dir() else "there is no such folder"
         raise OutputError(f"cannot be written: {why}", path=path, remedy=_OTHER_STATS)
@@ -136,7 +136,7 @@ def _check_stats(path: Path) -> None:
 
 
 class _Chosen:
-    """The signal path that was asked for."""
+    """The signal path that the options ask for."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
             sink = PcmSink(out, pcm)
             pump(_until(stop, source.blocks(timing.block)), processor, sink.write, timing)
             sink.finish()
-    except BrokenPipeError:  # who listened has gone, and nothing is wrong
+    except BrokenPipeError:  # the reader has gone, which is no error
         discard(out)
     if source.odd_bytes:
         say(f"cleanaudio: -: note: the stream ended inside a frame; {source.odd_bytes} bytes were left over")
@@ -214,7 +214,7 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
 
 
 def _until(stop: Stop, blocks: Iterable[Any]) -> Iterator[Any]:
-    """Give blocks until a signal comes; what has been given is worked on and written to its end."""
+    """Yield blocks until a signal comes; those that were yielded are still cleaned and written."""
     waiting = iter(blocks)
     while True:
         try:
@@ -298,4 +298,4 @@ def _say_report(report: Any) -> None:
 
 
 def _nowhere(block: Any) -> None:
-    """Take the audio of a simulation whose result nobody wants."""
+    """Drop the audio of a simulation without an output file."""

@@ -84,9 +84,9 @@ def run_devices(
         timing.watch(bool(status.input_overflow or status.output_underflow))
         started = time.perf_counter()
         try:
-            heard = np.array(data.T, order="C")  # the card will use its memory again
+            heard = np.array(data.T, order="C")  # PortAudio will use its buffer again
             kept.push(processor.process(heard))
-        except Exception as error:  # of any kind: this thread belongs to the library, which would swallow it
+        except Exception as error:  # of any kind: the thread is PortAudio's, where it would be lost
             ready.put(error)
             raise sounddevice.CallbackAbort from error
         late = max(0, frames - len(kept))  # before the latency has passed there is silence

@@ -19,7 +19,7 @@ _WARM_S = 0.5
 
 
 def warm_up(processor: Processor, rate: int, channels: int, block: int) -> None:
-    """Run silence through a processor before the first real block, which would otherwise pay for first uses.
+    """Run silence through a processor, so that the first real block does not take the time of what is done only once.
 
     Parameters
     ----------

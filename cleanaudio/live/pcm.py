@@ -114,7 +114,7 @@ class PcmFormat:
         return self.channels * ENCODINGS[self.encoding].width
 
     def decode(self, data: bytes) -> Audio:
-        """Return (channels, frames); samples that are no numbers, or absurd, become silence."""
+        """Return (channels, frames); samples that no recording can have (NaN, infinite, huge) become silence."""
         encoding = ENCODINGS[self.encoding]
         with np.errstate(over="ignore", invalid="ignore"):
             audio = encoding.read(data).reshape(-1, self.channels).T.astype(np.float32)
@@ -142,7 +142,7 @@ def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
     Returns
     -------
     (PcmFormat, int or None)
-        The format, and the bytes of audio that follow if the header knows.
+        The format, and the bytes of audio that follow, None where the header does not say.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class PcmSource:
         if self.format.channels > 1 or self.format.wav:  # a header has said how many channels there are
             return
         samples = np.concatenate([self._last, audio[0].astype(np.float64)])
-        first = (self._heard - len(self._last)) % 2  # whether an even sample comes first, which blocks do not tell
+        first = (self._heard - len(self._last)) % 2  # whether an even sample comes first: blocks may have odd lengths
         steps = np.diff(samples)
         for pair, values, start in (
             (self._power, samples[len(self._last) :], self._heard % 2),
@@ -73,7 +73,7 @@ class PcmSource:
 
     @property
     def looks_like_stereo(self) -> bool:
-        """Whether samples take turns, as where interleaved stereo was declared mono.
+        """Whether even and odd samples differ, as where interleaved stereo was declared mono.
 
         In one channel the even samples are as strong as the odd ones, and the steps from even to odd samples as
         large as those from odd to even.

@@ -13,7 +13,7 @@ _BINS = math.ceil(math.log(1e8) / _STEP)
 
 @dataclass(frozen=True)
 class Report:
-    """What a live run came to.
+    """The figures of a live run.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Report:
     real_time_factor : float or None
         Computing time over audio time.
     under_runs : int or None
-        Blocks that were not ready when the next one came; None where nothing says when they come, as in a pipe.
+        Blocks that were not ready when the next one came; None where that is not known, as in a pipe.
     """
 
     latency_frames: int
@@ -70,7 +70,7 @@ class Timing:
         self.under_runs: int | None = None
 
     def watch(self, under_runs: int = 0) -> None:
-        """Count blocks that came too late: from now on there is a clock that tells."""
+        """Count blocks that came too late; from now on the report has their number."""
         self.under_runs = (self.under_runs or 0) + under_runs
 
     def add(self, seconds: float, frames: int) -> None:

@@ -38,7 +38,7 @@ class Imcra:
     """γ₀ of the rough decision (eq. 21), γ₁ of the a priori absence (eq. 29), and ζ₀ of both."""
     XI_MIN = 10**-1.8
     ABSENCE_MAX = 0.999
-    """Below one, so that a bin far above the noise counts as speech whatever the minima say."""
+    """Below one, so that a bin far above the noise counts as speech whatever the minima are."""
 
     def __init__(self, hop_s: float, tiny: float) -> None:
         self._smooth = per_frame(self.SMOOTH, hop_s)

@@ -15,7 +15,7 @@ Power = NDArray[np.float32]
 
 
 class Mcra:
-    """Averages the powers of frames in which the ratio to the local minimum says that there is no speech.
+    """Averages the powers of frames that hold no speech, by their ratio to the local minimum.
 
     The paper's factors hold for a hop of 8 ms and are converted to others.
 

@@ -35,7 +35,7 @@ class Tracker(Protocol):
 
 
 class Recursion(Protocol):
-    """A tracker's core: decides on every frame at once, needs a PSD to start from, never meets digital silence."""
+    """A tracker's core: decides on every frame at once, needs a PSD to start from, is never given digital silence."""
 
     def start(self, psd: Power) -> None:
         """Forget the signal and begin with the PSD (bins,)."""
@@ -49,10 +49,9 @@ class Recursion(Protocol):
 class Causal:
     """Runs a :class:`Recursion` over a recording.
 
-    Frames without any sound (and the first, half-empty ones) teach nothing about the noise: the recursion does not see
-    them, and the estimate is held. With a start-up, the first frames are kept back and the recursion begins with the
-    quietest stretch among them, so that a voice at the very beginning is not taken for noise; without, it begins with
-    the first full frame.
+    Frames without any sound, and the first, half-empty ones, are not given to the recursion; the estimate is held. With
+    a start-up, the first frames are kept back and the recursion begins with the quietest stretch among them, so that a
+    voice at the very beginning is not taken for noise; without, it begins with the first full frame.
 
     Parameters
     ----------

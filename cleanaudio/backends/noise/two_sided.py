@@ -1,8 +1,8 @@
-"""Noise heard from both sides: minima and speech absence over the seconds before and after each moment.
+"""Noise estimated from both sides: minima and speech absence over the seconds before and after each moment.
 
-A file can be heard ahead, and two seconds of the future tell more about the noise under a syllable than any recursion
+A file can be read ahead, and two seconds of the future tell more about the noise under a syllable than any recursion
 over the past. The ideas are those of minimum statistics (Martin 2001: the minimum bounds the noise, compensated for its
-bias) and of IMCRA (Cohen 2003: a second round averages what the minima say is not speech), with symmetric windows
+bias) and of IMCRA (Cohen 2003: a second round averages what is no speech by the minima), with symmetric windows
 in place of recursions, like the noncausal prior of Cohen (2004).
 """
 
