@@ -173,12 +173,8 @@ class Chain:
 
     def _at_rate_of(self, link: Link, blocks: Iterable[Audio]) -> Iterable[Audio]:
         if link.resolved.rate == self.rate:
-            yield from blocks
-            return
-        resampler = Resampler(self.rate, link.resolved.rate, self.channels)
-        for block in blocks:
-            yield resampler.process(block)
-        yield resampler.flush()
+            return blocks
+        return driven(Resampler(self.rate, link.resolved.rate, self.channels), blocks)
 
     def open(self, analyses: Sequence[Analysis | None] | None = None) -> Processor:
         """Return a fresh processor for the whole chain."""
