@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -22,6 +24,8 @@ class Stop:
     ----------
     signals : tuple of int
         By default SIGINT, SIGTERM and, unless it is ignored, SIGHUP.
+    patience_s : float
+        One that comes so many seconds after the first breaks in with :class:`Stopped`; by default none does.
 
     Attributes
     ----------
@@ -31,15 +35,19 @@ class Stop:
 
     _listening: ClassVar[Stop | None] = None  # signals are the process's, and so is who hears them
 
-    def __init__(self, signals: tuple[int, ...] | None = None) -> None:
+    def __init__(self, signals: tuple[int, ...] | None = None, patience_s: float = math.inf) -> None:
         self.signal: int | None = None
+        self._patience_s = patience_s
+        self._noted_s = math.inf
         self._signals = _usual() if signals is None else signals
         self._breaking = False
         self._again = threading.Timer(0, lambda: None)
 
     def _note(self, number: int, _frame: object) -> None:
-        self.signal = self.signal or number
-        if self._breaking:
+        now_s = time.monotonic()
+        if self.signal is None:
+            self.signal, self._noted_s = number, now_s
+        if self._breaking or now_s - self._noted_s >= self._patience_s:
             self._breaking = False
             raise Stopped
 

@@ -91,8 +91,9 @@ def train(
 
     cleanaudio train fullband --speech voices/ --noise noises/ --dev pairs/ -o runs/fullband
 
-    Stopped (Ctrl-C), it keeps a checkpoint, and goes on with --resume as if nothing had been. What it has learned:
-    cleanaudio denoise talk.wav -b torch:runs/fullband. Several processes: torchrun -m cleanaudio train ...
+    Stopped (Ctrl-C), it ends its step, keeps a checkpoint, and goes on with --resume as if nothing had been; a second
+    Ctrl-C does not wait for the step. What it has learned: cleanaudio denoise talk.wav -b torch:runs/fullband. Several
+    processes: torchrun -m cleanaudio train ...
     """
     from cleanaudio.cli import training, values
 

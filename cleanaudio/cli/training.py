@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from cleanaudio.batch.stop import Stop
+from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.cli.console import complain, say, stderr, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import BackendUnavailable, OutputError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LINE_S = 300.0
 """Seconds between lines where there is no terminal."""
+PATIENCE_S = 3.0
+"""A signal is heard after the step, for the sake of a checkpoint; another one, so much later, at once."""
 
 
 def require(what: str) -> None:
@@ -71,7 +73,7 @@ def run(request: Request, minutes: float | None, threads: int | None, quiet: boo
     if threads is not None:
         torch.set_num_threads(threads)
     torch.backends.cuda.matmul.allow_tf32 = True
-    stop = Stop()
+    stop = Stop(patience_s=PATIENCE_S)
     with _processes(request) as (request, first):
         watch = Watch(request.config.steps, stop, shown=first and not quiet)
         try:
@@ -80,6 +82,8 @@ def run(request: Request, minutes: float | None, threads: int | None, quiet: boo
                 scores = trainer.run(math.inf if minutes is None else minutes, watch.after_step)
         except NotBegun:
             return Exit.USAGE
+        except Stopped:
+            return 128 + (stop.signal or 0)
         except (Diverged, OutputError) as error:
             complain(error)
             return Exit.SOME_FAILED

@@ -16,6 +16,8 @@ import pytest
 import soundfile
 from cli_helpers import hidden, small_files_only, started, wait_for
 
+from cleanaudio.cli.training import PATIENCE_S
+
 RATE = 16000
 TINY = (
     "--batch=2", "--threads=1", "--set=mix.seconds=0.3", "--set=simulated_rooms=2", "--set=loss_sizes=[256]",
@@ -321,6 +323,21 @@ def test_a_signal_leaves_a_checkpoint(corpus, tmp_path, number, code):
         assert process.wait(60) == code
         assert b"Traceback" not in process.stderr.read()
     assert steps(run) >= 1 and hidden(run) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_waits_for_no_step(corpus, tmp_path, number, code):
+    run = tmp_path / "run"
+    heard = ("--speech", corpus / "speech", "--noise", corpus / "noise")
+    with started("train", "mask-lstm", *heard, "-o", run, *TINY, "--set", "mix.stock=100000") as process:
+        wait_for((run / "config.toml").exists, process)
+        process.send_signal(number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(PATIENCE_S + 1)
+        process.send_signal(number)
+        assert process.wait(20) == code
+        assert b"Traceback" not in process.stderr.read()
 
 
 @pytest.mark.slow
