@@ -110,6 +110,19 @@ class Trial:
     gain_db: float | None = None
 
 
+@dataclass(frozen=True)
+class Unpaired(Problem):
+    """A file whose partners were not found.
+
+    Parameters
+    ----------
+    name : str
+        Its place in the tree, without suffix.
+    """
+
+    name: str
+
+
 def pair(
     system: str, sources: Iterable[Source], reference: Side | None, noisy: Side | None, match: str = "{stem}"
 ) -> Iterator[Trial | Problem]:
@@ -144,7 +157,7 @@ def pair(
                 found[side.what] = side.partner(place, source.path.suffix, alone, unique)
         except InputError as error:
             error.path = source.label
-            yield Problem(source.label, error)
+            yield Unpaired(source.label, error, some[0].as_posix())
             continue
         name = some[0] if "*" in match else some[-1]
         yield Trial(system, name.as_posix(), source.path, found.get("reference"), found.get("noisy"))

@@ -19,7 +19,7 @@ from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics import dnsmos
 from cleanaudio.metrics.gain import unknown_gain_db
 from cleanaudio.metrics.interface import Measured, Signals
-from cleanaudio.metrics.score import line_up, measure
+from cleanaudio.metrics.score import line_up, measure, measure_before
 
 Audio = NDArray[np.float32]
 
@@ -45,9 +45,12 @@ class Scored(Done):
     ----------
     measured : dict
         Each number, or why there is none.
+    before : dict
+        What the noisy side had, where the difference was measured.
     """
 
     measured: dict[str, Measured] = field(kw_only=True)
+    before: dict[str, Measured] = field(kw_only=True)
 
 
 def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: Job) -> Outcome:
@@ -79,7 +82,7 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
         if len(enhanced) > 2:
             mask = probe(trial.enhanced).channel_mask
             lined_up = replace(lined_up, signals=replace(lined_up.signals, channel_mask=mask))
-        measured = measure(lined_up, metrics)
+        measured, before = measure(lined_up, metrics), measure_before(lined_up, metrics)
         notes += (*lined_up.notes, *_of_gain(trial, lined_up.signals))
     except CleanAudioError as error:
         return Failed.because(error, job)
@@ -90,7 +93,7 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
         "seconds": round(enhanced.shape[1] / rate, 3),
         "elapsed_s": round(time.perf_counter() - started, 3),
     }
-    return Scored(job, fields, tuple(notes), measured=measured)
+    return Scored(job, fields, tuple(notes), measured=measured, before=before)
 
 
 def _of_gain(trial: Trial, signals: Signals) -> Iterator[str]:

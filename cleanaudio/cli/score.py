@@ -82,6 +82,8 @@ def score(
 
     if group_by is not None and manifest is None:
         raise RecipeError("--group-by needs --manifest FILE.csv")
+    if manifest is not None and group_by is None:
+        raise RecipeError("--manifest needs --group-by, the column to break the figures down by")
     if report is not None:
         from cleanaudio.report.html import check
 

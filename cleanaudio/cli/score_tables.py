@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cleanaudio.cli.console import stdout
 from cleanaudio.report.gate import Gate
-from cleanaudio.report.scores import Aggregate, Score, sizes, text
+from cleanaudio.report.scores import Aggregate, Score, fixed, sizes, text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -90,15 +90,15 @@ def _called(key: str, cells: Sequence[Aggregate]) -> str:
 
 def _cells(one: Aggregate, systems: Sequence[str]) -> list[str]:
     summary = one.summary
-    mean = "" if summary.mean is None else f"{summary.mean:.3f}"
+    mean = text(summary.mean, 3)
     if len(systems) == 1:
-        interval = "" if summary.low is None else f"{summary.low:.3f} … {summary.high:.3f}"
-        return [mean, *("" if value is None else f"{value:.3f}" for value in (summary.median, summary.p5)), interval]
+        interval = "" if summary.low is None else f"{text(summary.low, 3)} … {text(summary.high, 3)}"
+        return [mean, text(summary.median, 3), text(summary.p5, 3), interval]
     if one.system == systems[0]:
         return [mean]
     if one.difference is None or one.difference.mean is None:
         return [mean, ""]
-    return [mean, f"{one.difference.mean:+.3f}{'*' if one.difference.outside else ' '}"]
+    return [mean, f"{fixed(one.difference.mean, 3, signed=True)}{'*' if one.difference.outside else ' '}"]
 
 
 def _gate(scores: Sequence[Score], systems: Sequence[str]) -> Table:

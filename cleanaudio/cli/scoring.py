@@ -15,7 +15,7 @@ from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.gains import Gains
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
-from cleanaudio.batch.pairs import Groups, Side, Trial, pair
+from cleanaudio.batch.pairs import Groups, Side, Trial, Unpaired, pair
 from cleanaudio.batch.run import run
 from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
 from cleanaudio.batch.source import Problem, Source
@@ -113,7 +113,7 @@ class Scoring:
         self.gate = gate
         self._metrics = self._wanted(metrics)
         self._groups = groups
-        self._systems: dict[int, str] = {}  # of the files that have no partner
+        self._unscored: dict[int, tuple[str, str]] = {}  # system and name of the files that are not even read
         self.scores: list[Score] = []
         self.sums: list[Aggregate] = []
 
@@ -180,7 +180,8 @@ class Scoring:
                     gain_db = None if noisy is None else gains.of(item.enhanced)
                     yield ScoreJob.of(number, replace(item, gain_db=gain_db))
                 else:
-                    self._systems[number] = system
+                    name = item.name if isinstance(item, Unpaired) else Path(item.label).stem
+                    self._unscored[number] = system, name
                     yield Failed(Job(number, (), Path(), item.label), item.error)
                 number += 1
 
@@ -189,8 +190,7 @@ class Scoring:
         if not isinstance(outcome, Scored):
             assert isinstance(outcome, Failed)
             trial = job.trial if isinstance(job, ScoreJob) else None
-            system = self._systems[job.number] if trial is None else trial.system
-            name = Path(job.label).stem if trial is None else trial.name
+            system, name = self._unscored[job.number] if trial is None else (trial.system, trial.name)
             return Score(system, name, job.label, error=outcome.error.describe())
         assert isinstance(job, ScoreJob)
         trial = job.trial
@@ -201,6 +201,7 @@ class Scoring:
             None if trial.reference is None else str(trial.reference),
             None if trial.noisy is None else str(trial.noisy),
             outcome.measured,
+            outcome.before,
             None if known is None else known.of(trial),
             None if self.gate is None else gates.evaluate(self.gate, outcome.measured),
             outcome.notes,

@@ -24,6 +24,7 @@ from cleanaudio.cli.progress import Progress
 from cleanaudio.errors import CleanAudioError, InputError
 from cleanaudio.impact.study import Finding, Study, Utterance, run_study, stated_s, transcript
 from cleanaudio.impact.table import CELL_COLUMNS, COLUMNS, Cell, as_dict, row_of, row_of_cell, tabulate
+from cleanaudio.report.scores import fixed
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ class Studying:
                 place,
                 Text(cell.system),
                 f"{100 * cell.wer:.1f} %",
-                "" if cell.snr_db is None else f"{100 * cell.degradation:+.1f}",
+                "" if cell.snr_db is None else fixed(100 * cell.degradation, 1, signed=True),
                 "" if cell.relative is None else f"{100 * cell.relative:.0f} %",
                 *(
                     "" if value is None else f"{value:.{digits}f}"

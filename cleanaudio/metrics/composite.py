@@ -19,7 +19,7 @@ from cleanaudio.metrics import pesq
 from cleanaudio.metrics.cepstral import order
 from cleanaudio.metrics.interface import Computed, Measured, Metric, NotMeasurable, Signals, single
 from cleanaudio.metrics.segments import TOO_SHORT, autocorrelation, hann_frames, predictors, trimmed_mean
-from cleanaudio.metrics.snr import SILENT, segmental
+from cleanaudio.metrics.snr import ENHANCED_SILENT, SILENT, segmental
 
 _BANDS = 25
 _CENTRES = (
@@ -111,6 +111,8 @@ def _parts(signals: Signals) -> tuple[float, float] | NotMeasurable:
         signal = [signals.mono(what, rate).astype(np.float64) for what in ("reference", "enhanced")]
         if not signal[0].any():
             return SILENT
+        if not signal[1].any():
+            return ENHANCED_SILENT
         clean, processed = (hann_frames(one + tiny, rate) for one in signal)
         if not len(clean):
             return TOO_SHORT

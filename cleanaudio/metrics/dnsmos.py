@@ -247,6 +247,8 @@ def _compute(signals: Signals) -> Computed:
     signal = signals.mono("enhanced", RATE)
     if not len(signal):
         return dict.fromkeys(DNSMOS.keys, NotMeasurable("too short"))
+    if not signal.any():
+        return dict.fromkeys(DNSMOS.keys, NotMeasurable("digital silence"))
     scores = mos(signal)
     return {f"dnsmos_{scale}": getattr(scores, scale) for scale in ("sig", "bak", "ovrl", "p808")}
 

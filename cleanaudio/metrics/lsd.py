@@ -6,7 +6,7 @@
   48 kHz): does the output keep the band that wide-band models throw away? Recordings above 24 kHz only.
 
 Frames of 2048 samples side by side under a Hann window, at the recording's own rate, on the channel means; magnitudes
-have 1e-5 added, which bounds what digital silence can cost.
+have 1e-5 added, which bounds what frames of digital silence can cost.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
+from cleanaudio.metrics.snr import ENHANCED_SILENT, SILENT
 
 SIZE = 2048
 FLOOR = 1e-5
@@ -33,7 +34,12 @@ def log_spectra(signal: NDArray) -> NDArray[np.float64]:
 
 
 def _distance(signals: Signals, first_bin: int) -> Measured:
-    difference = log_spectra(signals.mono("reference")) - log_spectra(signals.mono("enhanced"))
+    reference, enhanced = signals.mono("reference"), signals.mono("enhanced")
+    if not reference.any():
+        return SILENT
+    if not enhanced.any():
+        return ENHANCED_SILENT
+    difference = log_spectra(reference) - log_spectra(enhanced)
     if not len(difference):
         return TOO_SHORT
     return float(np.mean(np.sqrt(np.mean(difference[:, first_bin:] ** 2, axis=1))))

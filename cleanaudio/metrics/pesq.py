@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from cleanaudio.metrics.interface import Measured, Metric, NotMeasurable, Signals, single
-from cleanaudio.metrics.snr import SILENT
+from cleanaudio.metrics.snr import ENHANCED_SILENT, SILENT
 
 
 def wide_band(signals: Signals) -> Measured:
@@ -32,7 +32,7 @@ def _pesq(signals: Signals, rate: int, mode: str) -> Measured:
     if not reference.any():
         return SILENT
     if not enhanced.any():
-        return NotMeasurable("enhanced is silent")
+        return ENHANCED_SILENT
     if len(reference) < rate // 4:
         return NotMeasurable("shorter than PESQ's quarter of a second")
     try:

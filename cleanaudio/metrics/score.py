@@ -153,12 +153,28 @@ def score(
     return measure(line_up(enhanced, rate, reference, noisy, align, gain), metrics)
 
 
+def measure_before(lined_up: LinedUp, metrics: Sequence[str] | None = None) -> dict[str, Measured]:
+    """Return the numbers of the noisy input whose differences :func:`measure` gives."""
+    signals = lined_up.signals
+    if signals.noisy is None:
+        return {}
+    out: dict[str, Measured] = {}
+    for metric, keys in registry.select(metrics, _given(signals)):
+        if metric.name.endswith(registry.SUFFIX):
+            measured = registry.get(metric.name.removesuffix(registry.SUFFIX))(signals.of_noisy())
+            out |= {bare: measured[bare] for bare in (key.removesuffix(registry.SUFFIX) for key in keys)}
+    return out
+
+
+def _given(signals: Signals) -> frozenset[str]:
+    return frozenset(what for what in ("reference", "noisy") if getattr(signals, what) is not None)
+
+
 def measure(lined_up: LinedUp, metrics: Sequence[str] | None = None) -> dict[str, Measured]:
     """Measure signals that are lined up; see :func:`score`."""
     signals = lined_up.signals
-    given = frozenset(what for what in ("reference", "noisy") if getattr(signals, what) is not None)
     out: dict[str, Measured] = {} if lined_up.lag_ms is None else {"lag_ms": lined_up.lag_ms}
-    for metric, keys in registry.select(metrics, given):
+    for metric, keys in registry.select(metrics, _given(signals)):
         measured = metric(signals)
         out |= {key: measured[key] for key in keys}
     return out

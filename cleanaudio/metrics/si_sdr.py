@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, single
-from cleanaudio.metrics.snr import SILENT, ratio_db
+from cleanaudio.metrics.interface import Measured, Signals, single
+from cleanaudio.metrics.snr import ENHANCED_SILENT, SILENT, ratio_db
 
 
 def _si_sdr(signals: Signals) -> Measured:
@@ -21,7 +21,7 @@ def _si_sdr(signals: Signals) -> Measured:
     if not power:
         return SILENT
     if not enhanced.any():
-        return NotMeasurable("enhanced is silent")
+        return ENHANCED_SILENT
     target = (reference @ enhanced) / power * reference
     rest = enhanced - target
     if not target.any():

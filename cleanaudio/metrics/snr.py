@@ -17,6 +17,7 @@ from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals, singl
 from cleanaudio.metrics.segments import TOO_SHORT, hann_frames
 
 SILENT = NotMeasurable("reference is silent")
+ENHANCED_SILENT = NotMeasurable("enhanced is silent")
 
 
 def ratio_db(signal: float, error: float) -> Measured:

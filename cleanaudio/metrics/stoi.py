@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 
 from cleanaudio.metrics.interface import Measured, Metric, NotMeasurable, Signals, single
-from cleanaudio.metrics.snr import SILENT
+from cleanaudio.metrics.snr import ENHANCED_SILENT, SILENT
 
 RATE = 16000
 SHORTEST_S = 0.0257
@@ -29,7 +29,7 @@ def _stoi(signals: Signals, extended: bool) -> Measured:
     if not reference.any():
         return SILENT
     if not enhanced.any():
-        return NotMeasurable("enhanced is silent")
+        return ENHANCED_SILENT
     too_short = NotMeasurable("less than STOI's 30 frames (0.4 s) of speech in the reference")
     if len(reference) <= SHORTEST_S * RATE:
         return too_short

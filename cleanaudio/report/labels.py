@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cleanaudio.errors import RecipeError
 from cleanaudio.metrics import registry
+from cleanaudio.metrics.aggregate import finite
 from cleanaudio.metrics.interface import Measured, NotMeasurable
 from cleanaudio.report.scores import Score
 
@@ -143,9 +144,5 @@ def headlines(scores: Sequence[Score]) -> list[str]:
 
 
 def before(score: Score, key: str) -> float | None:
-    """Return what the noisy input had, from the number and its change; None where either is missing."""
-    after, change = score.measured.get(key), score.measured.get(key + registry.SUFFIX)
-    if not isinstance(after, float | int) or not isinstance(change, float | int):
-        return None
-    value = after - change
-    return value if math.isfinite(value) else None
+    """Return what the noisy input had; None where that is not known, or is no finite number."""
+    return finite(score.before.get(key))

@@ -28,6 +28,8 @@ class Score:
         Paths.
     measured : mapping
         Empty where the file could not be scored.
+    before : mapping
+        What the noisy side had, where the difference was measured.
     group : str, optional
     result : Result, optional
         Of the gate.
@@ -42,6 +44,7 @@ class Score:
     reference: str | None = None
     noisy: str | None = None
     measured: Mapping[str, Measured] = field(default_factory=dict)
+    before: Mapping[str, Measured] = field(default_factory=dict)
     group: str | None = None
     result: Result | None = None
     notes: tuple[str, ...] = ()
@@ -100,7 +103,12 @@ def text(value: Measured | None, digits: int = 4) -> str:
         return ""
     if isinstance(value, NotMeasurable):
         return f"not measurable: {value.reason}"
-    return f"{value:.{digits}f}" if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+    return fixed(value, digits) if math.isfinite(value) else ("inf" if value > 0 else "-inf")
+
+
+def fixed(value: float, digits: int, signed: bool = False) -> str:
+    """Return a finite number with so many digits behind the point, no minus before a zero."""
+    return f"{round(value, digits) + 0.0:{'+' if signed else ''}.{digits}f}"
 
 
 def keys_of(scores: Iterable[Score]) -> list[str]:

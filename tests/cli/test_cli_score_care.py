@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from cleanaudio.report.scores import fixed, text
+
 
 @pytest.fixture
 def pair(tmp_path, speech_like):
@@ -58,6 +60,24 @@ def test_an_older_table_of_the_kind_is_replaced(cli, pair):
 @pytest.mark.parametrize("gate", ["rtf<1", "reference", "si_sdr>3"])
 def test_a_gate_that_cannot_be_measured_here_is_no_verdict_on_the_files(cli, pair, gate):
     assert cli("score", pair / "noisy", "--metric", "loudness", "--gate", gate).code == 2
+
+
+def test_a_manifest_that_nobody_asks_about_is_refused(cli, pair):
+    ran = cli("score", pair / "noisy", "--metric", "loudness", "--manifest", "nowhere.csv")
+    assert ran.code == 2 and "--manifest needs --group-by" in ran.stderr
+
+
+def test_a_file_without_a_partner_is_called_by_its_place_as_the_others(cli, pair):
+    (pair / "noisy" / "deep").mkdir()
+    shutil.copyfile(pair / "noisy" / "talk.wav", pair / "noisy" / "deep" / "walk.wav")
+    ran = cli("score", pair / "noisy", "-r", "--reference", pair / "clean", "--metric", "si_sdr", "--json")
+    files = [row for row in map(json.loads, ran.stdout.splitlines()) if row["kind"] == "file"]
+    assert {(row["name"], row["error"] is None) for row in files} == {("talk", True), ("deep/walk", False)}
+
+
+def test_no_minus_stands_before_a_zero():
+    assert text(-0.0001, 3) == "0.000" and fixed(-0.0001, 3, signed=True) == "+0.000"
+    assert text(-0.0006, 3) == "-0.001" and fixed(0.5, 1, signed=True) == "+0.5"
 
 
 def test_a_metric_that_lacks_its_side_is_refused(cli, pair):

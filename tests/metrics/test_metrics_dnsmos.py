@@ -91,3 +91,11 @@ def test_mel_features_equal_librosa(noisy_speech):
         window = audio[16000 * second : 16000 * second + dnsmos.WINDOW - 160]
         power = librosa.feature.melspectrogram(y=window, sr=16000, n_fft=321, hop_length=160, n_mels=120)
         assert np.allclose(features, (librosa.power_to_db(power, ref=np.max).T + 40) / 40, atol=1e-4)
+
+
+def test_digital_silence_has_no_opinion(speech_like):
+    speech = speech_like(2.0)
+    found = score(0 * speech, 16000, noisy=speech, metrics=["dnsmos_ovrl", "dnsmos_ovrl_delta"])
+    assert found["dnsmos_ovrl"].reason == found["dnsmos_ovrl_delta"].reason == "digital silence"
+    back = score(speech, 16000, noisy=0 * speech, metrics=["dnsmos_ovrl", "dnsmos_ovrl_delta"])
+    assert back["dnsmos_ovrl"] > 1 and back["dnsmos_ovrl_delta"].reason == "noisy input: digital silence"

@@ -24,6 +24,17 @@ def measure(name, enhanced, reference, rate=16000):
     return score(enhanced, rate, reference, metrics=[name], align=False)[name]
 
 
+@pytest.mark.parametrize("name", ["lsd", "llr", "wss", "si_sdr", "stoi"])
+def test_digital_silence_is_not_measurable_on_either_side(name, speech_like):
+    speech = speech_like(2.0)
+    for enhanced, reference, reason in (
+        (speech, 0 * speech, "reference is silent"),
+        (0 * speech, speech, "enhanced is silent"),
+    ):
+        found = score(enhanced, 16000, reference, metrics=[name])[name]
+        assert isinstance(found, NotMeasurable) and found.reason == reason
+
+
 def test_snr_is_the_power_ratio_that_was_mixed(speech_like, noise_like):
     clean, noise = speech_like(2.0).astype(float), noise_like(2.0).astype(float)
     noise *= np.sqrt(np.sum(clean**2) / np.sum(noise**2)) * 10 ** (-7 / 20)

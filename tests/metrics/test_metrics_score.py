@@ -13,7 +13,7 @@ from scipy.signal import correlate
 from cleanaudio.errors import InputError
 from cleanaudio.metrics.align import cross_correlation, find_lag, shift
 from cleanaudio.metrics.interface import NotMeasurable
-from cleanaudio.metrics.score import line_up, score
+from cleanaudio.metrics.score import line_up, measure, measure_before, score
 
 NOISE = np.random.default_rng(7).standard_normal(24000).astype(np.float32)
 
@@ -120,6 +120,15 @@ def test_default_metrics_are_those_that_the_signals_allow(monkeypatch, noisy_spe
     assert {"dnsmos", "loudness", "artifacts"} <= alone and not alone & {"pesq_wb", "speech_level_change"}
     both = {metric.name for metric, _ in registry.select(None, frozenset({"reference", "noisy"}))}
     assert {"pesq_wb", "pesq_wb_delta", "stoi_delta", "snr_delta", "speech_level_change"} <= both | alone
+
+
+def test_what_the_input_had_is_given_as_it_was_whatever_the_gain(speech_like):
+    speech = speech_like(2.0)
+    lined_up = line_up(0.8 * speech, 16000, noisy=0.1 * speech, gain=8.0)
+    asked = ["loudness", "loudness_delta", "true_peak"]
+    assert measure(lined_up, asked)["loudness_delta"] == pytest.approx(0, abs=0.01)
+    before = measure_before(lined_up, asked)
+    assert before == {"loudness": pytest.approx(score(0.1 * speech, 16000, metrics=["loudness"])["loudness"], abs=1e-6)}
 
 
 def test_nan_in_one_partner_leaves_the_others_their_numbers():

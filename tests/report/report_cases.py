@@ -12,6 +12,7 @@ from cleanaudio.report.gate import evaluate, parse
 from cleanaudio.report.scores import Score, aggregate, keys_of
 
 GATE = parse("reference")
+DELTAS = ("pesq_wb_delta", "stoi_delta")
 HOSTILE = '"><script>alert(1)</script> & $x^2$ \u202egpj 漢字'
 
 
@@ -49,7 +50,8 @@ def trio(folder: Path, voice: np.ndarray, noise: np.ndarray, name: str, rate: in
 
 def score_of(name: str, sides: dict[str, str], pesq: float = 2.3, system: str = "enhanced", **more) -> Score:
     values = measured(pesq)
-    return Score(system, name, **sides, measured=values, result=evaluate(GATE, values), **more)
+    before = {key.removesuffix("_delta"): values[key.removesuffix("_delta")] - values[key] for key in DELTAS}
+    return Score(system, name, **sides, measured=values, before=before, result=evaluate(GATE, values), **more)
 
 
 def sums_of(scores: list[Score], by_group: bool = False):
