@@ -27,7 +27,7 @@ METHODS: tuple[Method, ...] = get_args(Method)
 LEARNING = ("mvdr", "gev", "mwf")
 """Methods that learn from the recording where voice and noise are."""
 
-REVISION = 3
+REVISION = 4
 """Raised whenever the samples that come out of a beamformer change; part of the recipe's hash."""
 
 POSTFILTER_STRENGTH = 0.95

@@ -28,6 +28,7 @@ _QUIET_DB = -20.0
 _CLIPPED_SHARE = 1e-3
 _WINDOW_S = 1.0  # delays of up to half of it are found
 _CLEAR = 1.5  # times that one peak has to stand over another to be believed
+_FAR = 2.0  # as much, for a delay that the size of the array does not explain: most microphones are not late
 _SWAP_SAMPLES = 1.0  # of misfit to the geometry, at least, before a swap is looked for
 
 
@@ -276,31 +277,41 @@ class HealthCheck:
         self, use: list[int], findings: list[Finding]
     ) -> tuple[list[int], dict[int, int], NDArray[np.float64]]:
         """Compare every channel with the anchor, then take the view of the majority."""
-        weights = band(self._size, self._rate)
-        curves = correlation(self._cross, self._size, weights)
-        lag, sign, height = np.zeros(self._channels), np.ones(self._channels), np.zeros(self._channels)
-        for m in use:
-            (up,), (high,) = best_peaks(curves[m], 0.0, self._window / 2, 1)
-            (down,), (deep,) = best_peaks(-curves[m], 0.0, self._window / 2, 1)
-            turned = deep > _CLEAR * high
-            lag[m], sign[m], height[m] = (down, -1.0, deep) if turned else (up, 1.0, high)
-        # A peak counts where it stands over what chance would give in so many windows.
-        floor = 6 * np.sqrt(np.mean(curves[use] ** 2))
-        clear = [m for m in use if height[m] > floor]
+        curves = correlation(self._cross, self._size, band(self._size, self._rate))
+        lag, _, _, clear = self._peaks(curves, use, 0.0)
+        middle = float(np.median(lag[clear])) if clear else 0.0  # the anchor itself may be late
+        lag, sign, height, clear = self._peaks(curves, use, middle)
         likeness = np.where(np.isin(np.arange(self._channels), clear), height, 0.0)
         if len(clear) < 2:
             return [], {}, likeness
         if sum(sign[m] for m in clear) < 0:  # it is the anchor that is inverted
             sign = -sign
         inverted = [m for m in clear if sign[m] < 0]
-        middle = float(np.median(lag[clear]))
-        late = {m: round(lag[m] - middle) for m in clear if abs(lag[m] - middle) > self._aperture}
+        # One sample more: what lies within the aperture was looked for at whole samples.
+        late = {m: round(lag[m] - middle) for m in clear if abs(lag[m] - middle) > self._aperture + 1}
         for m in inverted:
             findings.append(Finding(m, "inverted", "is inverted", True))
         for m, samples in late.items():
             how = "late" if samples > 0 else "early"
             findings.append(Finding(m, "late", f"is {abs(samples) / self._rate * 1000:.1f} ms too {how}", True))
         return inverted, late, likeness
+
+    def _peaks(
+        self, curves: NDArray[np.float64], use: list[int], middle: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], list[int]]:
+        """Return lag, sign and height of the peak of each channel, and the channels whose peak says something.
+
+        In a room an echo or a second source may stand as high as the direct sound does. So a peak that is farther from
+        the middle than sound takes from one end of the array to the other has to stand clear of the best one that is
+        not.
+        """
+        lag, sign, height = np.zeros(self._channels), np.ones(self._channels), np.zeros(self._channels)
+        for m in use:
+            far, near = _peak(curves[m], 0.0, self._window / 2), _peak(curves[m], middle, self._aperture)
+            lag[m], sign[m], height[m] = far if far[2] > _FAR * near[2] else near
+        # A peak counts where it stands over what chance would give in so many windows.
+        floor = 6 * np.sqrt(np.mean(curves[use] ** 2))
+        return lag, sign, height, [m for m in use if height[m] > floor]
 
     def _swaps(self, use: list[int], findings: list[Finding], disturbed: bool) -> None:
         """Look for two channels whose exchange makes the delays fit the geometry; undo it in ``use``."""
@@ -344,6 +355,13 @@ class HealthCheck:
             root = (1 / np.sqrt(np.maximum(apart, 0.1)))[:, None]
             slowness = np.linalg.lstsq(rows * root, lags * root[:, 0], rcond=1e-6)[0]
         return float(np.mean(np.minimum(np.abs(rows @ slowness - lags), 10.0)))
+
+
+def _peak(curve: NDArray[np.float64], centre: float, reach: float) -> tuple[float, float, float]:
+    """Return lag, sign and height of the best peak near a lag; one that points down has to stand clear of the rest."""
+    (up,), (high,) = best_peaks(curve, centre, reach, 1)
+    (down,), (deep,) = best_peaks(-curve, centre, reach, 1)
+    return (down, -1.0, deep) if deep > _CLEAR * high else (up, 1.0, high)
 
 
 class Repair:

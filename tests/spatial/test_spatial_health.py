@@ -108,6 +108,38 @@ def test_a_channel_that_is_200_ms_off_is_shifted(recording, run, samples):
     np.testing.assert_array_equal(repaired[[0, 1, 3, 4, 5]], recording[[0, 1, 3, 4, 5]])
 
 
+@pytest.fixture(scope="module")
+def wide(wave, speech_like):
+    """A voice and some noise along a table of 1.5 m, (6, 4 s)."""
+    rng = np.random.default_rng(0)
+    signal = wave(linear(6, 0.3), 40, speech_like(4.0, 16000, 2))
+    return signal + 0.003 * rng.standard_normal(signal.shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("delay", [150, 300])
+@pytest.mark.parametrize("channel", range(6))
+def test_a_microphone_with_a_loud_echo_is_not_late(wide, channel, delay):
+    echoing = wide.copy()
+    echoing[channel] += 1.3 * np.roll(wide[channel], delay)
+    assert _check(echoing, linear(6, 0.3)).healthy
+
+
+@pytest.mark.parametrize("samples", [800, -1600, 6000])
+@pytest.mark.parametrize("channel", range(6))
+def test_any_microphone_of_a_wide_array_may_be_late(wide, channel, samples):
+    broken = wide.copy()
+    broken[channel] = np.roll(broken[channel], samples)
+    report = _check(broken, linear(6, 0.3))
+    assert _kinds(report) == [(channel, "late")] and report.late[channel] == pytest.approx(samples, abs=80)
+
+
+def test_a_microphone_with_a_loud_echo_may_be_inverted(wide):
+    broken = wide.copy()
+    broken[4] += 1.3 * np.roll(wide[4], 150)
+    broken[4] *= -1
+    assert _kinds(_check(broken, linear(6, 0.3))) == [(4, "inverted")]
+
+
 @pytest.mark.parametrize("samples", [3200, -3200])
 def test_where_the_wanted_microphone_is_late_the_others_are_moved_to_it(recording, run, samples):
     broken = recording.copy()
