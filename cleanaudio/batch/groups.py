@@ -1,8 +1,8 @@
 """Files that are one recording: several mono files, one a microphone, become one source.
 
 They are told by their names. Those of the CHiME corpora (``NAME.CH1.wav``) and of AMI (``NAME.Array1-01.wav``) are
-known; other names are described by a template. The files of one recording lie in one folder, and are found together:
-only the files of one folder are held at a time.
+known; other names are described by a template. The files of one recording lie in one folder. Those that are found there
+are found together, so that only the files of one folder are held at a time; those that are named come in any order.
 """
 
 from __future__ import annotations
@@ -83,26 +83,28 @@ def grouped(sources: Iterable[Source | Problem], grouping: Grouping) -> Iterator
     Parameters
     ----------
     sources : iterable of Source or Problem
-        Taken lazily, the files of one folder at a time.
+        Taken lazily: what was found, the files of one folder at a time; what was named, up to what is found next.
     grouping : Grouping
 
     Yields
     ------
     Source or Problem
-        A group comes where its first file stood, once the files of another folder follow. What is not named as a known
-        corpus does, or is the only file of its name, comes as it is. With a template, files of other names that were
-        found in folders are left out, those that were named are problems. A group that lacks a microphone is a problem.
+        A group comes where its first file stood, once all its files must be known: those of another folder follow, or
+        nothing more is named. What is not named as a known corpus does, or is the only file of its name, comes as it
+        is. With a template, files of other names that were found in folders are left out, those that were named are
+        problems. A group that lacks a microphone is a problem.
     """
     matched = False
-    for _, items in groupby(sources, lambda item: item.path.parent if isinstance(item, Source) else None):
-        waiting: list[Problem | Source | str] = []  # text is the name of a group
-        groups: dict[str, list[tuple[int, Source]]] = {}
+    for _, items in groupby(sources, _found_in):
+        waiting: list[Problem | Source | tuple[Path, str]] = []  # the last is a group: its folder and name
+        groups: dict[tuple[Path, str], list[tuple[int, Source]]] = {}
         for item in items:
             if isinstance(item, Source) and (match := grouping.match(item.path)) is not None:
                 matched, (name, number) = True, match
-                if name not in groups:
-                    waiting.append(name)
-                groups.setdefault(name, []).append((number, item))
+                group = item.path.parent, name
+                if group not in groups:
+                    waiting.append(group)
+                groups.setdefault(group, []).append((number, item))
                 continue
             if isinstance(item, Source) and grouping.template not in (None, "none"):
                 if item.found:
@@ -114,10 +116,15 @@ def grouped(sources: Iterable[Source | Problem], grouping: Grouping) -> Iterator
             else:
                 yield item
         for one in waiting:
-            yield _joined(one, groups[one], grouping) if isinstance(one, str) else one
+            yield _joined(one[1], groups[one], grouping) if isinstance(one, tuple) else one
     if not matched and grouping.template not in (None, "none"):
         text = str(grouping.template)
         yield Problem(text, NothingFound("no file has a name like this", path=text, remedy="choose another --group"))
+
+
+def _found_in(item: Source | Problem) -> Path | None:
+    """Return the folder in which a file was found; None of what was named."""
+    return item.path.parent if isinstance(item, Source) and item.found else None
 
 
 def _joined(name: str, files: list[tuple[int, Source]], grouping: Grouping) -> Source | Problem:
@@ -133,12 +140,12 @@ def _joined(name: str, files: list[tuple[int, Source]], grouping: Grouping) -> S
     if len(there) < len(files):
         return Problem(label, InputError("two of these files are the same microphone", path=label))
     wanted = range(max(there) + 1) if grouping.mics is None else grouping.mics
-    if missing := [str(number + first) for number in wanted if number not in there]:
+    if missing := [number for number in wanted if number not in there]:
         remedy = "copy it to the others" if grouping.mics is None else "choose others with --mics"
         if grouping.mics is None and len(there) > 1:
             remedy += f", or do without it: --mics {_ranges(sorted(there))}"
-        which = f"microphone {missing[0]} is" if len(missing) == 1 else f"microphones {', '.join(missing)} are"
-        return Problem(label, InputError(f"{which} missing", path=label, remedy=remedy))
+        error = InputError(_missing(missing, first), path=label, remedy=remedy)
+        return Problem(label, error)
     head = files[0][1]
     used = [there[number] for number in wanted]
     return replace(
@@ -148,6 +155,16 @@ def _joined(name: str, files: list[tuple[int, Source]], grouping: Grouping) -> S
         label=_label([source.label for source in used]),
         parts=tuple(source.path for source in used),
     )
+
+
+def _missing(microphones: Sequence[int], first: int) -> str:
+    """Say which microphones, counted from 0, are missing: counted from 1 as ``--mics`` does, and as files are."""
+    one = len(microphones) == 1
+    which = f"microphone{'' if one else 's'} {', '.join(str(number + 1) for number in microphones)}"
+    if first == 0:
+        numbers = ", ".join(map(str, microphones))
+        which += f", number{'' if one else 's'} {numbers} in the names of the files,"
+    return f"{which} {'is' if one else 'are'} missing"
 
 
 def _label(texts: Sequence[str]) -> str:

@@ -102,6 +102,19 @@ class TestOrder:
 
         assert next(grouped(sources(), Grouping())).path.name == "a.wav"
 
+    @pytest.mark.parametrize("order", ["p1 q1 p2 q2 p3 q3", "p1 p2 q1 q2 p3 q3"])
+    def test_files_that_were_named_come_in_any_order(self, order):
+        names = [f"{one[0]}/a.CH{one[1]}.wav" for one in order.split()]
+        both = list(grouped([Source(Path(name), Path(name), name) for name in names], Grouping()))
+        assert [one.relative for one in both] == [Path("p/a.wav"), Path("q/a.wav")]
+        assert [parts(one) for one in both] == [["a.CH1.wav", "a.CH2.wav", "a.CH3.wav"]] * 2
+
+    def test_a_name_that_leads_nowhere_tears_no_group_apart(self):
+        gone = Problem("rec/a.CH2.wav", InputError("no such file"))
+        files = [source(f"a.CH{k}.wav", found=False) for k in (1, 3, 4)]
+        group, problem = grouped([files[0], gone, *files[1:]], Grouping())
+        assert isinstance(group, Problem) and "2 is missing" in group.error.describe() and problem is gone
+
     def test_only_one_folder_is_held(self):
         taken = []
 
@@ -109,7 +122,7 @@ class TestOrder:
             for folder in range(3):
                 for k in (1, 2):
                     taken.append(folder)
-                    yield Source(Path(f"{folder}/a.CH{k}.wav"), Path(f"{folder}/a.CH{k}.wav"), "x")
+                    yield Source(Path(f"{folder}/a.CH{k}.wav"), Path(f"{folder}/a.CH{k}.wav"), "x", found=True)
 
         next(grouped(sources(), Grouping()))
         assert taken == [0, 0, 1]
@@ -127,6 +140,13 @@ class TestWhatIsWrong:
 
     def test_the_first_missing(self):
         assert "microphone 1 is missing" in self.complaint(put("a.CH2.wav", "a.CH3.wav")[0])
+
+    def test_where_files_are_numbered_from_0_both_numbers_are_said(self):
+        (one,) = put("a_mic0.wav", "a_mic1.wav", "a_mic3.wav", template="{name}_mic{ch}.wav")
+        assert "microphone 3, number 2 in the names of the files, is missing" in self.complaint(one)
+        assert "--mics 1-2,4" in self.complaint(one)
+        (one,) = put("a_mic0.wav", "a_mic1.wav", template="{name}_mic{ch}.wav", mics=(0, 2, 3))
+        assert "microphones 3, 4, numbers 2, 3 in the names of the files, are missing" in self.complaint(one)
 
     def test_one_that_was_chosen_missing(self):
         (one,) = put("a.CH1.wav", "a.CH2.wav", mics=(0, 4, 5))
