@@ -180,8 +180,14 @@ def _plot(request: ArrayRequest, path: Path) -> None:
             "--plot-beam draws a beam that is known before anything is heard",
             remedy="give --method delay-and-sum or superdirective, an --array and a --direction",
         )
+    from cleanaudio.spatial.selection import geometry_of
+
     try:
         from cleanaudio.report.beam import plot_beam
     except ImportError:
         raise BackendUnavailable("--plot-beam", "plots") from None
-    plot_beam(request.method, request.geometry, request.direction, request.speed, request.reference or 0, path)
+    geometry, reference = request.geometry, request.reference or 0
+    if request.mics is not None:
+        geometry = geometry_of(geometry, None, request.mics)
+        reference = 0 if request.reference is None else request.mics.index(request.reference)
+    plot_beam(request.method, geometry, request.direction, request.speed, reference, path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from cleanaudio.errors import InputError, RecipeError
 
 _COINCIDENT_M = 1e-4
-_MAX_EXTENT_M = 100.0
+_MAX_EXTENT_M = 30.0
 _MAX_MICROPHONES = 64
 
 
@@ -132,7 +132,7 @@ class Geometry:
     Raises
     ------
     RecipeError
-        Fewer than 2 or more than 64 microphones, positions that are not finite, more than 100 m of extent, or two
+        Fewer than 2 or more than 64 microphones, positions that are not finite, more than 30 m of extent, or two
         microphones in one place.
     """
 
@@ -289,7 +289,7 @@ def as_geometry(array: str | PathLike[str] | Geometry | ArrayLike) -> Geometry:
 def _json_rows(content: str) -> list[list[float]]:
     data = json.loads(content)
     rows = data["microphones"] if isinstance(data, dict) else data
-    return [_row([row[axis] for axis in "xyz" if axis in row] if isinstance(row, dict) else row) for row in rows]
+    return [_row([row[axis] for axis in _axes(row)] if isinstance(row, dict) else row) for row in rows]
 
 
 def _csv_rows(content: str) -> list[list[float]]:
@@ -297,11 +297,19 @@ def _csv_rows(content: str) -> list[list[float]]:
     names = [name.lower() for name in rows[0]] if rows else []
     if "x" not in names:
         return [_row(row) for row in rows if not row[0].startswith("#")]
-    columns = [names.index(axis) for axis in "xyz" if axis in names]
+    columns = [names.index(axis) for axis in _axes(names)]
     for row in rows[1:]:
         if len(row) <= max(columns):
             raise ValueError(f"the row {','.join(row)!r} has {len(row)} of {len(names)} columns")
     return [_row([row[column] for column in columns]) for row in rows[1:]]
+
+
+def _axes(names: Iterable[str]) -> list[str]:
+    """Return the axes that have a value, x and y among them."""
+    there = set(names)
+    if missing := [axis for axis in "xy" if axis not in there]:
+        raise ValueError(f"{' and '.join(missing)} missing")
+    return [axis for axis in "xyz" if axis in there]
 
 
 def _row(values: list) -> list[float]:

@@ -387,6 +387,22 @@ class TestPicture:
         beamform("--method", "superdirective", *ALONG, "--plot-beam", tmp_path / "beam.png")
         assert (tmp_path / "beam.png").read_bytes().startswith(b"\x89PNG")
 
+    def test_of_the_microphones_that_are_used(self, beamform, tmp_path):
+        pytest.importorskip("matplotlib")
+        places = [[0, 0, 0], [0.3, 0.02, 0], [0.05, 0.07, 0], [0, 0.11, 0]]
+        pictures = []
+        for name, some, options in (
+            ("all", places, ("--mics", "4,3,1", "--ref", "3")),
+            ("used", [places[3], places[2], places[0]], ("--ref", "2")),
+        ):
+            (tmp_path / name).mkdir()
+            array, picture = tmp_path / name / "mics.json", tmp_path / name / "beam.png"
+            array.write_text(json.dumps(some))
+            towards = ("--method", "superdirective", "--array", array, "--direction", "30")
+            beamform(*towards, *options, "--plot-beam", picture)
+            pictures.append(picture.read_bytes())
+        assert pictures[0] == pictures[1]
+
     def test_beside_a_run(self, beamform, tmp_path, wave):
         pytest.importorskip("matplotlib")
         source = write(tmp_path / "in/a.wav", wave)

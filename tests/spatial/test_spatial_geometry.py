@@ -66,6 +66,23 @@ def test_files_that_hold_no_array(tmp_path, content):
     assert "mics.json" in error.value.describe()
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "missing"),
+    [
+        ("mics.json", '[{"x": 0, "z": 0}, {"x": 0, "z": 0.1}]', "y missing"),
+        ("mics.json", '[{"x": 0, "y": 0}, {"z": 0.1}]', "x and y missing"),
+        ("mics.csv", "x,z\n0,0\n0,0.1\n", "y missing"),
+        ("mics.csv", "name,z,x\na,0,0\nb,0,0.1\n", "y missing"),
+    ],
+)
+def test_positions_that_lack_x_or_y(tmp_path, name, content, missing):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(RecipeError, match=f"holds no microphone positions: {missing}") as error:
+        parse_array(str(path))
+    assert error.value.remedy
+
+
 @pytest.mark.parametrize("short", ["0.05,0", "0.05"])
 def test_a_short_row_is_named(tmp_path, short):
     path = tmp_path / "mics.csv"
@@ -89,6 +106,8 @@ def test_millimetres_taken_for_metres():
     with pytest.raises(RecipeError, match="wide") as error:
         Geometry(np.array([[0, 0, 0], [150, 0, 0]]))
     assert "metres" in error.value.remedy
+    with pytest.raises(RecipeError, match="wide"):
+        parse_array("circular:6:46.3")
 
 
 def test_infinite_position():
