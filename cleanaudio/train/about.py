@@ -93,9 +93,9 @@ def total(facts: Mapping[str, Any], run_dir: Path) -> dict[str, float]:
     Parameters
     ----------
     facts : mapping
-        Of the checkpoint.
+        The facts of the checkpoint.
     run_dir : Path
-        Where it lies.
+        The folder of its run.
     """
     before = read(run_dir).get("before", {})
     return {name: facts.get(name, 0) + before.get(name, 0) for name in COUNTED}

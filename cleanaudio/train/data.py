@@ -20,6 +20,9 @@ from cleanaudio.train.corpus import Corpus
 from cleanaudio.train.mix import MixConfig
 from cleanaudio.train.stock import Stock, Studio, column, flags
 
+Parts = tuple[Tensor, Tensor, Tensor]
+"""Voices, noises and targets of a batch, each (count, samples)."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -27,7 +30,7 @@ class Batch:
 
     Parameters
     ----------
-    noisy, target : Tensor, shape (count, samples)
+    noisy, target : Tensor, shape (count, samples), ±1
     bandwidth_hz : Tensor, shape (count,)
         Up to where the target is known.
     """
@@ -104,6 +107,16 @@ class Mixer:
         return limited(noisy), limited(target)
 
     def _mix(self, voice: Tensor, noise: Tensor, target: Tensor, choose: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return noisy signals and targets at their levels, within full scale."""
+        voice, noise, target = self._levelled(voice, noise, target, choose)
+        voice, noise, target = self._left_alone(voice, noise, target, choose)
+        noisy = voice + noise
+        peak = torch.maximum(noisy.abs().amax(1, keepdim=True), target.abs().amax(1, keepdim=True))
+        down = (0.99 / peak.clamp(min=1e-9)).clamp(max=1.0)
+        return self._clipped(noisy * down, peak * down, choose), target * down
+
+    def _levelled(self, voice: Tensor, noise: Tensor, target: Tensor, choose: np.random.Generator) -> Parts:
+        """Bring voices to levels of speech, and noises to SNRs below them; targets go with their voices."""
         c = self.config
         count = len(voice)
         level = augment.active_level(voice, c.rate)
@@ -111,19 +124,21 @@ class Mixer:
         gain = torch.where(level > 1e-5, wanted / level.clamp(min=1e-5), 0.0)
         snr_db = c.snr_db[0] + (c.snr_db[1] - c.snr_db[0]) * choose.random(count) ** c.snr_lean
         power = noise.square().mean(1, keepdim=True).sqrt().clamp(min=1e-4)
-        noise = noise / power * wanted * column(self.device, 10 ** (-snr_db / 20))
-        draw = choose.random(count)
+        return voice * gain, noise / power * wanted * column(self.device, 10 ** (-snr_db / 20)), target * gain
+
+    def _left_alone(self, voice: Tensor, noise: Tensor, target: Tensor, choose: np.random.Generator) -> Parts:
+        """Take the voice, the noise or both out of a few examples."""
+        c = self.config
+        draw = choose.random(len(voice))
         silent = draw < c.silent_share
-        no_voice = silent | (draw > 1 - c.noise_share)
         no_noise = silent | ((draw >= c.silent_share) & (draw < c.silent_share + c.clean_share))
-        gain = gain * column(self.device, ~no_voice)
-        noise = noise * column(self.device, ~no_noise)
-        target = target * gain
-        noisy = voice * gain + noise
-        peak = torch.maximum(noisy.abs().amax(1, keepdim=True), target.abs().amax(1, keepdim=True))
-        down = (0.99 / peak.clamp(min=1e-9)).clamp(max=1.0)
-        noisy, target = noisy * down, target * down
-        clipped = flags(self.device, choose, count, c.clip_share)
-        threshold = peak * down * column(self.device, 10 ** (choose.uniform(-10, -1, count) / 20))
+        with_voice = column(self.device, ~(silent | (draw > 1 - c.noise_share)))
+        return voice * with_voice, noise * column(self.device, ~no_noise), target * with_voice
+
+    def _clipped(self, noisy: Tensor, peak: Tensor, choose: np.random.Generator) -> Tensor:
+        """Clip a few signals, 1 to 10 dB below their peaks, softly or hard."""
+        count = len(noisy)
+        clipped = flags(self.device, choose, count, self.config.clip_share)
+        threshold = peak * column(self.device, 10 ** (choose.uniform(-10, -1, count) / 20))
         hard = flags(self.device, choose, count, 0.5)
-        return torch.where(clipped, augment.clip_softly(noisy, threshold.clamp(min=1e-6), hard), noisy), target
+        return torch.where(clipped, augment.clip_softly(noisy, threshold.clamp(min=1e-6), hard), noisy)

@@ -63,7 +63,18 @@ def load_pairs(folder: Path, rate: int, limit: int | None = None) -> list[tuple[
 
 
 def evaluate(network: Network, pairs: list[tuple[np.ndarray, np.ndarray]], rate: int) -> Scores:
-    """Run the network over the pairs and measure PESQ (wide band) and SI-SDR."""
+    """Run the network over the pairs and measure PESQ (wide band) and SI-SDR.
+
+    Raises nothing for a network that gives silence or no numbers: what cannot be measured is left out of the means.
+
+    Parameters
+    ----------
+    network : Network
+    pairs : list of (noisy, clean)
+        Each (frames,), at the network's rate.
+    rate : int
+        Hz.
+    """
     device = next(network.parameters()).device
     training = network.training
     network.eval()

@@ -152,22 +152,22 @@ def _judged(
     kept = store(data)
     if pairs:
         assert request.dev is not None
-        figures = _measured(kept, card, pairs, network.rate, unfinished)
-        say(f"{16 if request.half else 32} bits: {_told(figures, kept)}")
+        judged = _measured(kept, card, pairs, network.rate, unfinished)
+        say(f"{16 if request.half else 32} bits: {_told(judged, kept)}")
         if request.quantise:
-            if "pesq_wb" not in figures.figures:
+            if "pesq_wb" not in judged.enhanced:
                 raise BackendUnavailable("--quantise", "pesq", "it is judged by PESQ, which cannot be measured")
             front = card.get("front", "")
             calibration = [heard(front, network.rate, noisy[None])[0] for noisy, _ in pairs[:CALIBRATION]]
             smaller = store(quantised(data, network, calibration))
-            found = _measured(smaller, card, pairs, network.rate, unfinished)
-            say(f"8 bits: {_told(found, smaller)}")
-            good = figures.figures["pesq_wb"] - found.figures.get("pesq_wb", 0.0) < LOSS_OF_PESQ
+            smaller_judged = _measured(smaller, card, pairs, network.rate, unfinished)
+            say(f"8 bits: {_told(smaller_judged, smaller)}")
+            good = judged.enhanced["pesq_wb"] - smaller_judged.enhanced.get("pesq_wb", 0.0) < LOSS_OF_PESQ
             if good:
-                kept, figures = smaller, found
+                kept, judged = smaller, smaller_judged
             say("8 bits are kept" if good else f"8 bits cost {LOSS_OF_PESQ} PESQ or more and are not kept")
             card = card | {"quantised": "8 bits, static; recurrent layers and transforms in 32 bits" if good else "no"}
-        card = card | {"dev": f"{request.dev.name}, {len(pairs)} pairs at {network.rate} Hz", "metrics": str(figures)}
+        card = card | {"dev": f"{request.dev.name}, {len(pairs)} pairs at {network.rate} Hz", "metrics": str(judged)}
     return with_card(kept, card), card
 
 

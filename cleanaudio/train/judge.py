@@ -30,18 +30,18 @@ class Judged:
 
     Parameters
     ----------
-    figures, noisy : mapping
+    enhanced, noisy : mapping
         Of what came out, and of what went in, by metric; those that could not be measured are missing.
     speed : float
         Seconds of audio per second of computing, on one thread.
     """
 
-    figures: Mapping[str, float]
+    enhanced: Mapping[str, float]
     noisy: Mapping[str, float]
     speed: float
 
     def __str__(self) -> str:
-        known = [f"{name} {value:.3f} (noisy {self.noisy[name]:.3f})" for name, value in self.figures.items()]
+        known = [f"{name} {value:.3f} (noisy {self.noisy[name]:.3f})" for name, value in self.enhanced.items()]
         return ", ".join(known) or "nothing could be measured"
 
 

@@ -26,13 +26,14 @@ LONGEST_S = 8
 
 
 def quantised(data: bytes, network: Network, noisy: Sequence[NDArray[np.float32]]) -> bytes:
-    """Return the 8-bit form of a model of :func:`cleanaudio.train.export.graph`.
+    """Return the 8-bit form of a model of :func:`cleanaudio.train.graph.graph`.
 
     Parameters
     ----------
     data : bytes
+        An ONNX file.
     network : Network
-        Of which it is.
+        The one that the model does the same as.
     noisy : sequence of ndarray, shape (frames,)
         Recordings such as it will hear, at its rate.
     """

@@ -15,7 +15,17 @@ from cleanaudio.train.mix import MixConfig
 
 @dataclass(frozen=True)
 class Stock:
-    """Voices as the microphone hears them, what is wanted of them, and noises; none of them levelled yet."""
+    """Voices as the microphone hears them, what is wanted of them, and noises; none of them levelled yet.
+
+    Parameters
+    ----------
+    voice, target : Tensor, shape (count, samples)
+        At the levels of the recordings, of full scale ±1.
+    bandwidth_hz : Tensor, shape (count,)
+        Up to where the target is known.
+    noise : Tensor, shape (count, samples)
+        Of about unit RMS: more or less, where it was coloured or a second one came to it.
+    """
 
     voice: Tensor
     target: Tensor
@@ -24,7 +34,15 @@ class Stock:
 
 
 class Pool:
-    """The tracks of a corpus with the chance of each group and track, and the samples on the device."""
+    """The tracks of a corpus with the chance of each group and track, and the samples on the device.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    device : torch.device
+    power : float
+        Of a group's length in its chance: 0 favours none, 1 goes by length.
+    """
 
     def __init__(self, corpus: Corpus, device: torch.device, power: float) -> None:
         self.samples = torch.from_numpy(np.asarray(corpus.samples)).to(device)
@@ -50,7 +68,22 @@ class Pool:
         return any((track.bandwidth_hz > 8000) == wide for group in self.groups for track in group)
 
     def read(self, tracks: list[Track], offsets: list[int], speeds: list[float], samples: int, rate: int) -> Tensor:
-        """Return excerpts, (count, samples)."""
+        """Return excerpts of tracks.
+
+        Parameters
+        ----------
+        tracks : list of Track
+        offsets : list of int
+            Where in each track to begin, in its samples.
+        speeds : list of float
+            Above 1 shorter and higher.
+        samples, rate : int
+            How many to return of each, at which rate in Hz.
+
+        Returns
+        -------
+        Tensor, shape (count, samples), float32, ±1
+        """
         device = self.samples.device
         whole = [[t.start, t.length, offset] for t, offset in zip(tracks, offsets, strict=True)]
         start, length, offset = torch.tensor(whole, dtype=torch.int64, device=device).reshape(-1, 3).T
