@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -173,25 +173,26 @@ class _Chosen:
 
 def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float) -> tuple[Any, int]:
     from io import BufferedReader
+    from itertools import chain
 
     from cleanaudio.audio.riff import MAGICS
     from cleanaudio.live.engine import pump
     from cleanaudio.live.pcm import PcmFormat, read_header
     from cleanaudio.live.pipes import PcmSink, PcmSource, discard
 
-    if sys.stdin is None or sys.stdout is None:
+    if sys.stdin is None or sys.__stdout__ is None:  # sys.stdout takes what is printed then, and drops it
         closed = "stdin" if sys.stdin is None else "stdout"
         raise InputError(f"{closed} is closed", path="-", remedy="pipe audio through, or use --simulate")
     if sys.stdin.isatty():
         raise RecipeError("stdin is a terminal", remedy="pipe audio into it, or use --input-device or --simulate")
     if sys.stdout.isatty():
         raise RecipeError("will not write audio to a terminal", remedy="pipe it on, or redirect it to a file")
-    stdin, out = sys.stdin.buffer, sys.stdout.buffer
+    stdin, out = cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer
     if rate is None:
         pcm, length = read_header(stdin)
     else:
         pcm, length = PcmFormat(rate, channels, encoding), None
-        if isinstance(stdin, BufferedReader) and stdin.peek(4)[:4] in MAGICS:
+        if stdin.peek(4)[:4] in MAGICS:
             raise RecipeError(
                 "stdin begins with a WAV header, and --rate is for raw samples", remedy="leave --rate out"
             )
@@ -202,7 +203,8 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
     try:
         with stop.listening():
             sink = PcmSink(out, pcm)
-            pump(_until(stop, source.blocks(timing.block)), processor, sink.write, timing)
+            heard = chain(_until(stop, source.blocks(timing.block)), source.rest())
+            pump(heard, processor, sink.write, timing)
             sink.finish()
     except BrokenPipeError:  # the reader has gone, which is no error
         discard(out)

@@ -6,6 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BufferedIOBase
 from typing import BinaryIO
 
 import numpy as np
@@ -24,7 +25,7 @@ class PcmSource:
 
     Parameters
     ----------
-    stream : binary file
+    stream : buffered binary file
     format : PcmFormat
     length : int, optional
         Bytes of audio, if known; what follows them is left alone.
@@ -35,9 +36,10 @@ class PcmSource:
         Bytes at the end that made no whole frame.
     """
 
-    def __init__(self, stream: BinaryIO, format: PcmFormat, length: int | None = None) -> None:
+    def __init__(self, stream: BufferedIOBase, format: PcmFormat, length: int | None = None) -> None:
         self.format = format
         self._stream, self._left = stream, length
+        self._pending = bytearray()
         self.odd_bytes = 0
         self._power, self._steps = np.zeros(2), np.zeros(2)
         self._heard, self._last = 0, np.zeros(0)
@@ -45,17 +47,38 @@ class PcmSource:
     def blocks(self, frames: int) -> Iterator[Audio]:
         """Iterate over blocks of (channels, ``frames``), the last one shorter."""
         size = frames * self.format.frame_bytes
-        while True:
-            data = self._stream.read(size if self._left is None else min(size, self._left))
-            if self._left is not None:
-                self._left -= len(data)
-            self.odd_bytes = len(data) % self.format.frame_bytes
-            audio = self.format.decode(data[: len(data) - self.odd_bytes])
-            if audio.shape[1]:
-                self._look_for_stereo(audio)
-                yield audio
-            if len(data) < size:
-                return
+        while self._fill(size):
+            yield self._take(size)
+        yield from self.rest()
+        self.odd_bytes = len(self._pending)
+
+    def rest(self) -> Iterator[Audio]:
+        """Yield what had been read of a block when an exception, as signals raise them, broke into :meth:`blocks`."""
+        size = len(self._pending) // self.format.frame_bytes * self.format.frame_bytes
+        if size:
+            yield self._take(size)
+
+    def _fill(self, size: int) -> bool:
+        """Read until so many bytes are pending; return whether there are so many."""
+        while len(self._pending) < size:
+            if not self._read(size - len(self._pending)):
+                return False
+        return True
+
+    def _read(self, size: int) -> int:
+        """Read some bytes, so many at most, as soon as there are any; return how many, 0 at the end."""
+        wanted = size if self._left is None else min(size, self._left)
+        piece = self._stream.read1(wanted) if wanted else b""
+        self._pending += piece
+        if self._left is not None:
+            self._left -= len(piece)
+        return len(piece)
+
+    def _take(self, size: int) -> Audio:
+        audio = self.format.decode(bytes(self._pending[:size]))
+        del self._pending[:size]
+        self._look_for_stereo(audio)
+        return audio
 
     def _look_for_stereo(self, audio: Audio) -> None:
         if self.format.channels > 1 or self.format.wav:  # a header has said how many channels there are

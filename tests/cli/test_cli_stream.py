@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
 import types
 from pathlib import Path
 
@@ -177,17 +179,23 @@ class TestBrokenPipes:
     def test_signals(self, clip, number, tmp_path):
         stats = tmp_path / "stats.json"
         command = ("stream", "--rate", "16000", "-b", "wiener", "--stats", stats)
+        heard = clip[: len(clip) - 57]  # no whole number of blocks
         with started(*command, stdin=subprocess.PIPE) as process:
-            process.stdin.write(clip.tobytes())
+            process.stdin.write(heard.tobytes() + b"x")
             process.stdin.flush()
-            latency = cleanaudio.open_chain("wiener", rate=16000).latency
-            out = process.stdout.read(2 * (len(clip) - latency))  # all has been heard
+            wait_for(lambda: not any(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))), process)
             process.send_signal(number)
             assert process.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-            out += process.stdout.read()
+            out = process.stdout.read()
             said = process.stderr.read().decode()
-        assert said.startswith("cleanaudio: latency ") and "Traceback" not in said
-        assert len(out) == 2 * len(clip) and json.loads(stats.read_text())["seconds"] == len(clip) / 16000
+        assert said.startswith("cleanaudio: latency ") and "Traceback" not in said and "left over" not in said
+        assert len(out) == 2 * len(heard) and json.loads(stats.read_text())["seconds"] == round(len(heard) / 16000, 3)
+
+    def test_a_closed_end_is_refused(self, clip):
+        for end, closed in (("stdout", ">&-"), ("stdin", "<&-")):
+            command = f'"{sys.executable}" -m cleanaudio stream --rate 16000 -b wiener {closed}'
+            done = subprocess.run(["sh", "-c", command], input=clip.tobytes(), capture_output=True, check=False)
+            assert done.returncode == 2 and f"{end} is closed" in done.stderr.decode()
 
     def test_figures_replace_only_figures(self, stream, tmp_path, clip):
         recording = write(tmp_path / "a.wav", clip / 32768)
