@@ -287,16 +287,17 @@ def test_memory_is_flat(spec: str, noisy_speech) -> None:
     assert min(held[-looks:]) - held[-looks - 1] < 64_000
 
 
+@pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("rate", [16000, 44100, 48000])
 @pytest.mark.parametrize("spec", SPECS)
-def test_the_latency_is_what_it_says(spec: str, rate: int, noise_like) -> None:
+def test_the_latency_is_what_it_says(spec: str, rate: int, channels: int, noise_like) -> None:
     """Fed live, a millisecond at a time, a frame never comes out later than the latency says."""
     try:
-        path = built(spec, rate, 1, live=True)
+        path = built(spec, rate, channels, live=True)
     except RecipeError:
         assert not all(registry.get(term.name).live for term in parse(spec))
         return
-    processor, signal = path.open(), 0.1 * noise_like(0.6, rate)[None]
+    processor, signal = path.open(), 0.1 * np.stack([noise_like(0.6, rate, seed=1 + c) for c in range(channels)])
     taken = given = most = 0
     for block in cut(signal, [rate // 1000] * 600):
         taken += block.shape[1]

@@ -41,13 +41,16 @@ class MonoContract(ABC):
     ----------
     rate : int
         Hz.
+    step : int
+        Samples that its processors wait for, as of :class:`~cleanaudio.backends.linking.Linked`.
     """
 
     rate: int
+    step: int = 0
 
     def open(self, setup: Setup) -> Processor:
         """Return a fresh processor for all channels of ``setup``."""
-        return spread([self._make() for _ in range(setup.decisions)], setup, self.rate)
+        return spread([self._make() for _ in range(setup.decisions)], setup, self.rate, self.step)
 
     @abstractmethod
     def _make(self) -> Processor:

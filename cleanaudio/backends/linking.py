@@ -7,6 +7,7 @@ inverted cable, one dead side) it slides over to the stronger channel, so that t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,11 +127,14 @@ class Linked:
         For one channel, at ``rate``.
     channels : int
     rate : int
+    step : int
+        Frames that ``mono`` waits for before it gives what belongs to them, as far as its latency includes them; 0
+        where that is not known.
     """
 
     WINDOW_S, HOP_S = 0.02, 0.01
 
-    def __init__(self, mono: Processor, channels: int, rate: int) -> None:
+    def __init__(self, mono: Processor, channels: int, rate: int, step: int = 0) -> None:
         self._mono, self._channels = mono, channels
         hop = max(1, round(self.HOP_S * rate))
         size = 2 * hop
@@ -143,7 +147,10 @@ class Linked:
         self._of_output = Stft(1, analysis, hop)
         self._out = Istft(channels, synthesis, hop)
         self._hop, self._size = hop, size
-        self.latency = mono.latency + 2 * size
+        # A hop is waited for; the feed, which comes in whole hops, and the output are a hop behind by the overlap of
+        # the windows. Of so many frames mono keeps back less than its latency, and of its output whole hops count.
+        kept = mono.latency - (gcd(step, hop) if step else 0)
+        self.latency = 3 * hop + -(-kept // hop) * hop
         self._clear()
 
     def _clear(self) -> None:
@@ -233,7 +240,7 @@ def together_or_each(make: Callable[[int], Processor], setup: Setup) -> Processo
     return Independent([make(1) for _ in range(setup.channels)])
 
 
-def spread(processors: Sequence[Processor], setup: Setup, rate: int) -> Processor:
+def spread(processors: Sequence[Processor], setup: Setup, rate: int, step: int = 0) -> Processor:
     """Serve all channels of ``setup`` with a backend whose processors take one.
 
     Parameters
@@ -243,9 +250,11 @@ def spread(processors: Sequence[Processor], setup: Setup, rate: int) -> Processo
     setup : Setup
     rate : int
         The processors' rate, Hz.
+    step : int
+        As of :class:`Linked`.
     """
     if setup.channels == 1:
         return processors[0]
     if setup.linked:
-        return Linked(processors[0], setup.channels, rate)
+        return Linked(processors[0], setup.channels, rate, step)
     return Independent(processors)

@@ -100,8 +100,8 @@ class CausalContract(MonoContract):
     """
 
     def __init__(self, session: Session, rate: int, hop: int, delay: int) -> None:
-        self._session, self.rate, self._hop, self._delay = session, rate, max(1, hop), delay
+        self._session, self.rate, self.step, self._delay = session, rate, max(1, hop), delay
         self.latency = self._make().latency
 
     def _make(self) -> Processor:
-        return Undelayed(Stream(self._session, self._hop, patience=self.rate), self._delay, channels=1)
+        return Undelayed(Stream(self._session, self.step, patience=self.rate), self._delay, channels=1)

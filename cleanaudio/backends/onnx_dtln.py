@@ -113,15 +113,15 @@ class DtlnContract(MonoContract):
     def __init__(self, first: Session, second: Session, rate: int, hop: int, delay: int = 0) -> None:
         self._sessions, self.rate, self._delay = (first, second), rate, delay
         self._size = Dtln(first, second, 0).size
-        self._hop = hop or self._size // 4
-        if not 0 < self._hop <= self._size:
-            raise ModelError(f"a shift of {self._hop} does not go with its block of {self._size}", path=second.origin)
+        self.step = hop or self._size // 4
+        if not 0 < self.step <= self._size:
+            raise ModelError(f"a shift of {self.step} does not go with its block of {self._size}", path=second.origin)
         self.latency = self._size + delay
 
     def _make(self) -> Processor:
         flat = np.ones(self._size, np.float32)
-        dtln = Dtln(*self._sessions, patience=self.rate // self._hop)
-        return Undelayed(SpectralProcessor(dtln, 1, flat, self._hop, flat), self._delay, channels=1)
+        dtln = Dtln(*self._sessions, patience=self.rate // self.step)
+        return Undelayed(SpectralProcessor(dtln, 1, flat, self.step, flat), self._delay, channels=1)
 
 
 def _block_and_state(ports: list[Port], session: Session) -> tuple[Port, Port]:

@@ -116,7 +116,7 @@ class RnNoise(Backend):
         assert path is not None
         library = _load(path)
         voices = [Undelayed(Frames(library), DELAY, channels=1) for _ in range(setup.decisions)]
-        return spread(voices, setup, RATE)
+        return spread(voices, setup, RATE, FRAME)
 
 
 @lru_cache(maxsize=1)

@@ -39,6 +39,32 @@ class Late:
         return self.kept
 
 
+class Framed(Late):
+    """Works on whole frames of ``step``, whose output comes ``lag`` later."""
+
+    def __init__(self, step, lag):
+        self.step, self.lag = step, lag
+        super().__init__(1.0, step + lag)
+
+    def reset(self):
+        self.kept, self.taken, self.given = np.zeros((1, 0), np.float32), 0, 0
+
+    def process(self, block):
+        self.kept, self.taken = np.concatenate([self.kept, block], axis=1), self.taken + block.shape[1]
+        ready = max(0, self.taken // self.step * self.step - self.lag) - self.given
+        out, self.kept, self.given = self.kept[:, :ready], self.kept[:, ready:], self.given + ready
+        return out
+
+
+def measured_latency(processor, audio):
+    """Return frames from when one goes in to when it comes out, at most, both included."""
+    given = most = 0
+    for taken, frame in enumerate(np.split(audio, audio.shape[1], axis=1), start=1):
+        given += processor.process(frame).shape[1]
+        most = max(most, taken - given)
+    return most + 1
+
+
 def noise(channels=1, frames=4000, seed=0):
     return np.random.default_rng(seed).standard_normal((channels, frames)).astype(np.float32) * 0.1
 
@@ -146,6 +172,21 @@ def test_linked_does_not_depend_on_how_the_signal_was_cut(cuts, frames):
     audio = noise(2, frames)
     whole = run(Linked(Late(0.7, 333), 2, RATE), audio, cuts=())
     np.testing.assert_allclose(run(Linked(Late(0.7, 333), 2, RATE), audio, cuts=cuts), whole, atol=1e-6)
+
+
+@pytest.mark.parametrize(("step", "lag"), [(160, 320), (320, 160), (320, 0), (1, 0), (128, 384), (100, 7), (480, 161)])
+def test_linked_tells_its_latency(step, lag):
+    """A hop is 160 frames."""
+    known = Linked(Framed(step, lag), 2, RATE, step)
+    assert measured_latency(known, noise(2)) == known.latency
+    bound = Linked(Framed(step, lag), 2, RATE).latency
+    assert known.latency <= bound <= known.latency + max(160, -(-step // 160) * 160)
+
+
+@pytest.mark.parametrize("lag", [0, 1, 159, 160, 161])
+def test_linked_tells_a_latency_that_holds_whatever_the_processor_does(lag):
+    linked = Linked(Late(1.0, lag), 2, RATE)
+    assert measured_latency(linked, noise(2)) == linked.latency
 
 
 def test_independent_serves_each_channel_with_its_own():
