@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -54,6 +55,10 @@ def stream(
             rich_help_panel=_PIPE,
         ),
     ] = None,
+    drop_backlog: Annotated[
+        bool,
+        typer.Option("--drop-backlog", help="Drop what came in while the backend was loaded.", rich_help_panel=_PIPE),
+    ] = False,
     block_ms: Annotated[float, typer.Option(min=1, max=1000, help="Audio handled at a time.")] = 10.0,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="Show them.", rich_help_panel=_DEVICE)] = False,
     input_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
@@ -79,6 +84,8 @@ def stream(
     if simulate is not None and with_devices:
         raise RecipeError("--simulate and devices exclude each other")
     _check_raw({"--rate": rate, "--channels": channels, "--format": format_}, simulate is not None, with_devices)
+    if drop_backlog and (with_devices or simulate is not None):
+        raise RecipeError("--drop-backlog is for pipes", remedy="leave it out")
     if output is not None and simulate is None:
         raise RecipeError("-o belongs to --simulate", remedy="a pipe's result goes to stdout")
     if output is not None and output.exists():
@@ -96,7 +103,7 @@ def stream(
     elif with_devices:
         report, code = _devices(chosen, input_device, output_device, rate or 48000, channels or 1, block_ms)
     else:
-        report, code = _pipe(chosen, rate, channels or 1, format_ or "s16le", block_ms)
+        report, code = _pipe(chosen, rate, channels or 1, format_ or "s16le", block_ms, drop_backlog)
     if stats is not None:
         write_text(stats, json.dumps(report.as_dict()) + "\n", _OTHER_STATS)
     if not quiet:
@@ -171,11 +178,14 @@ class _Chosen:
         return processor, Timing(rate, processor.latency, block)
 
 
-def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float) -> tuple[Any, int]:
+def _pipe(
+    chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float, drop_backlog: bool
+) -> tuple[Any, int]:
     from io import BufferedReader
     from itertools import chain
 
     from cleanaudio.audio.riff import MAGICS
+    from cleanaudio.live.backlog import HEARD_S, backlog
     from cleanaudio.live.engine import pump
     from cleanaudio.live.pcm import PcmFormat, read_header
     from cleanaudio.live.pipes import PcmSink, PcmSource, discard
@@ -197,11 +207,21 @@ def _pipe(chosen: _Chosen, rate: int | None, channels: int, encoding: str, block
                 "stdin begins with a WAV header, and --rate is for raw samples", remedy="leave --rate out"
             )
     source = PcmSource(stdin, pcm, length)
+    began = time.monotonic()
     processor, timing = chosen.open(pcm.rate, pcm.channels, block_ms)
 
     stop = Stop()
     try:
         with stop.listening():
+            with suppress(Stopped), stop.breaking():
+                timing.backlog_s = backlog(source, time.monotonic() - began)
+            if timing.backlog_s is not None and timing.backlog_s > HEARD_S:
+                fate = "stay as delay (--drop-backlog drops them)"
+                came = timing.backlog_s
+                if drop_backlog:
+                    source.drop()
+                    timing.backlog_s, fate = 0.0, "were dropped"
+                say(f"cleanaudio: -: note: {came:.2g} s had come in before the backend was ready, and {fate}")
             sink = PcmSink(out, pcm)
             heard = chain(_until(stop, source.blocks(timing.block)), source.rest())
             pump(heard, processor, sink.write, timing)
@@ -286,8 +306,9 @@ def _show_devices() -> None:
 
 
 def _say_report(report: Any) -> None:
+    behind = f" and {report.backlog_ms:.0f} ms of backlog" if report.backlog_ms else ""
     parts = [
-        f"latency {report.latency_ms:g} ms ({report.latency_frames} frames), blocks of {report.block_ms:g} ms",
+        f"latency {report.latency_ms:g} ms ({report.latency_frames} frames){behind}, blocks of {report.block_ms:g} ms",
     ]
     if report.blocks:
         parts += [

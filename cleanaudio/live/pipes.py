@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
+import stat
+import struct
+import termios
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from io import BufferedIOBase
@@ -16,6 +21,7 @@ from cleanaudio.live.pcm import PcmFormat
 
 Audio = NDArray[np.float32]
 
+_PIECE = 1 << 16
 _ENOUGH = 1000
 """Samples from which on they can look like stereo."""
 
@@ -34,13 +40,15 @@ class PcmSource:
     ----------
     odd_bytes : int
         Bytes at the end that made no whole frame.
+    ended : bool
+        Whether there is no more to read.
     """
 
     def __init__(self, stream: BufferedIOBase, format: PcmFormat, length: int | None = None) -> None:
         self.format = format
         self._stream, self._left = stream, length
         self._pending = bytearray()
-        self.odd_bytes = 0
+        self.odd_bytes, self.ended = 0, False
         self._power, self._steps = np.zeros(2), np.zeros(2)
         self._heard, self._last = 0, np.zeros(0)
 
@@ -58,6 +66,39 @@ class PcmSource:
         if size:
             yield self._take(size)
 
+    @property
+    def waiting_s(self) -> float | None:
+        """Seconds of audio that wait in the pipe; None where the stream is no pipe."""
+        with suppress(OSError):  # of which "has no descriptor" is one
+            mode = os.fstat(self._stream.fileno()).st_mode
+            if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+                (count,) = struct.unpack("i", fcntl.ioctl(self._stream, termios.FIONREAD, bytes(4)))
+                return count / self._bytes_a_second
+        return None
+
+    @property
+    def pending_s(self) -> float:
+        """Seconds of audio that have been read, and not been yielded."""
+        return len(self._pending) / self._bytes_a_second
+
+    def take_in(self, duration_s: float, most_s: float) -> float:
+        """Read for so long what comes through a pipe, until so much is pending; return seconds of audio that came."""
+        before, end = self.pending_s, time.monotonic() + duration_s
+        while self.pending_s < most_s and not self.ended:
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self._stream], [], [], left)[0]:
+                break
+            self._read(_PIECE)
+        return self.pending_s - before
+
+    def drop(self) -> None:
+        """Drop whole frames that are pending."""
+        del self._pending[: len(self._pending) // self.format.frame_bytes * self.format.frame_bytes]
+
+    @property
+    def _bytes_a_second(self) -> int:
+        return self.format.rate * self.format.frame_bytes
+
     def _fill(self, size: int) -> bool:
         """Read until so many bytes are pending; return whether there are so many."""
         while len(self._pending) < size:
@@ -72,6 +113,7 @@ class PcmSource:
         self._pending += piece
         if self._left is not None:
             self._left -= len(piece)
+        self.ended = not piece
         return len(piece)
 
     def _take(self, size: int) -> Audio:

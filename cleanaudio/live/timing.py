@@ -20,6 +20,8 @@ class Report:
     latency_frames : int
         Algorithmic latency.
     latency_ms : float
+    backlog_ms : float or None
+        Audio of a live source that came before all was ready, and stays as further delay; None where nothing tells.
     block_ms : float
         Duration of a block of audio.
     blocks : int
@@ -35,6 +37,7 @@ class Report:
 
     latency_frames: int
     latency_ms: float
+    backlog_ms: float | None
     block_ms: float
     blocks: int
     seconds: float
@@ -60,6 +63,11 @@ class Timing:
         Algorithmic latency, frames.
     block : int
         Frames a block.
+
+    Attributes
+    ----------
+    backlog_s : float or None
+        Seconds of audio that came before all was ready, if that is known.
     """
 
     def __init__(self, rate: int, latency: int, block: int) -> None:
@@ -68,6 +76,7 @@ class Timing:
         self._blocks = self._frames = 0
         self._total = self._max = 0.0
         self.under_runs: int | None = None
+        self.backlog_s: float | None = None
 
     def watch(self, under_runs: int = 0) -> None:
         """Count blocks that came too late; from now on the report has their number."""
@@ -96,6 +105,7 @@ class Timing:
         return Report(
             latency_frames=self._latency,
             latency_ms=round(1000 * self._latency / self._rate, 2),
+            backlog_ms=None if self.backlog_s is None else round(1000 * self.backlog_s, 2),
             block_ms=round(1000 * self.block / self._rate, 2),
             blocks=self._blocks,
             seconds=round(seconds, 3),

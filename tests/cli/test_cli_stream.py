@@ -183,12 +183,18 @@ class TestBrokenPipes:
         with started(*command, stdin=subprocess.PIPE) as process:
             process.stdin.write(heard.tobytes() + b"x")
             process.stdin.flush()
+            latency = cleanaudio.open_chain("wiener", rate=16000).latency
+            out = process.stdout.read(2 * (len(clip) - latency - 160))  # all but the last block has been heard
             wait_for(lambda: not any(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4))), process)
             process.send_signal(number)
             assert process.wait(60) == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-            out = process.stdout.read()
+            out += process.stdout.read()
             said = process.stderr.read().decode()
-        assert said.startswith("cleanaudio: latency ") and "Traceback" not in said and "left over" not in said
+        note, report = said.splitlines()
+        assert note.endswith(
+            "1 s had come in before the backend was ready, and stay as delay (--drop-backlog drops them)"
+        )
+        assert report.startswith("cleanaudio: latency 20 ms (320 frames) and 996 ms of backlog, ")
         assert len(out) == 2 * len(heard) and json.loads(stats.read_text())["seconds"] == round(len(heard) / 16000, 3)
 
     def test_a_closed_end_is_refused(self, clip):
@@ -196,6 +202,26 @@ class TestBrokenPipes:
             command = f'"{sys.executable}" -m cleanaudio stream --rate 16000 -b wiener {closed}'
             done = subprocess.run(["sh", "-c", command], input=clip.tobytes(), capture_output=True, check=False)
             assert done.returncode == 2 and f"{end} is closed" in done.stderr.decode()
+
+    def test_a_backlog_is_dropped_where_that_is_wished(self, clip):
+        with started("stream", "--rate", "16000", "-b", "none", "--drop-backlog", stdin=subprocess.PIPE) as process:
+            process.stdin.write(clip.tobytes())
+            process.stdin.flush()
+            said = process.stderr.readline().decode()
+            process.stdin.write(clip.tobytes()[:3200])
+            process.stdin.close()
+            assert process.wait(60) == 0
+            out, report = process.stdout.read(), process.stderr.read().decode()
+        assert said.endswith("note: 1 s had come in before the backend was ready, and were dropped\n")
+        assert out == clip.tobytes()[:3200] and "backlog" not in report
+
+    def test_a_recording_has_no_backlog(self, tmp_path, clip):
+        stats = tmp_path / "stats.json"
+        command = (sys.executable, "-m", "cleanaudio", "stream", "--rate", "16000", "-b", "none", "--drop-backlog")
+        data = np.tile(clip, 20).tobytes()
+        done = subprocess.run([*command, "--stats", stats], input=data, capture_output=True, check=True)
+        assert done.stdout == data and b"note" not in done.stderr
+        assert json.loads(stats.read_text())["backlog_ms"] is None
 
     def test_figures_replace_only_figures(self, stream, tmp_path, clip):
         recording = write(tmp_path / "a.wav", clip / 32768)
@@ -244,6 +270,7 @@ class TestBrokenPipes:
             (["--rate", "16000", "--set", "tracker=two-sided"], b"", "live"),
             (["--rate", "16000", "-o", "x.wav"], b"", "-o belongs to --simulate"),
             (["--simulate", "x.wav", "--input-device", "0"], b"", "exclude each other"),
+            (["--simulate", "x.wav", "--drop-backlog"], b"", "--drop-backlog is for pipes"),
             (["--simulate", "x.wav", "--rate", "8000"], b"", "--rate is for raw samples, and --simulate plays a file"),
             (["--simulate", "x.wav", "--channels", "1"], b"", "--channels is for raw samples"),
             (["--simulate", "x.wav", "-f", "s16le"], b"", "--format is for raw samples"),
