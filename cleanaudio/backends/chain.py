@@ -84,7 +84,7 @@ class Settings:
         if channels == 1:
             return "linked"
         if self.channels == "mid-side" and channels != 2:
-            raise RecipeError(f"mid-side needs two channels, not {channels}", remedy="use --channels independent")
+            raise RecipeError(f"mid-side needs two channels, not {channels}", remedy="take independent")
         return self.channels or ("linked" if channels == 2 else "independent")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import partial
 from typing import Annotated
 
@@ -11,14 +10,6 @@ import typer
 from cleanaudio.cli import options, values
 from cleanaudio.cli.shared import Shared, sharing
 from cleanaudio.errors import RecipeError
-
-
-class Channels(StrEnum):
-    """How several channels share their decisions."""
-
-    LINKED = "linked"
-    INDEPENDENT = "independent"
-    MID_SIDE = "mid-side"
 
 
 @sharing
@@ -33,11 +24,7 @@ def denoise(
     limit_db: options.LimitDb = None,
     dereverb: options.Dereverb = 0.0,
     channels: Annotated[
-        Channels | None,
-        typer.Option(
-            help="One decision for all channels or one each; default: linked for stereo, else independent.",
-            rich_help_panel=options.HOW,
-        ),
+        options.ChannelMode | None, typer.Option(help=options.CHANNEL_MODE_HELP, rich_help_panel=options.HOW)
     ] = None,
     fallback: Annotated[
         list[str] | None,

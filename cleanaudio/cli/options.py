@@ -36,6 +36,17 @@ def named(path: Path | None) -> Path | None:
     return path
 
 
+class ChannelMode(StrEnum):
+    """How several channels share their decisions."""
+
+    LINKED = "linked"
+    INDEPENDENT = "independent"
+    MID_SIDE = "mid-side"
+
+
+CHANNEL_MODE_HELP = "One decision for all channels or one each; default: linked for stereo, else independent."
+
+
 class GateMissing(StrEnum):
     """What becomes of a criterion that is not measurable."""
 

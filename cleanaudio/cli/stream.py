@@ -37,6 +37,9 @@ def stream(
     strength: options.Strength = 1.0,
     limit_db: options.LimitDb = None,
     dereverb: options.Dereverb = 0.0,
+    channel_mode: Annotated[
+        options.ChannelMode | None, typer.Option(help=options.CHANNEL_MODE_HELP, rich_help_panel=options.HOW)
+    ] = None,
     profile: options.Profile = None,
     rate: Annotated[
         int | None, typer.Option(help="Of raw samples; without it stdin is WAV.", rich_help_panel=_PIPE)
@@ -97,7 +100,9 @@ def stream(
     spec, why = decided(backend, None if model is None else str(model), live=True)
     if why is not None and not quiet:
         say(f"cleanaudio: auto is {spec}: {why}")
-    chosen = _Chosen(spec, options.settings_of(settings, contract, model_rate), strength, limit_db, dereverb, profile)
+    chosen = _Chosen(
+        spec, options.settings_of(settings, contract, model_rate), strength, limit_db, dereverb, channel_mode, profile
+    )
     if simulate is not None:
         report, code = _simulate(chosen, simulate, output, block_ms)
     elif with_devices:
@@ -152,10 +157,11 @@ class _Chosen:
         strength: float,
         limit_db: float | None,
         dereverb: float,
+        mode: options.ChannelMode | None,
         profile: Path | None,
     ) -> None:
         self._spec, self._settings, self._profile = spec, settings, profile
-        self._strength, self._limit_db, self._dereverb = strength, limit_db, dereverb
+        self._strength, self._limit_db, self._dereverb, self._mode = strength, limit_db, dereverb, mode
 
     def open(self, rate: int, channels: int, block_ms: float) -> tuple[Any, Timing]:
         """Return the processor, warm, and the timing of a run with it."""
@@ -171,6 +177,7 @@ class _Chosen:
             strength=self._strength,
             limit_db=self._limit_db,
             dereverb=self._dereverb,
+            mode=None if self._mode is None else self._mode.value,
             profile=options.load_profile(self._profile),
         )
         block = max(1, round(block_ms / 1000 * rate))

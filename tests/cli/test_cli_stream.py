@@ -69,6 +69,14 @@ class TestPipes:
         heard = np.frombuffer(out, "<i2").reshape(-1, 2).T / 32768
         np.testing.assert_allclose(heard, live((stereo / 32768).astype(np.float32)), atol=2e-5)
 
+    def test_channels_by_themselves(self, stream, clip):
+        stereo = np.stack([clip, np.roll(clip, 5000) // 9]) / np.float32(32768)
+        common = ("--rate", "16000", "--channels", "2", "--format", "f32le", "--channel-mode", "independent")
+        out, _ = stream(*common, stdin=stereo.T.astype("<f4").tobytes())
+        expected = np.concatenate([live(stereo[:1]), live(stereo[1:])])
+        np.testing.assert_allclose(np.frombuffer(out, "<f4").reshape(-1, 2).T, expected, atol=1e-6)
+        assert np.abs(expected - live(stereo)).max() > 1e-3
+
     @pytest.mark.parametrize("header", [{}, {"data_size": UNKNOWN, "riff_size": UNKNOWN}, {"data_size": 0}])
     def test_wav(self, stream, clip, header):
         out, _ = stream(stdin=wav_bytes(clip, **header))
