@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.processor import Processor, through
+from cleanaudio.audio.spread import spread
 from cleanaudio.batch.recorded import Known
 from cleanaudio.batch.voice import CELL_S, Cells, allowed_loss, compared, eased, listen, parts
 from cleanaudio.batch.watched import Watched
@@ -93,7 +94,7 @@ def excerpts(frames: int, rate: int) -> list[tuple[int, int]]:
         count = max(1, round(frames / length))
         bounds = [k * frames // count for k in range(count + 1)]
         return [(start, end - start) for start, end in pairwise(bounds)]
-    return [(round(k * (frames - length) / (EXCERPTS - 1)), length) for k in range(EXCERPTS)]
+    return spread(frames, length, EXCERPTS)
 
 
 def decide(

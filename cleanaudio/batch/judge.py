@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.spread import spread
 from cleanaudio.batch.outcome import quarantine
 from cleanaudio.batch.take import Take
+from cleanaudio.metrics.aggregate import finite
 from cleanaudio.metrics.interface import Measured, NotMeasurable
 from cleanaudio.metrics.score import score
 from cleanaudio.report import gate as gates
-from cleanaudio.report.scores import number
 
 Audio = NDArray[np.float32]
 IfFails = Literal["keep", "original", "quarantine"]
@@ -102,12 +103,12 @@ class Judge:
         Rejected
         """
         measured = self._measure(finished, gain)
-        self.fields = {key: number(measured.get(key)) for key in self.judging.keys}
+        self.fields = {key: finite(measured.get(key)) for key in self.judging.keys}
         gate = self.judging.gate
         if gate is None:
             return self.target
         result = gates.evaluate(gate, {**measured, **self.figures})
-        self.fields |= {"gate": "pass" if result.passed else "fail", "quality": number(result.quality)}
+        self.fields |= {"gate": "pass" if result.passed else "fail", "quality": finite(result.quality)}
         if result.passed:
             return self.target
         self.notes += [str(verdict) for verdict in result.verdicts if not verdict.passed]
@@ -130,9 +131,7 @@ class Judge:
             if self.take.frames <= _LONG_S * rate:
                 stretches = [(0, self.take.frames)]
             else:
-                length = round(_PIECE_S * rate)
-                starts = np.linspace(0, self.take.frames - length, _PIECES)
-                stretches = [(int(start), length) for start in starts]
+                stretches = spread(self.take.frames, round(_PIECE_S * rate), _PIECES)
                 self.notes.append(f"scored on {_PIECES} stretches of {_PIECE_S:.0f} s")
             noisy, enhanced = (
                 np.concatenate(

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from cleanaudio.impact.study import CLEAN, METRICS, SIMILARITY, Finding
-from cleanaudio.metrics.aggregate import summarise
-from cleanaudio.report.scores import number, text
+from cleanaudio.metrics.aggregate import finite, summarise
+from cleanaudio.report.scores import text
 
 COLUMNS = (
     *("audio", "system", "snr_db", "noise", "status", "words", "errors", "wer", SIMILARITY, *METRICS),
@@ -104,8 +104,8 @@ def as_dict(finding: Finding) -> dict[str, Any]:
     out |= {"words": None, "errors": None, "wer": None}
     if finding.words is not None:
         out |= {"words": finding.words.words, "errors": finding.words.errors, "wer": finding.words.rate}
-    out["metrics"] = {key: number(value) for key, value in finding.measured.items()}
-    out["reasons"] = {key: text(value) for key, value in finding.measured.items() if number(value) is None}
+    out["metrics"] = {key: finite(value) for key, value in finding.measured.items()}
+    out["reasons"] = {key: text(value) for key, value in finding.measured.items() if finite(value) is None}
     return out | {"notes": list(finding.notes), "error": finding.error}
 
 

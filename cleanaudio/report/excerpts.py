@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.resample import resampled
+from cleanaudio.audio.spread import spread
 from cleanaudio.errors import CleanAudioError, InputError
 from cleanaudio.metrics.interface import polarity
 from cleanaudio.metrics.score import line_up
@@ -89,7 +90,7 @@ def read_excerpt(scores: Sequence[Score]) -> Excerpt:
     first = scores[0]
     with open_reader(first.enhanced) as reader:
         rate, total_s = reader.info.rate, reader.info.seconds
-    start_s = 0.0 if total_s <= EXCERPT_S else _liveliest(first.enhanced, total_s)
+    start_s = 0.0 if total_s <= EXCERPT_S else _liveliest(first.enhanced)
     noisy = next((score.noisy for score in scores if score.noisy), None)
     clean = next((score.reference for score in scores if score.reference), None)
     sides = {
@@ -123,15 +124,15 @@ def _read(path: str, start_s: float, rate: int, seconds: float = EXCERPT_S) -> A
     return resampled(audio, own, rate)
 
 
-def _liveliest(path: str, total_s: float) -> float:
+def _liveliest(path: str) -> float:
     """Return where an excerpt begins, in seconds, whose middle level is the highest of a few."""
-    starts = np.linspace(0, total_s - EXCERPT_S, PROBES)
     with open_reader(path) as reader:
         rate, levels = reader.info.rate, []
         size = max(1, round(_FRAME_S * rate))
-        for start in starts:
-            reader.seek(min(round(start * rate), reader.info.frames))
-            audio = mono(reader.read(round(EXCERPT_S * rate)))
+        places = spread(reader.info.frames, round(EXCERPT_S * rate), PROBES)
+        for start, length in places:
+            reader.seek(start)
+            audio = mono(reader.read(length))
             frames = audio[: len(audio) // size * size].reshape(-1, size)
             levels.append(float(np.median(np.mean(np.square(frames), axis=1))) if len(frames) else -1.0)
-    return float(starts[int(np.argmax(levels))])
+    return places[int(np.argmax(levels))][0] / rate

@@ -20,9 +20,11 @@ from cleanaudio.audio.files import Reader, open_reader
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.loudness import LoudnessMeter
 from cleanaudio.audio.recording import AudioInfo
+from cleanaudio.audio.spread import spread
 from cleanaudio.audio.true_peak import TruePeakMeter
 from cleanaudio.errors import InputError
 from cleanaudio.metrics import registry
+from cleanaudio.metrics.aggregate import finite
 from cleanaudio.metrics.inspect.hum import Hum, find_hum
 from cleanaudio.metrics.inspect.reverberation import reverberation
 from cleanaudio.metrics.inspect.shape import spectral_shape
@@ -31,7 +33,7 @@ from cleanaudio.metrics.inspect.spectrum import bandwidth
 from cleanaudio.metrics.inspect.wiring import Fault, WiringMeter, exchanged
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals
 from cleanaudio.metrics.levels import SILENCE
-from cleanaudio.report.scores import number, text
+from cleanaudio.report.scores import text
 
 Audio = NDArray[np.float32]
 
@@ -136,7 +138,7 @@ class Inspection:
 
     def value(self, key: str) -> float | None:
         """Return a finite number, or None."""
-        return number(self.measured[key])
+        return finite(self.measured[key])
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON: no infinity, no NaN; why a number is missing stands under ``reasons``."""
@@ -149,9 +151,9 @@ class Inspection:
             "frames": info.frames,
             "seconds": round(info.seconds, 6),
             "bit_rate": info.bit_rate,
-            "metrics": {item.key: number(self.measured[item.key]) for item in ITEMS},
+            "metrics": {item.key: finite(self.measured[item.key]) for item in ITEMS},
             "reasons": {
-                item.key: text(self.measured[item.key]) for item in ITEMS if number(self.measured[item.key]) is None
+                item.key: text(self.measured[item.key]) for item in ITEMS if finite(self.measured[item.key]) is None
             },
             "hum": None
             if hum is None
@@ -255,9 +257,7 @@ def _judge(signal: Audio, rate: int, measured: dict[str, Measured]) -> Hum | Non
 def stretches(frames: int, rate: int) -> list[tuple[int, int]]:
     """Return start and length, in frames, of the excerpts of a recording: all of it where it is short."""
     length = round(EXCERPT_S * rate)
-    if frames <= EXCERPTS * length:
-        return [(0, frames)]
-    return [(round(k * (frames - length) / (EXCERPTS - 1)), length) for k in range(EXCERPTS)]
+    return [(0, frames)] if frames <= EXCERPTS * length else spread(frames, length, EXCERPTS)
 
 
 def mix(block: Audio, faults: Sequence[Fault]) -> Audio:

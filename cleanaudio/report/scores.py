@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cleanaudio.metrics.aggregate import Difference, Summary, paired_difference, summarise
+from cleanaudio.metrics.aggregate import Difference, Summary, finite, paired_difference, summarise
 from cleanaudio.metrics.interface import Measured, NotMeasurable
 from cleanaudio.report.gate import Result
 
@@ -54,12 +54,12 @@ class Score:
         """Return it for JSON: no infinity, no NaN; why a number is missing stands under ``reasons``."""
         out: dict[str, Any] = {"kind": "file", "system": self.system, "name": self.name, "enhanced": self.enhanced}
         out |= {"reference": self.reference, "noisy": self.noisy, "group": self.group, "error": self.error}
-        out["metrics"] = {key: number(value) for key, value in self.measured.items()}
-        out["reasons"] = {key: text(value) for key, value in self.measured.items() if number(value) is None}
+        out["metrics"] = {key: finite(value) for key, value in self.measured.items()}
+        out["reasons"] = {key: text(value) for key, value in self.measured.items() if finite(value) is None}
         if self.result is not None:
             out["gate"] = {str(verdict.criterion): verdict.passed for verdict in self.result.verdicts}
             out["passed"] = self.result.passed
-            out["quality"] = number(self.result.quality)
+            out["quality"] = finite(self.result.quality)
         out["notes"] = list(self.notes)
         return out
 
@@ -90,11 +90,6 @@ class Aggregate:
         if self.difference is not None:
             out["difference"] = {**vars(self.difference), "outside": self.difference.outside}
         return out
-
-
-def number(value: Measured | None) -> float | None:
-    """Return a finite number, or None."""
-    return None if value is None or isinstance(value, NotMeasurable) or not math.isfinite(value) else float(value)
 
 
 def text(value: Measured | None, digits: int = 4) -> str:
@@ -147,7 +142,7 @@ def aggregate(scores: Sequence[Score], keys: Sequence[str], by_group: bool = Fal
 
 
 def recording_of(scores: Iterable[Score]) -> list[tuple[str, int]]:
-    """Return which recording each score is of: its name, and the how manieth of this name its system has."""
+    """Return which recording each score is of: its name, and how many of that name its system had before it."""
     seen: Counter[tuple[str, str]] = Counter()
     found = []
     for score in scores:
