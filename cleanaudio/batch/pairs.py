@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -38,9 +39,10 @@ class Side:
     def __len__(self) -> int:
         return len(self._all)
 
-    def knows(self, place: PurePath) -> bool:
-        """Whether a file is in this place, or called so in another."""
-        return place in self._by_place or place.name in self._by_stem
+    def knows(self, place: PurePath, partner: Path) -> bool:
+        """Whether a file other than the partner itself is in this place, or called so in another."""
+        found = self._by_place.get(place) or self._by_stem.get(place.name) or ()
+        return any(os.path.realpath(source.path) != os.path.realpath(partner) for source in found)
 
     def partner(self, place: PurePath, suffix: str, alone: bool, unique: bool) -> Path:
         """Return the partner of a file: the one in the same place of the tree, or else of the same name.
@@ -150,8 +152,9 @@ def pair(
         found: dict[str, Path] = {}
         try:
             for side in filter(None, (reference, noisy)):
-                place = next(filter(side.knows, some), some[-1])
-                if not side.knows(place) and not pattern.fullmatch(source.path.stem):
+                known = [place for place in some if side.knows(place, source.path)]
+                place = known[0] if known else some[-1]
+                if not known and not pattern.fullmatch(source.path.stem):
                     raise InputError(f"its name is not of the form {match}")
                 alone, unique = len(sources) == 1, names[place.name] == 1
                 found[side.what] = side.partner(place, source.path.suffix, alone, unique)

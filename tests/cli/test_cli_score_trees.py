@@ -96,6 +96,16 @@ def test_what_was_cleaned_of_mixtures_has_both_partners(cli, trees):
     assert found == {"x_snr0": ("x.wav", "x_snr0.wav"), "x_snr10": ("x.wav", "x_snr10.wav")}
 
 
+def test_no_file_is_its_own_partner_where_a_template_names_another(cli, trees):
+    shutil.copyfile(trees / "good" / "a" / "x.wav", trees / "clean" / "a" / "x_good.wav")
+    arguments = ("score", trees / "clean" / "a" / "x_good.wav", "--reference", trees / "clean", "-r", *ONLY, "--json")
+    (row,) = rows_of(cli(*arguments, "--match", "{stem}_good"), "file")
+    assert row["error"] is not None  # two are called x, and one file alone says nothing of its folder
+    arguments = ("score", trees / "clean" / "a" / "*_good.wav", "--reference", trees / "clean" / "a", *ONLY, "--json")
+    (row,) = rows_of(cli(*arguments, "--match", "{stem}_good"), "file")
+    assert Path(row["reference"]).name == "x.wav" and row["metrics"]["si_sdr"] is not None
+
+
 def test_of_equal_names_the_one_with_the_same_suffix_is_the_partner(cli, trees):
     audio, rate = soundfile.read(trees / "clean" / "a" / "x.wav")
     for side in ("one", "two"):
