@@ -1,4 +1,4 @@
-"""The quality gate: criteria that a cleaned recording must meet, and one number for how good it is.
+"""The quality gate: criteria that a cleaned recording must meet.
 
 A gate is ``reference``, ``blind``, a list of criteria such as ``dnsmos_ovrl>=2.8,clipping_ratio<0.001``, or a TOML
 file::
@@ -12,7 +12,6 @@ input), or ``rtf`` or ``latency_ms``, with a constant.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from typing import Literal
 from cleanaudio.errors import BackendUnavailable, RecipeError
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.interface import Measured, NotMeasurable
+from cleanaudio.report.quality import PARTS, known, quality
 
 Missing = Literal["fail", "ignore"]
 
@@ -79,7 +79,7 @@ class Gate:
     def keys(self) -> tuple[str, ...]:
         """The numbers that must be measured, those of the run not; of the quality score only where it comes with it."""
         wanted = [criterion.key for criterion in self.criteria if criterion.key not in RUN_FIGURES]
-        return tuple(dict.fromkeys([*wanted, *QUALITY_KEYS.get(self.name, ())]))
+        return tuple(dict.fromkeys([*wanted, *PARTS.get(self.name, ())]))
 
     @property
     def needs_reference(self) -> bool:
@@ -150,7 +150,7 @@ class Result:
     ----------
     verdicts : tuple of Verdict
     quality : float, NotMeasurable or None
-        0 … 1, see :func:`quality`; None where neither the gate nor anybody else asked for its parts.
+        0 … 1, see :mod:`cleanaudio.report.quality`; None where neither the gate nor anybody else asked for its parts.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -210,10 +210,6 @@ BLIND = (
     "speech_level_change>-8",
 )
 NAMED = {"reference": REFERENCE, "blind": BLIND}
-QUALITY_KEYS = {
-    "reference": ("pesq_wb_delta", "stoi_delta", "artifacts"),
-    "blind": ("dnsmos_ovrl_delta", "dnsmos_sig_delta", "artifacts"),
-}
 
 
 def parse(text: str, missing: Missing | None = None) -> Gate:
@@ -275,47 +271,8 @@ def evaluate(gate: Gate, values: Mapping[str, Measured]) -> Result:
     """
     verdicts = []
     for criterion in gate.criteria:
-        value = _value(values, criterion.key)
+        value = known(values, criterion.key)
         passed = gate.missing == "ignore" if isinstance(value, NotMeasurable) else criterion.met(value)
         verdicts.append(Verdict(criterion, value, passed))
-    rated = gate.name in NAMED or any(values.keys() >= set(parts) for parts in QUALITY_KEYS.values())
+    rated = gate.name in NAMED or any(values.keys() >= set(parts) for parts in PARTS.values())
     return Result(tuple(verdicts), quality(values) if rated else None)
-
-
-def _value(values: Mapping[str, Measured], key: str) -> Measured:
-    value = values.get(key, NotMeasurable("was not measured"))
-    if not isinstance(value, NotMeasurable) and math.isnan(value):
-        return NotMeasurable("the result is not a number")
-    return value
-
-
-def quality(values: Mapping[str, Measured]) -> Measured:
-    """Return how much cleaning helped, 0 … 1.
-
-    With the clean reference::
-
-        0.4 · clip(ΔPESQ / 2) + 0.4 · clip(ΔSTOI) − 0.2 · artifacts
-
-    without::
-
-        0.6 · clip(ΔOVRL) + 0.4 · clip(1 + ΔSIG / 0.5) − 0.2 · artifacts
-
-    where clip limits to 0 … 1, Δ is enhanced minus noisy input, and the whole is limited to 0 … 1. The first is taken
-    where ``pesq_wb_delta`` and ``stoi_delta`` are among the values. The second gives 0.4 to a recording that is left as
-    it is, full marks to one that gains a point of OVRL and keeps its SIG. Not measurable where a part is not.
-    """
-
-    def clip(value: float) -> float:
-        return min(1.0, max(0.0, value))
-
-    with_reference = "pesq_wb_delta" in values and "stoi_delta" in values
-    parts = []
-    for key in QUALITY_KEYS["reference" if with_reference else "blind"]:
-        value = _value(values, key)
-        if isinstance(value, NotMeasurable):
-            return NotMeasurable(f"{key}: {value.reason}")
-        parts.append(value)
-    first, second, artifacts = parts
-    if with_reference:
-        return clip(0.4 * clip(first / 2) + 0.4 * clip(second) - 0.2 * artifacts)
-    return clip(0.6 * clip(first) + 0.4 * clip(1 + second / 0.5) - 0.2 * artifacts)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cleanaudio.metrics.interface import Measured, NotMeasurable
-from cleanaudio.report.gate import quality
 from cleanaudio.report.labels import direction
+from cleanaudio.report.quality import quality
 from cleanaudio.report.scores import Score, recording_of
 
 QUALITY = "quality"

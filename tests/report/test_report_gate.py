@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cleanaudio.errors import RecipeError
 from cleanaudio.metrics.interface import NotMeasurable
-from cleanaudio.report.gate import Criterion, evaluate, parse, quality
+from cleanaudio.report.gate import Criterion, evaluate, parse
+from cleanaudio.report.quality import quality
 
 GOOD = {
     "snr_delta": 5.0,
