@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.audio.speech import Piece, Stretch, pieces, quietest, sizes
+from cleanaudio.audio.pauses import Pause, Piece, pieces, quietest, sizes
 from cleanaudio.backends.profile import LEAST, NoiseProfile
 from cleanaudio.errors import InputError
 
@@ -120,7 +120,7 @@ class _Total:
                 remedy="choose a stretch in which there is noise",
             )
         parts = tuple(
-            Stretch(start_s + start / rate, start_s + end / rate, 10 * math.log10(energy / (end - start)))
+            Pause(start_s + start / rate, start_s + end / rate, 10 * math.log10(energy / (end - start)))
             for start, end, energy in self._runs
         )
         steady = float(np.mean(np.sqrt(self._squares / (self._count - 1)))) if self._count > 1 else None

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.limits import RATES
-from cleanaudio.audio.speech import Stretch
+from cleanaudio.audio.pauses import Pause
 from cleanaudio.audio.temporary import write_text
 from cleanaudio.backends.linking import cancels
 from cleanaudio.errors import InputError
@@ -48,7 +48,7 @@ class NoiseProfile:
         How much was measured.
     source : str
         What was measured, as a name to show.
-    stretches : tuple of Stretch
+    stretches : tuple of Pause
         Which parts of it.
     stationarity_db : float or None
         Standard deviation of the level from quarter second to quarter second, mean over 12 bands: below about
@@ -61,7 +61,7 @@ class NoiseProfile:
     window_s: float
     seconds: float
     source: str = ""
-    stretches: tuple[Stretch, ...] = ()
+    stretches: tuple[Pause, ...] = ()
     stationarity_db: float | None = None
 
     @property
@@ -156,7 +156,7 @@ class NoiseProfile:
             psd = np.atleast_2d(np.array(data["psd"], np.float64))
             common = np.array(data["common"], np.float64) if "common" in data else psd.mean(axis=0)
             rate, window_s, seconds = int(data["rate"]), float(data["window_s"]), float(data["seconds"])
-            parts = tuple(Stretch(**{k: float(s[k]) for k in _STRETCH}) for s in data.get("stretches", ()))
+            parts = tuple(Pause(**{k: float(s[k]) for k in _STRETCH}) for s in data.get("stretches", ()))
             steady = data.get("stationarity_db")
             steady = None if steady is None else float(steady)
         except (KeyError, TypeError, ValueError, OverflowError) as error:

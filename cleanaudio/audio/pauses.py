@@ -1,4 +1,4 @@
-"""Where a recording holds no speech: its quietest pieces without the rise and fall of syllables.
+"""The pauses of a recording: its quietest pieces without the rise and fall of syllables.
 
 A piece is a quarter of a second. Its score is its level in the speech band plus a penalty for modulation: syllables
 move that level by many dB within a piece, steady noise by less than one. Only the best pieces are kept, each with its
@@ -61,8 +61,8 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A part of a recording.
+class Pause:
+    """A stretch of a recording without speech.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import welch
 
-from cleanaudio.audio.speech import SPEECH_MODULATION_DB, pieces, quietest
+from cleanaudio.audio.pauses import SPEECH_MODULATION_DB, pieces, quietest
 
 RATE = 16000
 
