@@ -83,7 +83,9 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
             mask = probe(trial.enhanced).channel_mask
             lined_up = replace(lined_up, signals=replace(lined_up.signals, channel_mask=mask))
         measured, before = measure(lined_up, metrics), measure_before(lined_up, metrics)
-        notes += (*lined_up.notes, *_of_gain(trial, lined_up.signals))
+        notes += lined_up.notes
+        if any(key.endswith("_delta") or key == "speech_level_change" for key in measured):
+            notes += _of_gain(trial, lined_up.signals)
     except CleanAudioError as error:
         return Failed.because(error, job)
     fields = {
@@ -97,13 +99,14 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
 
 
 def _of_gain(trial: Trial, signals: Signals) -> Iterator[str]:
+    """Tell of a gain that comparisons with the noisy side do without, or suffer from."""
     louder_db = unknown_gain_db(signals)
     if louder_db is not None:
         yield (
             f"at least {louder_db:.0f} dB louder than the noisy side, and no log beside it says with which gain: "
             "differences of level and of DNSMOS do not judge the cleaning"
         )
-    elif trial.noisy is not None and trial.gain_db:
+    elif trial.gain_db:
         yield f"its gain of {trial.gain_db:+.1f} dB is taken out where it is compared with the noisy side"
 
 
