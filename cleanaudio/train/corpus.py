@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from itertools import repeat
 from pathlib import Path
 from typing import Literal
@@ -105,7 +106,8 @@ def load(
         The cache cannot be written.
     """
     clips = [clip for source in sources for clip in scan(Path(source), group)]
-    key = hashlib.sha256(repr((FORM, group, joined, most_rate, *map(_state, clips))).encode())
+    containers = find_spec("av") is not None  # without it some are skipped that can be read some day
+    key = hashlib.sha256(repr((FORM, group, joined, most_rate, containers, *map(_state, clips))).encode())
     stem = cache / f"{group}-{key.hexdigest()[:16]}"
     index, data = stem.with_suffix(".json"), stem.with_suffix(".i16")
     held = _held(index, data)

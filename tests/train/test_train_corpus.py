@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from train_material import write_corpus
 
-from cleanaudio.errors import InputError, OutputError
+from cleanaudio.errors import BackendUnavailable, InputError, OutputError
 from cleanaudio.train import about, corpus
 from cleanaudio.train.corpus import load
 from cleanaudio.train.swapped import swapped
@@ -109,6 +109,21 @@ def test_what_the_cleaner_reads_can_be_trained_on(tmp_path):
     (tmp_path / "a.M4A").write_bytes(b"no sound")
     found = load([tmp_path], tmp_path / "cache", "speaker", False)
     assert len(found.tracks) == 9 and ["a.M4A" in text for text in found.skipped] == [True]
+
+
+def test_what_could_not_be_read_is_tried_again_where_its_package_has_come(tmp_path, monkeypatch):
+    speech, _ = write_corpus(tmp_path)
+
+    def missing(path):
+        raise BackendUnavailable("reading .m4a", "formats")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(corpus, "find_spec", lambda name: None)
+        patch.setattr(corpus, "open_reader", missing)
+        with pytest.raises(InputError, match="none of the recordings"):
+            load([speech], tmp_path / "cache", "speaker", True)
+    monkeypatch.setattr(corpus, "find_spec", lambda name: "there")
+    assert load([speech], tmp_path / "cache", "speaker", True).seconds == 4.0
 
 
 def test_recordings_of_one_name_size_and_time_are_not_confused(tmp_path):
