@@ -12,8 +12,8 @@ from cleanaudio.audio.processor import Processor
 from cleanaudio.batch.array_path import ArrayPath, Open
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.array_request import ArrayRequest
-from cleanaudio.batch.outcome import Fields, Job, Outcome
-from cleanaudio.batch.result import Result, attempt
+from cleanaudio.batch.outcome import Done, Fields, Job, Outcome, attempt
+from cleanaudio.batch.result import Result
 from cleanaudio.batch.sidecar import Sidecar
 from cleanaudio.batch.take import Take
 
@@ -46,7 +46,7 @@ def beamform(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> 
     return attempt(job, partial(_opened, request, overwrite, threads, job))
 
 
-def _opened(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> tuple[Fields, tuple[str, ...]]:
+def _opened(request: ArrayRequest, overwrite: bool, threads: int, job: Job) -> Done:
     with open_array(job.inputs, request.geometry, request.mics) as array:
         return _Beamforming(request, overwrite, threads, job, array).run()
 
@@ -81,8 +81,8 @@ class _Beamforming:
             self.request, self.job, take, path.original, path.outputs, self.overwrite, self.threads, beside
         )
 
-    def run(self) -> tuple[Fields, tuple[str, ...]]:
-        """Return the columns of the row, and what the user should know."""
+    def run(self) -> Done:
+        """Form the beam, into its file."""
         request, path, notes = self.request, self.path, self.result.notes
         health = path.report.describe()
         notes += health
@@ -108,7 +108,7 @@ class _Beamforming:
                 "postfilter": request.postfilter,
                 **self._outcome(),
             }
-        return {**of_arrays, **fields}, tuple(notes)
+        return Done(self.job, {**of_arrays, **fields}, tuple(notes))
 
     def _guarded(self, open_beam: Open, open_postfilter: Open) -> Processor | None:
         """Return the postfilter, watched over; None where it would do harm."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
 from cleanaudio.batch.pictures import make_folder
-from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics import dnsmos
 from cleanaudio.report.advice import Advice, advise
 from cleanaudio.report.inspection import Inspection, inspect_recording
@@ -52,25 +51,25 @@ def inspect_file(threads: int, job: Job) -> Outcome:
     job : InspectJob
     """
     assert isinstance(job, InspectJob)
+    return attempt(job, partial(_inspect, threads, job))
+
+
+def _inspect(threads: int, job: InspectJob) -> Inspected:
     dnsmos.use_threads(threads)
-    path, started = job.inputs[0], time.perf_counter()
-    try:
-        found = inspect_recording(path)
-        spectrum = None
-        if job.pictures is not None or job.spectrum:
-            spectrum, spectrogram = read_spectra(found)
-            if job.pictures is not None:
-                make_folder(Path(job.pictures).parent)
-                title = Path(job.label).name if job.label != "-" else "stdin"
-                plot_spectrum(spectrum, found, title, job.pictures + PICTURES[0])
-                plot_spectrogram(spectrogram, title, job.pictures + PICTURES[1])
-    except CleanAudioError as error:
-        return Failed.because(error, job)
+    found = inspect_recording(job.inputs[0])
+    spectrum = None
+    if job.pictures is not None or job.spectrum:
+        spectrum, spectrogram = read_spectra(found)
+        if job.pictures is not None:
+            make_folder(Path(job.pictures).parent)
+            title = Path(job.label).name if job.label != "-" else "stdin"
+            plot_spectrum(spectrum, found, title, job.pictures + PICTURES[0])
+            plot_spectrogram(spectrogram, title, job.pictures + PICTURES[1])
+    info = found.info
     fields = {
-        "rate": found.info.rate,
-        "channels": found.info.channels,
-        "frames": found.info.frames,
-        "seconds": round(found.info.seconds, 3),
-        "elapsed_s": round(time.perf_counter() - started, 3),
+        "rate": info.rate,
+        "channels": info.channels,
+        "frames": info.frames,
+        "seconds": round(info.seconds, 3),
     }
-    return Inspected(job, fields, found.info.warnings, found=found, advice=advise(found), spectrum=spectrum)
+    return Inspected(job, fields, info.warnings, found=found, advice=advise(found), spectrum=spectrum)

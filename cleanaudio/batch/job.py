@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ from cleanaudio.audio.processor import Processor, Series
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.none import Untouched
-from cleanaudio.batch.outcome import Fields, Job, Outcome
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
 from cleanaudio.batch.recipe import Request
-from cleanaudio.batch.result import Result, attempt
+from cleanaudio.batch.result import Result
 from cleanaudio.batch.take import Stretch, Take
 from cleanaudio.errors import BackendUnavailable, ModelError
 
@@ -38,14 +38,14 @@ def denoise(request: Request, overwrite: bool, threads: int, job: Job) -> Outcom
     return attempt(job, partial(_with_fallback, request, overwrite, threads, job))
 
 
-def _with_fallback(request: Request, overwrite: bool, threads: int, job: Job) -> tuple[Fields, tuple[str, ...]]:
+def _with_fallback(request: Request, overwrite: bool, threads: int, job: Job) -> Done:
     """Try the backend, then the fallbacks, as long as it is the backend that fails."""
     notes: list[str] = []
     for spec, following in zip((request.backend, *request.fallback), (*request.fallback, None), strict=True):
         try:
             with open_reader(job.inputs[0]) as reader:
-                fields, more = _Cleaning(request, spec, overwrite, threads, job, reader).run()
-            return fields, (*notes, *more)
+                done = _Cleaning(request, spec, overwrite, threads, job, reader).run()
+            return replace(done, notes=(*notes, *done.notes))
         except (BackendUnavailable, ModelError) as error:
             if following is None:
                 raise
@@ -73,13 +73,13 @@ class _Cleaning:
             self.request, self.job, self.take, original, self.info.channels, self.overwrite, self.threads
         )
 
-    def run(self) -> tuple[Fields, tuple[str, ...]]:
-        """Return the columns of the row, and what the user should know."""
+    def run(self) -> Done:
+        """Clean it, into its file."""
         fields = self.result.make(self._processor())
         if self.watched is not None and not self.result.original_kept:
             self.result.notes += self.watched.notes("the cleaning", "--limit-db 12 or -b omlsa")
         used = "none" if self.result.original_kept else self.spec
-        return {"backend": used, **fields}, tuple(self.result.notes)
+        return Done(self.job, {"backend": used, **fields}, tuple(self.result.notes))
 
     def _processor(self) -> Processor:
         info, request = self.info, self.request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,9 @@ from cleanaudio.audio.processor import driven
 from cleanaudio.backends.blocks import Finite
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.masking import Masking
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
 from cleanaudio.batch.pictures import make_folder
 from cleanaudio.batch.take import Take
-from cleanaudio.errors import CleanAudioError
 from cleanaudio.spatial.geometry import Geometry
 from cleanaudio.spatial.health import HealthCheck, Repair
 from cleanaudio.spatial.locate import Bearing, Heading, LocateMethod, Locator, headings, locating_stft
@@ -98,11 +98,12 @@ def locate_file(request: LocateRequest, threads: int, job: Job) -> Outcome:
         Its inputs are one file, or a mono file for each microphone in the order that is wanted.
     """
     assert isinstance(job, LocateJob)
-    try:
-        with open_array(job.inputs, request.geometry, request.mics) as array:
-            return _locate(request, threads, job, array)
-    except CleanAudioError as error:
-        return Failed.because(error, job)
+    return attempt(job, partial(_opened, request, threads, job))
+
+
+def _opened(request: LocateRequest, threads: int, job: LocateJob) -> Located:
+    with open_array(job.inputs, request.geometry, request.mics) as array:
+        return _locate(request, threads, job, array)
 
 
 def _locate(request: LocateRequest, threads: int, job: LocateJob, array: ArrayRecording) -> Located:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,12 @@ from cleanaudio.audio.metadata.tags import read_tags
 from cleanaudio.audio.mixing import Balance, Level, SilentNoiseError, balance, generator, side_by_side
 from cleanaudio.audio.noise_bed import NoiseBed, Place, draw_place
 from cleanaudio.audio.writer import AtomicWriter, output_format
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, attempt
 from cleanaudio.batch.plan import OutputPolicy, plan
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
-from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.errors import InputError
 
 _DRAWS = 8
 """Places that are tried in a noise with gaps of digital silence."""
@@ -152,13 +152,12 @@ def mix_file(request: MixRequest, job: Job) -> Outcome:
     job : MixJob
     """
     assert isinstance(job, MixJob)
-    started = time.perf_counter()
-    try:
-        with open_reader(job.inputs[0]) as speech, open_reader(job.variant.noise.path) as noise:
-            done = _mix(request, job, speech, noise)
-    except CleanAudioError as error:
-        return Failed.because(error, job)
-    return replace(done, fields={**done.fields, "elapsed_s": round(time.perf_counter() - started, 3)})
+    return attempt(job, partial(_opened, request, job))
+
+
+def _opened(request: MixRequest, job: MixJob) -> Done:
+    with open_reader(job.inputs[0]) as speech, open_reader(job.variant.noise.path) as noise:
+        return _mix(request, job, speech, noise)
 
 
 def _mix(request: MixRequest, job: MixJob, speech: Reader, noise: Reader) -> Done:
@@ -172,13 +171,13 @@ def _mix(request: MixRequest, job: MixJob, speech: Reader, noise: Reader) -> Don
     def pairs():
         return side_by_side(take.blocks(), NoiseBed(noise, place, info.rate, info.channels).read)
 
-    for attempt in range(_DRAWS):
+    for draw in range(_DRAWS):
         place: Place = draw_place(noise.info, info.seconds, random)
         try:
             found: Balance = balance(pairs, info.rate, info.channels, variant.snr_db, request.level)
             break
         except SilentNoiseError as error:
-            if attempt == _DRAWS - 1:
+            if draw == _DRAWS - 1:
                 error.path = variant.noise.label
                 raise
     if speech.repaired:

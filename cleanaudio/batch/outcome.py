@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cleanaudio.batch.source import Problem
 from cleanaudio.errors import CleanAudioError
 
 Fields = Mapping[str, str | int | float | None]
@@ -106,6 +108,11 @@ class Failed:
     fields: Fields = field(default_factory=dict)
 
     @classmethod
+    def of(cls, number: int, problem: Problem) -> Failed:
+        """Return the outcome of something in a plan that is no recording to work on."""
+        return cls(Job(number, (), Path(), problem.label), problem.error)
+
+    @classmethod
     def because(cls, error: CleanAudioError, job: Job, fields: Fields | None = None) -> Failed:
         """Return the outcome of an error; the job's own file is called in it as the user wrote it, or ``-``."""
         if error.path is None or error.path == str(job.inputs[0]):
@@ -118,3 +125,24 @@ Outcome = Done | Skipped | Failed
 
 Step = Job | Skipped | Failed
 """What a plan decides about one recording: it is to be worked on, or its outcome is certain before."""
+
+
+def attempt(job: Job, work: Callable[[], Done]) -> Outcome:
+    """Do the work of a job; what is wrong with its recording is an outcome, not an exception.
+
+    Parameters
+    ----------
+    job : Job
+    work : callable
+        Does it. To its fields are added the seconds that it took, and those of a second of audio if it says how many
+        ``seconds`` there were.
+    """
+    started = time.perf_counter()
+    try:
+        done = work()
+    except CleanAudioError as error:
+        return Failed.because(error, job, {"elapsed_s": round(time.perf_counter() - started, 3)})
+    elapsed = time.perf_counter() - started
+    seconds = float(done.fields.get("seconds") or 0.0)
+    timing = {"elapsed_s": round(elapsed, 3), "rtf": round(elapsed / seconds, 5) if seconds else None}
+    return replace(done, fields={**timing, **done.fields})  # a gate has taken its own time, without the judging

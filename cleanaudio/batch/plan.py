@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 
 from cleanaudio.batch.history import RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
-from cleanaudio.batch.outcome import Failed, Job, Skipped, quarantine
+from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, quarantine
 from cleanaudio.batch.policy import OutputPolicy, check_targets
 from cleanaudio.batch.source import Problem, Source, unreachable
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
@@ -34,7 +34,7 @@ def plan(
     log: RowIndex | None = None,
     begun: Callable[[Path], bool] = lambda output: False,
     now: float | Callable[[], float],
-) -> Iterator[Job | Skipped | Failed]:
+) -> Iterator[Step]:
     """Decide what to do with each source.
 
     Parameters
@@ -75,7 +75,7 @@ def plan(
     planner = _Planner(policy, recipe_hash, log, begun)
     for number, item in enumerate(items):
         if isinstance(item, Problem):
-            yield Failed(Job(number, (), Path(), item.label), item.error)
+            yield Failed.of(number, item)
         else:
             yield planner.step(number, item, clock())
 
@@ -93,7 +93,7 @@ class _Planner:
         self._labels: dict[int, str] = {}  # of the first jobs, what their inputs are called
         self._inputs = Numbers()
 
-    def step(self, number: int, source: Source, now: float) -> Job | Skipped | Failed:
+    def step(self, number: int, source: Source, now: float) -> Step:
         job = Job(number, source.files, Path(), source.label)
         try:
             statuses = [_status_of_input(path, source) for path in source.files]

@@ -24,11 +24,11 @@ from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
-from cleanaudio.batch.outcome import Done, Failed, Fields, Job, Outcome
+from cleanaudio.batch.outcome import Fields, Job
 from cleanaudio.batch.recorded import Recorded
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
-from cleanaudio.errors import CleanAudioError, InputError
+from cleanaudio.errors import InputError
 
 if TYPE_CHECKING:
     from cleanaudio.batch.judge import Judging
@@ -38,27 +38,7 @@ Audio = NDArray[np.float32]
 
 _FINGERPRINT_BYTES = 1 << 20
 _OTHER_SCALE_DBFS = 40.0
-"""A peak so high is no loud recording, but one of whole numbers."""
-
-
-def attempt(job: Job, work: Callable[[], tuple[Fields, tuple[str, ...]]]) -> Outcome:
-    """Do the work of a job; what is wrong with its recording is an outcome, not an exception.
-
-    Parameters
-    ----------
-    job : Job
-    work : callable
-        Returns the columns of the row, and what the user should know.
-    """
-    started = time.perf_counter()
-    try:
-        fields, notes = work()
-    except CleanAudioError as error:
-        return Failed.because(error, job, {"elapsed_s": round(time.perf_counter() - started, 3)})
-    elapsed = time.perf_counter() - started
-    seconds = float(fields["seconds"] or 0.0)
-    timing = {"elapsed_s": round(elapsed, 3), "rtf": round(elapsed / seconds, 5) if seconds else None}
-    return Done(job, {**timing, **fields}, notes)  # a gate has taken its own, without the judging
+"""A peak above this means integer samples stored as floating point, not a loud recording."""
 
 
 def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from cleanaudio.audio.files import probe
 from cleanaudio.audio.resample import resampled
 from cleanaudio.audio.whole import read_whole
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
 from cleanaudio.batch.pairs import Trial
-from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics import dnsmos
 from cleanaudio.metrics.gain import unknown_gain_db
 from cleanaudio.metrics.interface import Measured, Signals
@@ -67,33 +66,33 @@ def score_file(metrics: tuple[str, ...] | None, align: bool, threads: int, job: 
     job : ScoreJob
     """
     assert isinstance(job, ScoreJob)
+    return attempt(job, partial(_score, metrics, align, threads, job))
+
+
+def _score(metrics: tuple[str, ...] | None, align: bool, threads: int, job: ScoreJob) -> Scored:
     dnsmos.use_threads(threads)
-    trial, started = job.trial, time.perf_counter()
-    try:
-        notes: list[str] = []
-        enhanced, rate = read_whole(trial.enhanced, notes.append)
-        others = {
-            what: _at_rate(what, path, rate, notes)
-            for what, path in (("reference", trial.reference), ("noisy", trial.noisy))
-            if path is not None
-        }
-        gain = None if trial.gain_db is None else 10 ** (trial.gain_db / 20)
-        lined_up = line_up(enhanced, rate, align=align, gain=gain, **others)
-        if len(enhanced) > 2:
-            mask = probe(trial.enhanced).channel_mask
-            lined_up = replace(lined_up, signals=replace(lined_up.signals, channel_mask=mask))
-        measured, before = measure(lined_up, metrics), measure_before(lined_up, metrics)
-        notes += lined_up.notes
-        if any(key.endswith("_delta") or key == "speech_level_change" for key in measured):
-            notes += _of_gain(trial, lined_up.signals)
-    except CleanAudioError as error:
-        return Failed.because(error, job)
+    trial = job.trial
+    notes: list[str] = []
+    enhanced, rate = read_whole(trial.enhanced, notes.append)
+    others = {
+        what: _at_rate(what, path, rate, notes)
+        for what, path in (("reference", trial.reference), ("noisy", trial.noisy))
+        if path is not None
+    }
+    gain = None if trial.gain_db is None else 10 ** (trial.gain_db / 20)
+    lined_up = line_up(enhanced, rate, align=align, gain=gain, **others)
+    if len(enhanced) > 2:
+        mask = probe(trial.enhanced).channel_mask
+        lined_up = replace(lined_up, signals=replace(lined_up.signals, channel_mask=mask))
+    measured, before = measure(lined_up, metrics), measure_before(lined_up, metrics)
+    notes += lined_up.notes
+    if any(key.endswith("_delta") or key == "speech_level_change" for key in measured):
+        notes += _of_gain(trial, lined_up.signals)
     fields = {
         "rate": rate,
         "channels": len(enhanced),
         "frames": enhanced.shape[1],
         "seconds": round(enhanced.shape[1] / rate, 3),
-        "elapsed_s": round(time.perf_counter() - started, 3),
     }
     return Scored(job, fields, tuple(notes), measured=measured, before=before)
 

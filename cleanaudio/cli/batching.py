@@ -23,7 +23,7 @@ from cleanaudio.batch.groups import grouped
 from cleanaudio.batch.history import check_log
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, Step
 from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
 from cleanaudio.batch.pool import Work
 from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
@@ -90,7 +90,7 @@ def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: 
     room = _room(stack)
     policy = OutputPolicy(folder=room / "out", backend=backend, extension=_extension(batch))
 
-    def steps() -> Iterator[Job | Skipped | Failed]:
+    def steps() -> Iterator[Step]:
         sources = list(islice(_sources(batch, (), room), 2))
         if len(sources) > 1:
             raise RecipeError("stdout takes one recording, but there are several", remedy="give -o FOLDER")
@@ -190,7 +190,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     exclude = () if folder is None else (folder,)
     room = _room(stack) if batch.piped else None
 
-    def steps() -> Iterator[Job | Skipped | Failed]:
+    def steps() -> Iterator[Step]:
         return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun, now=time.time)
 
     if batch.dry_run:
@@ -202,7 +202,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
 
 
 def _run(
-    steps: Iterable[Job | Skipped | Failed],
+    steps: Iterable[Step],
     work: Callable[[int], Work],
     batch: Batch,
     rows: RowWriter | None,
@@ -240,7 +240,7 @@ def tell(outcome: Outcome, quiet: bool) -> None:
             say(f"cleanaudio: {outcome.job.label}: note: {note}")
 
 
-def _show(steps: Iterator[Job | Skipped | Failed], batch: Batch) -> Summary:
+def _show(steps: Iterator[Step], batch: Batch) -> Summary:
     """Print the plan: JSON lines or a table."""
     summary = Summary()
     table = None

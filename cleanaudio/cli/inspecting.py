@@ -11,7 +11,7 @@ from typing import Any
 
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inspecting import Inspected, InspectJob, inspect_file
-from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
+from cleanaudio.batch.outcome import Failed, Outcome, Step
 from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
@@ -106,11 +106,11 @@ class Inspecting:
             say_summary(summary)
         return code
 
-    def _steps(self, sources: Iterator[Source | Problem]) -> Iterator[Job | Skipped | Failed]:
+    def _steps(self, sources: Iterator[Source | Problem]) -> Iterator[Step]:
         pictures = None if self._plot is None else Pictures(self._plot)
         for number, item in enumerate(sources):
             if isinstance(item, Problem):
-                yield Failed(Job(number, (), Path(), item.label), item.error)
+                yield Failed.of(number, item)
             else:
                 yield InspectJob(
                     number,
@@ -138,7 +138,7 @@ class Inspecting:
                 say(f"cleanaudio: {one.job.label}: note: left and right are exchanged against {first.job.label}")
 
 
-def _comparable(steps: list[Job | Skipped | Failed]) -> list[Job | Skipped | Failed]:
+def _comparable(steps: list[Step]) -> list[Step]:
     if not 2 <= len(steps) <= _MOST_COMPARED:
         raise RecipeError(
             f"--compare takes 2 to {_MOST_COMPARED} recordings, not {len(steps)}", remedy="name those to compare"

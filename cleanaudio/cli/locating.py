@@ -13,7 +13,7 @@ from typing import Any
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.groups import Grouping, grouped
 from cleanaudio.batch.locating import Located, LocateJob, LocateRequest, locate_file
-from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
+from cleanaudio.batch.outcome import Failed, Outcome, Step
 from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
@@ -106,11 +106,11 @@ class Locating:
             say_summary(summary)
         return code
 
-    def _steps(self, sources: Iterator[Source | Problem]) -> Iterator[Job | Skipped | Failed]:
+    def _steps(self, sources: Iterator[Source | Problem]) -> Iterator[Step]:
         pictures = None if self._plot is None else Pictures(self._plot)
         for number, item in enumerate(sources):
             if isinstance(item, Problem):
-                yield Failed(Job(number, (), Path(), item.label), item.error)
+                yield Failed.of(number, item)
                 continue
             picture = self._plot
             if pictures is not None and not self._single:
@@ -172,7 +172,7 @@ def _is_picture(path: Path) -> bool:
     return True
 
 
-def _one(steps: list[Job | Skipped | Failed]) -> list[Job | Skipped | Failed]:
+def _one(steps: list[Step]) -> list[Step]:
     if len(steps) > 1:
         raise RecipeError(f"--plot names one picture for {len(steps)} recordings", remedy="name a folder")
     return steps

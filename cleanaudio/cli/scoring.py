@@ -14,7 +14,7 @@ from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.gains import Gains
 from cleanaudio.batch.inputs import expand
-from cleanaudio.batch.outcome import Failed, Job, Outcome, Skipped
+from cleanaudio.batch.outcome import Failed, Outcome, Step
 from cleanaudio.batch.pairs import Groups, Side, Trial, Unpaired, pair
 from cleanaudio.batch.run import run
 from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
@@ -171,7 +171,7 @@ class Scoring:
         stdin = None if sys.stdin is None else sys.stdin.buffer
         return expand(inputs, recursive=self._sides.recursive, suffixes=AUDIO_SUFFIXES, stdin=stdin)
 
-    def _steps(self, reference: Side | None, noisy: Side | None) -> Iterator[Job | Skipped | Failed]:
+    def _steps(self, reference: Side | None, noisy: Side | None) -> Iterator[Step]:
         number, gains = 0, Gains()
         for system, inputs in self._sides.by_system().items():
             found, problems = _split(self._expand(inputs))
@@ -182,7 +182,7 @@ class Scoring:
                 else:
                     name = item.name if isinstance(item, Unpaired) else Path(item.label).stem
                     self._unscored[number] = system, name
-                    yield Failed(Job(number, (), Path(), item.label), item.error)
+                    yield Failed.of(number, item)
                 number += 1
 
     def _score(self, outcome: Outcome, known: Groups | None) -> Score:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,41 +13,17 @@ from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.names import RealNames
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome
+from cleanaudio.batch.outcome import Failed, Outcome
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.progress import Progress
-from cleanaudio.errors import CleanAudioError, InputError
-from cleanaudio.impact.study import Finding, Study, Utterance, run_study, stated_s, transcript
+from cleanaudio.errors import InputError
+from cleanaudio.impact.study import Finding, Study, Utterance, stated_s, transcript
+from cleanaudio.impact.studying import Studied, StudyJob, study_file
 from cleanaudio.impact.table import CELL_COLUMNS, COLUMNS, Cell, as_dict, row_of, row_of_cell, tabulate
 from cleanaudio.report.scores import fixed
-
-
-@dataclass(frozen=True)
-class StudyJob(Job):
-    """A recording to study."""
-
-    utterance: Utterance = field(kw_only=True)
-
-
-@dataclass(frozen=True)
-class Studied(Done):
-    """A recording that was studied."""
-
-    findings: list[Finding] = field(kw_only=True)
-
-
-def study_file(study: Study, threads: int, job: Job) -> Outcome:
-    """Study one recording; what is wrong with it is an outcome, not an exception."""
-    assert isinstance(job, StudyJob)
-    started = time.perf_counter()
-    try:
-        findings = run_study(study, job.utterance, threads)
-    except CleanAudioError as error:
-        return Failed.because(error, job)
-    return Studied(job, {"elapsed_s": round(time.perf_counter() - started, 3)}, findings=findings)
 
 
 class Studying:
@@ -129,15 +103,14 @@ class Studying:
                 found.append(item)
             about.append(item.meta)
         for number, item in enumerate(found):
-            job = Job(number, (), Path(), item.label)
             if isinstance(item, Problem):
-                yield Failed(job, item.error)
+                yield Failed.of(number, item)
                 continue
             try:
                 about = lines[names.key(item.path)]
                 text = transcript(about, item.label)
             except InputError as error:
-                yield Failed(job, error)
+                yield Failed.of(number, Problem(item.label, error))
                 continue
             utterance = Utterance(item.path, item.label, item.relative.as_posix(), text, stated_s(about))
             yield StudyJob(number, (item.path,), Path(), item.label, utterance=utterance)
