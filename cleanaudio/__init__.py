@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from cleanaudio.batch.choices import POSTFILTER_STRENGTH
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from cleanaudio.audio.processor import Processor
     from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
-    from cleanaudio.batch.array_request import Method
+    from cleanaudio.batch.choices import Method
     from cleanaudio.metrics.interface import Measured
     from cleanaudio.spatial.geometry import Geometry
 
@@ -165,7 +167,7 @@ def beamform(
     keep_channels: bool = False,
     dereverb: float = 0.0,
     postfilter: str | None = None,
-    postfilter_strength: float = 0.95,
+    postfilter_strength: float = POSTFILTER_STRENGTH,
     threads: int = 1,
 ) -> NDArray[np.float32]:
     """Turn a recording of several microphones that is in memory into one voice.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 
 from cleanaudio.audio import aiff, channelmask, flac, ogg, wave
+from cleanaudio.audio.choices import ClipMode
 from cleanaudio.audio.encodings import DEPTHS, PERCEPTUAL
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.limiter import Limiter
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     Audio = NDArray[np.float32]
 
-ClipMode = Literal["limit", "rescale", "clamp"]
 
 _NEVER_EMPTY = ("OPUS", "MPEG_LAYER_III")
 _PIECE_S = 1.0

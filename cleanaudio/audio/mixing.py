@@ -11,16 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.choices import Level
 from cleanaudio.audio.p56 import SpeechLevelMeter
 from cleanaudio.errors import InputError
 
 Audio = NDArray[np.float32]
-Level = Literal["active", "power"]
 Pairs = Callable[[], Iterable[tuple[Audio, Audio]]]
 """Walks speech and noise side by side from their beginning: blocks of one shape, (channels, n)."""
 

@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import BinaryIO
 
 from cleanaudio.audio import wave
-from cleanaudio.audio.encoder import ClipMode, Encoder
+from cleanaudio.audio.choices import ClipMode
+from cleanaudio.audio.encoder import Encoder
 from cleanaudio.audio.formats import OutputFormat, output_format
 from cleanaudio.audio.metadata.tags import Tags
 from cleanaudio.audio.temporary import new_temporary

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 import cleanaudio
 from cleanaudio.backends import chain
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
+from cleanaudio.batch.choices import METHODS, POSTFILTER_STRENGTH, Method
 from cleanaudio.batch.masking import Masking
-from cleanaudio.batch.recipe import JUDGES, ClipMode, described, versions
+from cleanaudio.batch.recipe import JUDGES, described, versions
 from cleanaudio.batch.voice import REVISION as GUARD_REVISION
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.dereverb import REVISION as DEREVERB_REVISION
@@ -18,21 +19,16 @@ from cleanaudio.spatial.dereverb import check_strength
 from cleanaudio.spatial.geometry import Direction, Geometry, speed_of_sound
 
 if TYPE_CHECKING:
+    from cleanaudio.audio.choices import ClipMode
     from cleanaudio.batch.judge import Judging
     from cleanaudio.batch.levelling import Loudness
     from cleanaudio.batch.take import Stretch
 
-Method = Literal["mvdr", "gev", "mwf", "delay-and-sum", "superdirective"]
-METHODS: tuple[Method, ...] = get_args(Method)
 LEARNING = ("mvdr", "gev", "mwf")
 """Methods that learn from the recording where voice and noise are."""
 
 REVISION = 4
 """Raised whenever the samples that come out of a beamformer change; part of the recipe's hash."""
-
-POSTFILTER_STRENGTH = 0.95
-"""All of it takes the room away with the noise. With this much PESQ is above that of any single microphone cleaned, in
-measured and in simulated rooms, and DNSMOS OVRL in the measured one; with 0.7 PESQ is best in the measured room."""
 
 MOST_MU, LONGEST_BLOCK_S = 1000.0, 3600.0
 _NOMINAL_RATE = 48000

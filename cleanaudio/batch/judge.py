@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.files import open_reader
 from cleanaudio.audio.spread import spread
+from cleanaudio.batch.choices import IfFails
 from cleanaudio.batch.outcome import quarantine
 from cleanaudio.batch.take import Take
 from cleanaudio.metrics.aggregate import finite
@@ -20,7 +20,6 @@ from cleanaudio.metrics.score import score
 from cleanaudio.report import gate as gates
 
 Audio = NDArray[np.float32]
-IfFails = Literal["keep", "original", "quarantine"]
 
 _LONG_S, _PIECES, _PIECE_S = 600.0, 10, 60.0
 

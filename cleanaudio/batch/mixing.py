@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from cleanaudio.audio.choices import Level
 from cleanaudio.audio.files import Reader, open_reader
 from cleanaudio.audio.metadata.tags import read_tags
-from cleanaudio.audio.mixing import Balance, Level, SilentNoiseError, balance, generator, side_by_side
+from cleanaudio.audio.mixing import Balance, SilentNoiseError, balance, generator, side_by_side
 from cleanaudio.audio.noise_bed import NoiseBed, Place, draw_place
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, attempt

@@ -10,6 +10,7 @@ from string import Formatter
 from typing import ClassVar, Literal
 
 from cleanaudio.audio.formats import says_another_format
+from cleanaudio.batch.choices import DEFAULT_NAME
 from cleanaudio.batch.source import Source
 from cleanaudio.errors import OutputError, RecipeError
 
@@ -58,7 +59,7 @@ class OutputPolicy:
 
     folder: Path | None = None
     file: Path | None = None
-    name: str = "{stem}{suffix}.{ext}"
+    name: str = DEFAULT_NAME
     suffix: str = ""
     backend: str = ""
     extension: Callable[[Path], str] | str | None = None

@@ -7,21 +7,20 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import cleanaudio
 from cleanaudio.backends.spec import Term, parse, render
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 
 if TYPE_CHECKING:
+    from cleanaudio.audio.choices import ClipMode
     from cleanaudio.backends.chain import Link, Settings
     from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.judge import Judging
     from cleanaudio.batch.levelling import Loudness
     from cleanaudio.batch.take import Stretch
-
-ClipMode = Literal["limit", "rescale", "clamp"]
 
 
 @dataclass(frozen=True)

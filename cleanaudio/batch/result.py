@@ -31,8 +31,8 @@ from cleanaudio.batch.take import Take
 from cleanaudio.errors import InputError
 
 if TYPE_CHECKING:
+    from cleanaudio.audio.choices import ClipMode
     from cleanaudio.batch.judge import Judging
-    from cleanaudio.batch.recipe import ClipMode
 
 Audio = NDArray[np.float32]
 

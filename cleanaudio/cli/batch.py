@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, named_format
-from cleanaudio.cli import options, values
+from cleanaudio.cli import values
 from cleanaudio.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Batch:
             allow_empty=shared.allow_empty,
             quiet=shared.quiet,
             columns=(*columns, *(LEVELS if shared.level else ()), *(shared.judging.columns if shared.judging else ())),
-            quarantines=shared.if_fails is options.IfFails.QUARANTINE,
+            quarantines=shared.if_fails == "quarantine",
             residual=residual,
             grouping=grouping,
             sidecar=sidecar,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cleanaudio.batch.choices import POSTFILTER_STRENGTH, Method
 from cleanaudio.cli import array_options, options, values
 from cleanaudio.cli.array_options import ARRAY, BadMics
 from cleanaudio.cli.console import say
@@ -19,23 +19,13 @@ if TYPE_CHECKING:
     from cleanaudio.batch.array_request import ArrayRequest
 
 
-class Method(StrEnum):
-    """How many microphones become one voice."""
-
-    MVDR = "mvdr"
-    GEV = "gev"
-    MWF = "mwf"
-    DELAY_AND_SUM = "delay-and-sum"
-    SUPERDIRECTIVE = "superdirective"
-
-
 _BEAM, _AFTER = "The beam", "After the beam"
 
 
 @sharing
 def beamform(
     shared: Shared,
-    method: Annotated[Method, typer.Option(help="How the beam is formed.", rich_help_panel=_BEAM)] = Method.MVDR,
+    method: Annotated[Method, typer.Option(help="How the beam is formed.", rich_help_panel=_BEAM)] = "mvdr",
     mask: array_options.Mask = "auto",
     noise_from: Annotated[
         str | None,
@@ -71,7 +61,12 @@ def beamform(
     ] = None,
     postfilter_strength: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="At 1 the room goes with the noise; default: 0.95.", rich_help_panel=_AFTER),
+        typer.Option(
+            min=0,
+            max=1,
+            help=f"At 1 the room goes with the noise; default: {POSTFILTER_STRENGTH}.",
+            rich_help_panel=_AFTER,
+        ),
     ] = None,
     guard: options.Guard = None,
     device: options.Device = "cpu",
@@ -121,7 +116,7 @@ def beamform(
     after, chosen_because = (None, None) if postfilter is None else decided(postfilter)
     batch = Batch.of(shared, columns=COLUMNS, grouping=Grouping(group, chosen), sidecar=sidecar)
     request = ArrayRequest(
-        method=method.value,
+        method=method,
         geometry=None if array is None else parse_array(array),
         direction=None if direction is None else parse_direction(direction),
         temperature_c=ArrayRequest.temperature_c if temperature is None else temperature,
@@ -141,7 +136,7 @@ def beamform(
         device=device,
         format=batch.format,
         subtype=batch.subtype,
-        clip_mode=shared.clip_mode.value,
+        clip_mode=shared.clip_mode,
         loudness=shared.level,
         judging=shared.judging,
     )
@@ -155,7 +150,7 @@ def beamform(
             return
     if why is not None and request.masking is not None and not batch.quiet:
         say(f"cleanaudio: masks by {spec}: {why}")
-    execute(batch, digest(request.resolved()), partial(_work, request, batch.replaces), backend=method.value)
+    execute(batch, digest(request.resolved()), partial(_work, request, batch.replaces), backend=method)
 
 
 def _work(request, overwrite: bool, threads: int):

@@ -79,7 +79,7 @@ def denoise(
         excerpt=None if excerpt is None else values.stretch(excerpt),
         format=batch.format,
         subtype=batch.subtype,
-        clip_mode=shared.clip_mode.value,
+        clip_mode=shared.clip_mode,
         loudness=shared.level,
         fallback=fallbacks,
         device=device,

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from cleanaudio.cli import mix_options, options
-from cleanaudio.cli.mix_options import Level
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.errors import RecipeError
 
@@ -34,7 +33,7 @@ def impact(
             "--snr", help="dB, repeatable; default: -5, 0, 5, 10, 15 and 20.", rich_help_panel=mix_options.MIXES
         ),
     ] = None,
-    level: mix_options.LevelOf = Level.ACTIVE,
+    level: mix_options.LevelOf = "active",
     seed: mix_options.Seed = 0,
     recursive: options.Recursive = False,
     asr_command: Annotated[
@@ -93,7 +92,7 @@ def impact(
         backends=_decided(backend or []),
         snrs_db=snrs or SNRS_DB,
         seed=seed,
-        level=level.value,
+        level=level,
         asr_command=asr_command,
     )
     look_ahead(study)

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from cleanaudio.cli import mix_options, options
-from cleanaudio.cli.mix_options import Level
 from cleanaudio.errors import RecipeError
 
 
@@ -26,7 +25,7 @@ def mix(
         typer.Option("--snr", help="Signal-to-noise ratio, dB; repeatable.", rich_help_panel=mix_options.MIXES),
     ] = None,
     noise: mix_options.Noise = None,
-    level: mix_options.LevelOf = Level.ACTIVE,
+    level: mix_options.LevelOf = "active",
     every: Annotated[
         bool,
         typer.Option(
@@ -75,7 +74,7 @@ def mix(
     if str(output) == "-":
         raise RecipeError("stdout is not for mixes", remedy="give -o FOLDER")
     check_names(format_, subtype)
-    request = MixRequest(level.value, seed, format_, subtype, overwrite)
+    request = MixRequest(level, seed, format_, subtype, overwrite)
     mixing = Mixing(
         request,
         folder=output,

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from cleanaudio.audio.choices import Level
 from cleanaudio.errors import RecipeError
 
 MIXES = "How to mix"
 _MOST_DB = 100.0
-
-
-class Level(StrEnum):
-    """What counts as the level of the speech."""
-
-    ACTIVE = "active"
-    POWER = "power"
 
 
 Noise = Annotated[

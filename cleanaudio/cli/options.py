@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cleanaudio.audio.choices import ClipMode
+from cleanaudio.batch.choices import IfFails
 from cleanaudio.cli import config, values
 from cleanaudio.cli.console import show_causes
 from cleanaudio.errors import RecipeError
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from cleanaudio.report import gate as gates
 
 HOW, NOISE, QUALITY, OUTPUT, INPUT, RUN = "How to clean", "Noise print", "Quality", "Output", "Input", "The run"
-DEFAULT_NAME = "{stem}{suffix}.{ext}"
 TRUE_PEAK = -1.0
 
 
@@ -52,22 +53,6 @@ class GateMissing(StrEnum):
 
     FAIL = "fail"
     IGNORE = "ignore"
-
-
-class IfFails(StrEnum):
-    """What becomes of an output that fails the gate."""
-
-    KEEP = "keep"
-    ORIGINAL = "original"
-    QUARANTINE = "quarantine"
-
-
-class ClipMode(StrEnum):
-    """What happens to peaks over full scale."""
-
-    LIMIT = "limit"
-    RESCALE = "rescale"
-    CLAMP = "clamp"
 
 
 def _configure(context: typer.Context, parameter: typer.CallbackParam, value: object) -> object:
@@ -258,7 +243,7 @@ def parse_gate(text: str | None, missing: GateMissing | None) -> gates.Gate | No
 def judging(score: bool, gate: str | None, missing: GateMissing | None, if_fails: IfFails) -> Judging | None:
     """Return what is measured of every output and what becomes of those that fail, if anything is."""
     parsed = parse_gate(gate, missing)
-    if parsed is None and if_fails is not IfFails.KEEP:
+    if parsed is None and if_fails != "keep":
         raise RecipeError("--if-fails needs a --gate")
     if parsed is None and not score:
         return None
@@ -271,7 +256,7 @@ def judging(score: bool, gate: str | None, missing: GateMissing | None, if_fails
         parsed.check(frozenset({"noisy"}), of_runs=True)
     usual = [key for _, keys in registry.select(None, frozenset({"noisy"})) for key in keys] if score else []
     keys = dict.fromkeys([*usual, *(parsed.keys if parsed else ())])
-    return Judging(tuple(keys), parsed, if_fails.value)
+    return Judging(tuple(keys), parsed, if_fails)
 
 
 def load_profile(path: Path | None) -> NoiseProfile | None:

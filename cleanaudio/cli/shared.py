@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from cleanaudio.batch.choices import DEFAULT_NAME
 from cleanaudio.cli import options
 from cleanaudio.errors import RecipeError
 
@@ -25,13 +26,13 @@ class Shared:
     score: options.Score = False
     gate: options.Gate = None
     gate_missing: options.Missing = None
-    if_fails: options.WhatIfFails = options.IfFails.KEEP
+    if_fails: options.WhatIfFails = "keep"
     format: options.Format = None
     subtype: options.Subtype = None
-    clip_mode: options.Clipping = options.ClipMode.LIMIT
+    clip_mode: options.Clipping = "limit"
     loudness: options.LoudnessLufs = None
     true_peak: options.TruePeak = options.TRUE_PEAK
-    name: options.Name = options.DEFAULT_NAME
+    name: options.Name = DEFAULT_NAME
     suffix: options.Suffix = ""
     metrics: options.Metrics = None
     recursive: options.Recursive = False

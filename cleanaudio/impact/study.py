@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cleanaudio
+from cleanaudio.audio.choices import Level
 from cleanaudio.audio.files import open_reader
-from cleanaudio.audio.mixing import Level, SilentNoiseError, balance, generator
+from cleanaudio.audio.mixing import SilentNoiseError, balance, generator
 from cleanaudio.audio.noise_bed import NoiseBed, draw_place
 from cleanaudio.audio.whole import read_whole
 from cleanaudio.errors import CleanAudioError, InputError
