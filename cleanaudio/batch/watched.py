@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
-from cleanaudio.audio.wording import first_few
+from cleanaudio.audio.wording import clock, first_few
 from cleanaudio.batch.voice import (
     CELL_S,
     HOLD,
@@ -156,7 +156,7 @@ class Watched:
         for mark, places in groupby(marked):
             end = at + len(list(places))
             if mark:
-                spans.append(f"{_clock(at * seconds)}–{_clock(min(end * seconds, self._given / self._rate))}")
+                spans.append(f"{clock(at * seconds)}–{clock(min(end * seconds, self._given / self._rate))}")
             at = end
         return f"at {first_few(spans, _PLACES)}"
 
@@ -173,7 +173,3 @@ class Watched:
             below_db = 10 * np.log10(voice / (before / frames))
         worth = ~voiced & (loss_db > OTHERS_LOSS_DB) & (frames > OTHERS_SHARE * _FRAMES) & ~(below_db > OTHERS_BELOW_DB)
         return np.where(worth, np.minimum(loss_db, 200.0), 0.0)
-
-
-def _clock(seconds: float) -> str:
-    return "{}:{:02d}".format(*divmod(round(seconds), 60))

@@ -19,6 +19,7 @@ import typer
 
 import cleanaudio
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.audio.wording import clock
 from cleanaudio.batch.groups import grouped
 from cleanaudio.batch.history import check_log
 from cleanaudio.batch.inputs import expand
@@ -302,12 +303,11 @@ def say_summary(summary: Summary) -> None:
     text = f"cleanaudio: {', '.join(parts)}"
     if summary.seconds:
         speed = summary.seconds / max(summary.elapsed_s, 1e-9)
-        text += f"; {_clock(summary.seconds)} of audio in {_clock(summary.elapsed_s)} ({speed:.0f} × real time)"
+        text += f"; {_span(summary.seconds)} of audio in {_span(summary.elapsed_s)} ({speed:.0f} × real time)"
     say(text + ("; stopped" if summary.signal else ""))
 
 
-def _clock(seconds: float) -> str:
+def _span(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02} min"
+    return clock(seconds) + " min" * (seconds < 3599.5)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from cleanaudio.audio.wording import clock
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.inspecting import Inspected, InspectJob, inspect_file
 from cleanaudio.batch.outcome import Failed, Outcome, Step
@@ -212,7 +213,7 @@ def _show(done: list[Inspected]) -> None:
         values = [(item, found.value(item.key)) for item in items]
         cells = ["–" if value is None else item.figure(value) for item, value in values]
         findings = "\n".join(each.finding for each in one.advice)
-        first = (one.job.label, _clock(info.seconds), str(info.rate), str(info.channels))
+        first = (one.job.label, clock(info.seconds, 3), str(info.rate), str(info.channels))
         table.add_row(*map(Text, (*first, *cells, findings)))
     stdout().print(table)
 
@@ -222,7 +223,7 @@ def _rows(one: Inspected) -> Iterator[tuple[str, str]]:
     yield "recording", one.job.label
     kind = f"{info.format}, {info.subtype}"
     yield "format", kind if info.bit_rate is None else f"{kind}, {info.bit_rate / 1000:.0f} kbit/s"
-    yield "duration", _clock(info.seconds)
+    yield "duration", clock(info.seconds, 3)
     yield "rate", f"{info.rate} Hz"
     yield "channels", str(info.channels) + "".join(f"; {fault}" for fault in found.wiring)
     for item in ITEMS:
@@ -233,9 +234,3 @@ def _rows(one: Inspected) -> Iterator[tuple[str, str]]:
         yield item.label, shown
     if found.excerpts_s < info.seconds:
         yield "listened to", f"all for levels and wiring, {found.excerpts_s:.0f} s spread over it for the rest"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds, 3), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{rest:06.3f}" if hours else f"{minutes}:{rest:06.3f}"

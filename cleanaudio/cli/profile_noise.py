@@ -122,11 +122,12 @@ def _show(prints: list[NoiseProfile], to_stdout: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from cleanaudio.audio.wording import clock
     from cleanaudio.cli.console import stderr
 
     table = Table("recording", "stretches", "noise", "level", "steadiness", box=None, header_style="bold")
     for one in prints:
-        shown = [f"{_clock(part.start_s)} – {_clock(part.end_s)}" for part in one.stretches[:6]]
+        shown = [f"{clock(part.start_s, 1)} – {clock(part.end_s, 1)}" for part in one.stretches[:6]]
         more = len(one.stretches) - 6
         shown += [f"and {more} more"] * (more > 0)
         table.add_row(
@@ -143,8 +144,3 @@ def _steadiness(profile: NoiseProfile) -> str:
         return "too short to tell"
     word = "steady" if spread <= _STEADY_DB else "uneven" if spread <= _CHANGING_DB else "changing"
     return f"{word} (± {spread:.1f} dB)"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(seconds, 60)
-    return f"{int(minutes)}:{rest:04.1f}"

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
+from cleanaudio.audio.wording import clock
 from cleanaudio.report.excerpts import Audio, mono
 from cleanaudio.report.markup import Picture, data_uri, visible
 
@@ -224,13 +225,6 @@ def time_axis(axes: Any, end_s: float, colour: str) -> None:
     else:
         axes.set_xlabel("s", color=colour)
     axes.tick_params(colors=colour, length=3)
-
-
-def clock(seconds: float) -> str:
-    """Return a time as 1:02:03, or 2:03 below an hour."""
-    minutes, second = divmod(int(seconds + 0.5), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
 
 
 def _level(signal: NDArray[np.float32], size: int) -> NDArray[np.float64]:

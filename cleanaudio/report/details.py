@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cleanaudio.audio.wording import clock
 from cleanaudio.errors import CleanAudioError
 from cleanaudio.metrics.interface import NotMeasurable
-from cleanaudio.report.charts import clock, draw_levels
+from cleanaudio.report.charts import draw_levels
 from cleanaudio.report.excerpts import Audio, Excerpt, read_excerpt
 from cleanaudio.report.labels import before, figure, label
 from cleanaudio.report.markup import card, esc, name, row, table, verdict
