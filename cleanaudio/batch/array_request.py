@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import cleanaudio
@@ -11,6 +11,7 @@ from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.spec import parse
 from cleanaudio.batch.choices import METHODS, POSTFILTER_STRENGTH, Method
 from cleanaudio.batch.masking import Masking
+from cleanaudio.batch.output import Output
 from cleanaudio.batch.recipe import JUDGES, described, versions
 from cleanaudio.batch.voice import REVISION as GUARD_REVISION
 from cleanaudio.errors import RecipeError
@@ -19,9 +20,6 @@ from cleanaudio.spatial.dereverb import check_strength
 from cleanaudio.spatial.geometry import Direction, Geometry, speed_of_sound
 
 if TYPE_CHECKING:
-    from cleanaudio.audio.choices import ClipMode
-    from cleanaudio.batch.judge import Judging
-    from cleanaudio.batch.levelling import Loudness
     from cleanaudio.batch.take import Stretch
 
 LEARNING = ("mvdr", "gev", "mwf")
@@ -75,8 +73,8 @@ class ArrayRequest:
         Take the postfilter back where it harms the voice.
     device : str
         ``"cpu"`` or ``"cuda"``.
-    format, subtype, clip_mode, loudness, judging
-        As in :class:`cleanaudio.batch.recipe.Request`.
+    output : Output
+        How every result is written.
 
     Raises
     ------
@@ -102,11 +100,7 @@ class ArrayRequest:
     postfilter_strength: float = POSTFILTER_STRENGTH
     guard: bool = False
     device: str = "cpu"
-    format: str | None = None
-    subtype: str | None = None
-    clip_mode: ClipMode = "limit"
-    loudness: Loudness | None = None
-    judging: Judging | None = None
+    output: Output = field(default_factory=Output)
 
     def __post_init__(self) -> None:
         speed_of_sound(self.temperature_c)
@@ -176,9 +170,7 @@ class ArrayRequest:
         RecipeError, BackendUnavailable, ModelError
             What is wrong with the request for every recording alike.
         """
-        from cleanaudio.audio.formats import check_names
-
-        check_names(self.format, self.subtype)
+        output = self.output.resolved()
         masking, after = self.masking, self.after(_NOMINAL_RATE, 1)
         masks = masking.links(_NOMINAL_RATE) if masking else ()
         cleaning = after.links if after else ()
@@ -200,12 +192,7 @@ class ArrayRequest:
             "dereverb": {"strength": self.dereverb, "revision": DEREVERB_REVISION} if self.dereverb else None,
             "postfilter": after and [self.postfilter_strength, described(cleaning)],
             "guard": {"revision": GUARD_REVISION} if self.guard and after is not None else None,
-            "format": self.format,
-            "subtype": self.subtype,
-            "clip_mode": self.clip_mode,
-            "loudness": asdict(self.loudness) if self.loudness else None,
-            "dither": "tpdf",
             "device": self.device,
-            "gate": self.judging.decides if self.judging else None,
-            "libraries": versions((*masks, *cleaning), "scipy", *(JUDGES if self.guard or self.judging else ())),
+            **output,
+            "libraries": versions((*masks, *cleaning), "scipy", *(JUDGES if self.guard or self.output.judging else ())),
         }

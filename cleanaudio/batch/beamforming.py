@@ -78,7 +78,7 @@ class _Beamforming:
         beside = None if self.job.sidecar is None else self._open_sidecar
         self.sidecar: Sidecar | None = None
         self.result = Result(
-            self.request, self.job, take, path.original, path.outputs, self.overwrite, self.threads, beside
+            self.request.output, self.job, take, path.original, path.outputs, self.overwrite, self.threads, beside
         )
 
     def run(self) -> Done:

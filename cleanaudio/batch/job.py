@@ -70,7 +70,7 @@ class _Cleaning:
         self.take = Take(self.reader, self.request.excerpt, "--excerpt")
         original = Untouched(self.info.channels)
         self.result = Result(
-            self.request, self.job, self.take, original, self.info.channels, self.overwrite, self.threads
+            self.request.output, self.job, self.take, original, self.info.channels, self.overwrite, self.threads
         )
 
     def run(self) -> Done:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import cleanaudio
 from cleanaudio.backends.spec import Term, parse, render
+from cleanaudio.batch.output import Output
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
 
 if TYPE_CHECKING:
-    from cleanaudio.audio.choices import ClipMode
     from cleanaudio.backends.chain import Link, Settings
     from cleanaudio.backends.interface import ChannelMode, Value
     from cleanaudio.backends.profile import NoiseProfile
-    from cleanaudio.batch.judge import Judging
-    from cleanaudio.batch.levelling import Loudness
     from cleanaudio.batch.take import Stretch
 
 
@@ -46,20 +44,14 @@ class Request:
         A stretch of each recording that holds only noise, seconds.
     excerpt : (float, float or None), optional
         Clean only this stretch, seconds.
-    format, subtype : str, optional
-        Of the output, in libsndfile's names; default: as the input.
-    clip_mode : {"limit", "rescale", "clamp"}
-        What happens to peaks over full scale in integer formats.
-    loudness : Loudness, optional
-        How loud the output shall be.
     fallback : tuple of str
         Specs to try, in order, when the backend cannot be had or fails on a file.
     device : str
         ``"cpu"`` or ``"cuda"``.
     guard : bool
         Take cleaning back where it harms.
-    judging : Judging, optional
-        What is measured of every output, and what becomes of those that fail.
+    output : Output
+        How every result is written.
     """
 
     backend: str
@@ -71,14 +63,10 @@ class Request:
     profile: NoiseProfile | None = None
     noise_from: Stretch | None = None
     excerpt: Stretch | None = None
-    format: str | None = None
-    subtype: str | None = None
-    clip_mode: ClipMode = "limit"
-    loudness: Loudness | None = None
     fallback: tuple[str, ...] = ()
     device: str = "cpu"
     guard: bool = False
-    judging: Judging | None = None
+    output: Output = field(default_factory=Output)
 
     def settings(self, spec: str) -> Settings:
         """Return the signal path's part of the request for its own backend or a fallback, which has its defaults."""
@@ -115,13 +103,12 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
         What is wrong with the request for every file alike; of a backend that cannot be had or a broken model only
         where there is no fallback.
     """
-    from cleanaudio.audio.formats import check_names
     from cleanaudio.backends import chain
     from cleanaudio.backends.interface import Setup
     from cleanaudio.batch.voice import REVISION as GUARD_REVISION
     from cleanaudio.spatial.dereverb import REVISION
 
-    check_names(request.format, request.subtype)
+    output = request.output.resolved()
     setup = Setup(_NOMINAL_RATE, _NOMINAL_CHANNELS, threads=threads, device=request.device, profile=request.profile)
     recipe: dict[str, Any] = {
         "cleanaudio": cleanaudio.__version__,
@@ -132,14 +119,9 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
         "profile": request.profile.hash if request.profile else None,
         "noise_from": request.noise_from,
         "excerpt": request.excerpt,
-        "format": request.format,
-        "subtype": request.subtype,
-        "clip_mode": request.clip_mode,
-        "loudness": asdict(request.loudness) if request.loudness else None,
-        "dither": "tpdf",
         "device": request.device,
         "guard": {"revision": GUARD_REVISION} if request.guard else None,
-        "gate": request.judging.decides if request.judging else None,
+        **output,
     }
 
     def opened(spec: str) -> tuple[list[dict[str, Any]], tuple[Link, ...]]:
@@ -156,7 +138,7 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
     recipe["fallback"] = [
         opened(spec)[0] if any(term.argument for term in parse(spec)) else spec for spec in request.fallback
     ]
-    judges = JUDGES if request.guard or request.judging else ()
+    judges = JUDGES if request.guard or request.output.judging else ()
     recipe["libraries"] = versions(links, *judges, *(("scipy",) if request.dereverb else ()))
     return recipe
 

@@ -23,7 +23,7 @@ from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.backends.none import Untouched
-from cleanaudio.batch.levelling import Gained, Levelled, Loudness, fitting
+from cleanaudio.batch.levelling import Gained, Levelled, fitting
 from cleanaudio.batch.outcome import Fields, Job
 from cleanaudio.batch.recorded import Recorded
 from cleanaudio.batch.stop import carry_through
@@ -31,8 +31,7 @@ from cleanaudio.batch.take import Take
 from cleanaudio.errors import InputError
 
 if TYPE_CHECKING:
-    from cleanaudio.audio.choices import ClipMode
-    from cleanaudio.batch.judge import Judging
+    from cleanaudio.batch.output import Output
 
 Audio = NDArray[np.float32]
 
@@ -47,30 +46,6 @@ def walk(take: Take, processor: Processor) -> Iterator[tuple[Audio, Audio]]:
         yield block, processor.process(block)
     rest = processor.flush()
     yield np.zeros((take.reader.info.channels, 0), np.float32), rest
-
-
-class Wanted(Protocol):
-    """What a request says of every result."""
-
-    @property
-    def format(self) -> str | None:
-        """Container, in libsndfile's names; None keeps the input's."""
-
-    @property
-    def subtype(self) -> str | None:
-        """Encoding, in libsndfile's names; None keeps the input's."""
-
-    @property
-    def clip_mode(self) -> ClipMode:
-        """What happens to peaks over full scale in integer formats."""
-
-    @property
-    def loudness(self) -> Loudness | None:
-        """How loud it shall be; None keeps the level that the processing gives."""
-
-    @property
-    def judging(self) -> Judging | None:
-        """What is measured of it, and what becomes of it if it fails."""
 
 
 class Beside(AbstractContextManager, Protocol):
@@ -88,7 +63,7 @@ class Result:
 
     Parameters
     ----------
-    wanted : Wanted
+    wanted : Output
     job : Job
     take : Take
         What it is made from.
@@ -111,7 +86,7 @@ class Result:
         Whether the gate put what was recorded in the place of what was made of it.
     """
 
-    wanted: Wanted
+    wanted: Output
     job: Job
     take: Take
     original: Processor

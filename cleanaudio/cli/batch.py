@@ -12,6 +12,7 @@ from cleanaudio.errors import RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.batch.groups import Grouping
+    from cleanaudio.batch.output import Output
     from cleanaudio.cli.shared import Shared
 
 
@@ -23,8 +24,7 @@ class Batch:
     output: str | None
     recursive: bool
     manifest: Path | None
-    format: str | None
-    subtype: str | None
+    written: Output
     name: str
     suffix: str
     metrics: Path | None
@@ -69,14 +69,14 @@ class Batch:
             Options that contradict each other.
         """
         from cleanaudio.batch.levelling import COLUMNS as LEVELS
+        from cleanaudio.batch.output import Output
 
         return cls(
             inputs=tuple(shared.inputs or ()),
             output=shared.output,
             recursive=shared.recursive,
             manifest=shared.manifest,
-            format=_written(shared),
-            subtype=shared.subtype,
+            written=Output(_format(shared), shared.subtype, shared.clip_mode, shared.level, shared.judging),
             name=shared.name,
             suffix=shared.suffix,
             metrics=shared.metrics,
@@ -135,7 +135,7 @@ def names_a_file(output: str | None) -> bool:
     return Path(output).suffix.lower() in AUDIO_SUFFIXES and not Path(output).is_dir()
 
 
-def _written(shared: Shared) -> str | None:
+def _format(shared: Shared) -> str | None:
     """Return the format of what is written: as asked for, else what the name of a single output says."""
     if shared.output is None or not names_a_file(shared.output):
         return shared.format

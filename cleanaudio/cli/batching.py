@@ -128,7 +128,7 @@ def _room(stack: ExitStack) -> Path:
 
 
 def _extension(batch: Batch) -> Callable[[Path], str]:
-    return lambda path: output_suffix(path, batch.format)
+    return lambda path: output_suffix(path, batch.written.format)
 
 
 def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iterator[Source | Problem]:

@@ -134,11 +134,7 @@ def beamform(
         postfilter_strength=ArrayRequest.postfilter_strength if postfilter_strength is None else postfilter_strength,
         guard=guard if guard is not None else after is not None and guards(after, chosen_because),
         device=device,
-        format=batch.format,
-        subtype=batch.subtype,
-        clip_mode=shared.clip_mode,
-        loudness=shared.level,
-        judging=shared.judging,
+        output=batch.written,
     )
     if array is None and temperature is not None:
         raise RecipeError("--temperature needs an --array")

@@ -77,14 +77,10 @@ def denoise(
         profile=options.load_profile(profile),
         noise_from=None if noise_from is None else values.stretch(noise_from),
         excerpt=None if excerpt is None else values.stretch(excerpt),
-        format=batch.format,
-        subtype=batch.subtype,
-        clip_mode=shared.clip_mode,
-        loudness=shared.level,
         fallback=fallbacks,
         device=device,
         guard=guards(spec, why) if guard is None else guard,
-        judging=shared.judging,
+        output=batch.written,
     )
     recipe = resolved(request, workers(batch.jobs))
     execute(batch, digest(recipe), partial(_work, request, batch.replaces), backend=spec, why=why)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 from cleanaudio.batch import recipe
+from cleanaudio.batch.array_request import ArrayRequest
+from cleanaudio.batch.judge import Judging
+from cleanaudio.batch.levelling import Loudness
+from cleanaudio.batch.output import Output
 from cleanaudio.batch.recipe import Request, digest, resolved
+from cleanaudio.report import gate
 
 onnx = pytest.importorskip("onnx")
 
@@ -62,3 +68,22 @@ def test_fallbacks_that_come_with_the_package_are_not_opened(monkeypatch):
     monkeypatch.setattr(chain, "resolve", lambda settings, setup: asked.append(settings) or real(settings, setup))
     found = resolved(Request(backend="wiener", options={}, fallback=("fullband", "omlsa")))
     assert len(asked) == 1 and found["fallback"] == ["fullband", "omlsa"]
+
+
+@pytest.mark.parametrize("made_by", [partial(Request, "wiener", {}), partial(ArrayRequest, "delay-and-sum")])
+def test_how_results_are_written_is_part_of_it(made_by):
+    def hashed(output):
+        request = made_by(output=output)
+        return digest(resolved(request) if isinstance(request, Request) else request.resolved())
+
+    outputs = [
+        *(
+            Output(),
+            Output("flac"),
+            Output(subtype="PCM_24"),
+            Output(clip_mode="clamp"),
+            Output(loudness=Loudness(-16)),
+        ),
+        Output(judging=Judging(("dnsmos_ovrl",), gate.parse("dnsmos_ovrl>=2"), "original")),
+    ]
+    assert len({hashed(output) for output in outputs}) == len(outputs)
