@@ -168,7 +168,7 @@ def _missing(microphones: Sequence[int], first: int) -> str:
 
 
 def _label(texts: Sequence[str]) -> str:
-    """Return how some files are called together: ``x.CH{1,2,3}.wav``, which a shell turns into their names."""
+    """Return a label for some files together: ``x.CH{1,2,3}.wav``, which a shell turns into their names."""
     start = len(_common(texts))
     end = len(_common([text[start:][::-1] for text in texts]))
     middles = [text[start : len(text) - end] for text in texts]

@@ -46,7 +46,7 @@ _CLEAN = "the input is clean already"
 
 @dataclass(frozen=True)
 class Decision:
-    """What the guard says of the recording as a whole.
+    """What the guard decided about the recording as a whole.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Decision:
     reason : str or None
         Why it is below 1.
     whispered : bool
-        Whether what stands out is speech though nobody hears it.
+        Whether what stands out from the noise counts as speech although the voice detector finds none.
     before, cleaned : Processor or None
         Give what comes before the cleaning, and the cleaned signal, once more, where the whole recording was heard.
     """
@@ -71,7 +71,7 @@ class Decision:
         return Watched(processor, rate, channels, self.share, self.whispered)
 
     def notes(self, what: str, without: str) -> list[str]:
-        """Return what the user shall know.
+        """Return what the user should know.
 
         Parameters
         ----------

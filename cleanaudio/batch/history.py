@@ -15,13 +15,14 @@ from cleanaudio.errors import OutputError
 
 _SECOND_NS = 1_000_000_000
 _CLOCKS_DIFFER_S = 10.0
-"""Clocks of file servers differ a little: without a better word, an output this much newer than its row was changed."""
+"""Clocks of file servers differ a little: where the log has no exact time, an output counts as changed if it is this
+much newer than its row."""
 _UNKNOWN = -1
 
 
 @dataclass(frozen=True)
 class Made:
-    """What the log says of an output.
+    """What the log records about an output.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class Made:
         return (self.size, self.mtime_ns, self.recipe) == (size, mtime_ns, _recipe(recipe_hash))
 
     def is_of_another(self, label: str, size: int, mtime_ns: int) -> bool:
-        """Whether the output was made of another recording: neither the place is the same nor what is there."""
+        """Whether the output was made of another recording: one of another path, and another size or time."""
         return self.source != _place(label) and (self.size, self.mtime_ns) != (size, mtime_ns)
 
     def is_changed(self, mtime_ns: int, beside: bool = False) -> bool:
@@ -64,7 +65,7 @@ class Made:
         Parameters
         ----------
         mtime_ns : int
-            When it was modified, as it says by now.
+            Its modification time now.
         beside : bool
             Whether it is not the output itself, of which alone the log keeps the time.
         """
@@ -156,7 +157,7 @@ class RowIndex:
 
 
 def check_log(path: Path) -> None:
-    """Look whether a file, if there is one, can be a log of earlier runs.
+    """Check that a file, if there is one, can be a log of earlier runs.
 
     Raises
     ------

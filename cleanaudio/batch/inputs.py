@@ -1,4 +1,4 @@
-"""From what the user typed to audio files, one after the other: a million of them never stand in memory.
+"""From what the user typed to audio files, one after the other: a million names are never in memory at once.
 
 What is sorted is one folder at a time, so only the names of that folder are held at once.
 """
@@ -184,7 +184,7 @@ class _Search:
         fixed = next(number for number, part in enumerate(parts) if _MAGIC.search(part))
         root = os.path.join("", *parts[:fixed])
         last = os.path.splitext(parts[-1])[1]
-        any_suffix = bool(last) and not _MAGIC.search(last)  # *.pcm takes what it says, * takes audio
+        any_suffix = bool(last) and not _MAGIC.search(last)  # *.pcm takes every such file, * only audio
         empty = True
         for item in self._match(root, "", parts[fixed:] + ("*",) * (parts[-1] == "**")):
             if isinstance(item, Problem):

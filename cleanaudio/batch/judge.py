@@ -47,7 +47,7 @@ class Judging:
 
     @property
     def decides(self) -> list[str] | None:
-        """What of it decides the samples: nothing, unless a failure changes the output."""
+        """Its part of the recipe: None, unless a failure changes the output's samples."""
         if self.gate is None or self.if_fails == "keep":
             return None
         return [self.if_fails, self.gate.missing, *map(str, self.gate.criteria)]
@@ -89,7 +89,7 @@ class Judge:
     notes: list[str] = field(default_factory=list)
 
     def __call__(self, finished: Path, gain: float = 1.0) -> Path:
-        """Judge a finished file; return the name that it shall get.
+        """Judge a finished file; return the path that it is to get.
 
         Parameters
         ----------

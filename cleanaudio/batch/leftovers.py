@@ -16,7 +16,7 @@ class Leftovers:
         self._folders: dict[Path, Callable[[str], list[Path]]] = {}
 
     def remove(self, job: Job) -> None:
-        """Remove the temporaries of a job that no process is at."""
+        """Remove the temporaries of a job that no process works on."""
         for target in job.targets:
             if target.parent not in self._folders:
                 self._folders[target.parent] = temporaries(target.parent)

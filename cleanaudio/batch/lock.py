@@ -1,4 +1,4 @@
-"""One run at a time in an output folder, and what it is at, for the run after one that was killed."""
+"""One run at a time in an output folder; outputs that are begun are noted for the run after one that was killed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FolderLock:
         self._begun = _left(self._path)
 
     def acquire(self) -> None:
-        """Take the lock, or say who has it, without waiting.
+        """Take the lock without waiting, or raise an error that names its holder.
 
         Raises
         ------
@@ -95,7 +95,7 @@ class FolderLock:
         self._note()
 
     def end(self, output: Path) -> None:
-        """Note that the log knows what became of an output."""
+        """Note that the row of an output is in the log."""
         if self.has_begun(output):
             self._begun.discard(self._name(output))
             self._note()
@@ -143,7 +143,7 @@ class FolderLock:
 
 
 def _left(path: str) -> set[str]:
-    """Return what the file of a killed run names.
+    """Return the outputs that the file of a killed run names.
 
     Only its second line counts: after that may stand the end of a longer note before, not cut off yet.
     """

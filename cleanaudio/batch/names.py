@@ -18,7 +18,7 @@ def fingerprint(key: bytes) -> int:
 
 
 class RealNames:
-    """Turns a path into one name however it was written: ``a.wav``, ``./a.wav``, ``/data/a.wav``.
+    """Turns every way of writing a path into one name: ``a.wav``, ``./a.wav``, ``/data/a.wav``.
 
     Links in its folder are resolved, the last component is not: two links to one recording are two names (collections
     that store by content consist of such links), the same folder reached by two ways is one.

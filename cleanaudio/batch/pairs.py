@@ -84,7 +84,7 @@ class Side:
         return found[0].path
 
     def unused(self) -> list[Path]:
-        """Return the files that were nobody's partner."""
+        """Return the files that have no partner."""
         return [source.path for source in self._all if source.path not in self._used]
 
 
@@ -187,7 +187,7 @@ class Groups:
     Parameters
     ----------
     manifest : Path
-        A CSV file with a header. A row speaks of the recordings that its cells name: by a path, of which the last
+        A CSV file with a header. A row is about the recordings that its cells name: by a path, of which the last
         folders may be left out, or by a bare name.
     column : str
         Where the group stands.
@@ -227,7 +227,7 @@ class Groups:
             self._paths.setdefault(PurePath(*parts[start:]), set()).add(group)
 
     def of(self, trial: Trial) -> str | None:
-        """Return the group of a recording; None where no row, or more than one group, speaks of it."""
+        """Return the group of a recording; None where no row is about it, or rows of more than one group are."""
         name = PurePath(trial.name)
         for place in (name.with_name(trial.enhanced.stem), name):
             for known in (self._paths, self._bare):

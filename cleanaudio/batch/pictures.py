@@ -10,7 +10,7 @@ from cleanaudio.errors import OutputError
 
 
 class Pictures:
-    """Says how the pictures of each recording begin.
+    """Gives the pictures of each recording the beginning of their names.
 
     Parameters
     ----------

@@ -123,7 +123,7 @@ class OutputPolicy:
 
 
 def check_targets(policy: OutputPolicy) -> None:
-    """Look whether outputs can be written at all, without writing anything.
+    """Check that outputs can be written at all, without writing anything.
 
     Raises
     ------

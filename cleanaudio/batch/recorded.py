@@ -1,4 +1,4 @@
-"""What a processor gave, kept: what a guard has heard, or a first pass for the level, is not cleaned once more."""
+"""The output of a processor, kept: what was cleaned for the guard or to find the level is not cleaned again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Audio = NDArray[np.float32]
 
 
 class Known:
-    """A processor that gives, for the same blocks, what came out before; in memory.
+    """A processor that gives an output that is known, in memory, for the blocks that it was made of.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Known:
 
 
 class Recorded:
-    """A processor that works once, and after a reset gives again what it gave; on disk; a context manager.
+    """A processor whose output is kept on disk and, after a reset, comes from there; a context manager.
 
     Parameters
     ----------

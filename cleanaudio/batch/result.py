@@ -54,7 +54,7 @@ class Beside(AbstractContextManager, Protocol):
     path: Path
 
     def finish(self) -> None:
-        """Write everything; what can go wrong, goes wrong here."""
+        """Write everything; every error of writing is raised here."""
 
 
 @dataclass
@@ -201,7 +201,7 @@ class Result:
         return level, clipped, {**judge.fields, "rtf": rtf}
 
     def _keep_original(self) -> tuple[Gained, int]:
-        """Put what was recorded in the output's place: the file itself where it is to be in no way another."""
+        """Put what was recorded in the output's place: a copy of the file where nothing about it is to change."""
         info, target = self._info, self._target
         changed = self.take.stretch is not None or self.wanted.loudness is not None or info.warnings
         alike = isinstance(self.original, Untouched) and (target.format, target.subtype) == (info.format, info.subtype)
@@ -250,7 +250,7 @@ class Result:
         return level, output.clipped
 
     def _check_unchanged(self) -> None:
-        """Refuse what was written to while it was read: nobody knows which half is of which recording."""
+        """Refuse a file that was written to while it was read: it may hold parts of two recordings."""
         for path, before in zip(self.job.inputs, self._stamps, strict=True):
             now = _stamp(path)
             if now is not None and now != before:
@@ -281,7 +281,7 @@ class Result:
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
-    """Return size and time of a file; None where it is gone, which does no harm to who has it open."""
+    """Return size and time of a file; None where it is gone, which an open file survives."""
     with suppress(FileNotFoundError):
         status = path.stat()
         return status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""A whole run: the plan's jobs through the pool, every outcome into the log, and the sums of them."""
+"""A whole run: the plan's jobs through the pool, every outcome into the log, and the totals."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Summary:
 
 
 class _Ledger:
-    """Where the outcomes of a run go: into its sums at once, and into the log, in the order of the plan if need be."""
+    """Where outcomes go: into the run's totals at once, and into the log, in the order of the plan if need be."""
 
     def __init__(
         self,
@@ -94,28 +94,28 @@ class _Ledger:
             self._lock.begin(job.output)
 
     def add(self, outcome: Outcome) -> None:
-        """Count an outcome, and tell of it and of those that waited for it."""
+        """Count an outcome, and log it and those that waited for it."""
         self._summary.add(outcome)
         self._stop_the_clock()
         if self._on_progress is not None:
             self._on_progress(self._summary)
         if not self._in_order:
-            self._tell(outcome)
+            self._log(outcome)
             return
         self._early[outcome.job.number] = outcome
         while self._due in self._early:
-            self._tell(self._early.pop(self._due))
+            self._log(self._early.pop(self._due))
             self._due += 1
 
     def end(self, signal: int | None) -> Summary:
-        """Tell of what still waits, because the run was stopped before what it waits for; return the sums."""
+        """Log what still waits for outcomes that do not come, since the run was stopped; return the totals."""
         for number in sorted(self._early):
-            self._tell(self._early[number])
+            self._log(self._early[number])
         self._stop_the_clock()
         self._summary.signal = signal
         return self._summary
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _log(self, outcome: Outcome) -> None:
         if self._rows is not None:
             self._rows.write(outcome)
         if self._lock is not None:
@@ -150,11 +150,11 @@ def run(
     rows : RowWriter or None
         Where each outcome is logged as it comes.
     on_outcome : callable
-        Told of each outcome after it is logged.
+        Called with each outcome after it is logged.
     on_progress : callable, optional
-        Told of the sums after each outcome, as it comes.
+        Called with the totals after each outcome, as it comes.
     in_order : bool
-        Log and tell of outcomes in the order of the plan; what comes early waits.
+        Log outcomes, and call `on_outcome`, in the order of the plan: one that comes early waits for those before it.
     lock : FolderLock, optional
         Of the output folder: notes which outputs are begun and not in the log yet.
     """

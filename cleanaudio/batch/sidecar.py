@@ -57,7 +57,7 @@ class Sidecar:
         return self
 
     def window(self, entry: Mapping[str, Any]) -> None:
-        """Take what was decided on the next stretch."""
+        """Write what was decided on the next stretch."""
         try:
             self._file.write(("\n" if self._empty else ",\n") + _dump(entry))
         except OSError as error:
@@ -65,7 +65,7 @@ class Sidecar:
         self._empty = False
 
     def finish(self) -> None:
-        """Write the rest; what can go wrong, goes wrong here."""
+        """Write the rest; every error of writing is raised here."""
         try:
             self._file.write("\n]," + _members(self._tail()).rstrip(",") + "\n}\n")
             self._file.close()

@@ -12,7 +12,7 @@ from cleanaudio.errors import CleanAudioError, InputError
 
 
 class NothingFound(InputError):
-    """Nothing is broken: there just is no audio in a folder, behind a pattern or in a list."""
+    """No audio in a folder, behind a pattern or in a list, which is no fault of a file."""
 
 
 @dataclass(frozen=True)

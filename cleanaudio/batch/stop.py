@@ -1,4 +1,4 @@
-"""How a run is stopped: a signal is noted, and heard at the next safe place."""
+"""How a run is stopped: a signal is noted, and acted on at the next safe place."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 
 class Stopped(BaseException):
-    """Unwinds work that is done in this very process; never leaves who listens."""
+    """Unwinds the work of this process; caught around :meth:`Stop.breaking`, never raised to callers."""
 
 
 class Stop:
@@ -33,7 +33,7 @@ class Stop:
         The signal that came first, if one came.
     """
 
-    _listening: ClassVar[Stop | None] = None  # signals are the process's, and so is who hears them
+    _listening: ClassVar[Stop | None] = None  # signals are sent to a process, which has one listener at a time
 
     def __init__(self, signals: tuple[int, ...] | None = None, patience_s: float = math.inf) -> None:
         self.signal: int | None = None
@@ -93,7 +93,7 @@ def _usual() -> tuple[int, ...]:
 
 
 def carry_through() -> None:
-    """Let no signal break into the work of this process from here to its end: its files are about to get their names.
+    """Let no signal break into the work of this process any more: its files are about to get their names.
 
     A file that has its name while its row says that the run was stopped is one that the next run refuses to touch.
     """

@@ -59,12 +59,12 @@ class Take:
             )
 
     def blocks(self) -> Iterator[Audio]:
-        """Walk the stretch from its beginning, in blocks of (channels, n); what is no number counts anew."""
+        """Walk the stretch from its beginning, in blocks of (channels, n); ``reader.repaired`` counts from 0 again."""
         self.reader.repaired = 0
         yield from self._blocks(0, self.frames)
 
     def read(self, start: int, frames: int) -> Audio:
-        """Return a piece of it, (channels, frames); only walks count what is no number."""
+        """Return a piece of it, (channels, frames); not counted in ``reader.repaired``."""
         counted = self.reader.repaired
         nothing = np.zeros((self.reader.info.channels, 0), np.float32)
         piece = np.concatenate([nothing, *self._blocks(start, frames)], axis=1)

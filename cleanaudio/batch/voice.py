@@ -215,7 +215,7 @@ def listen(signals: Signals, cells: int, snr_db: float | None, whispered: bool =
     snr_db : float or None
         Of the input.
     whispered : bool
-        Whether what stands out is speech though nobody hears it there.
+        Whether what stands out from the noise counts as speech although the voice detector finds none there.
     """
     found = activity(signals)
     removed = signals.of_another(signals.mono("noisy") - signals.mono("enhanced"))

@@ -53,7 +53,7 @@ class Watched:
     share : float
         Of the cleaned signal in the output at most, 0 … 1.
     whispered : bool
-        Whether what stands out is speech though nobody hears it there.
+        Whether what stands out from the noise counts as speech although the voice detector finds none there.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Watched:
         return eased(noisy, made, borne.at_most(self._most), self._size, start)
 
     def notes(self, what: str, gentler: str) -> list[str]:
-        """Return what the user shall know of the whole recording.
+        """Return what the user should know about the whole recording.
 
         Parameters
         ----------

@@ -87,14 +87,14 @@ class Worker:
 
 
 class _ThereError(Exception):
-    """The traceback of an error in another process, which only text can carry over."""
+    """The traceback of an error in another process, as text: tracebacks cannot be pickled."""
 
     def __str__(self) -> str:
         return f"\n{self.args[0]}"
 
 
 def unexpected(job: Job, error: Exception) -> CleanAudioError:
-    """Return an error that nobody foresaw as the error of a job."""
+    """Return an unforeseen exception as the error of a job."""
     failure = CleanAudioError(
         f"{type(error).__name__}: {error}", path=job.label, remedy="this is a bug; --debug shows where"
     )
@@ -115,7 +115,7 @@ def _serve(work: Work, pipe: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End in the middle of a job whose parent was killed: nobody would write down what became of it."""
+    """End in the middle of a job if the parent is killed: nothing would be logged of it."""
     parent = parent_process()
     assert parent is not None
     parent.join()

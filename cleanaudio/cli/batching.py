@@ -278,7 +278,7 @@ def workers(jobs: int | None) -> int:
 
 
 def exit_code(summary: Summary, allow_empty: bool) -> Exit:
-    """Return what a run came to, and say so where there was nothing to do."""
+    """Return the exit code of a run; where it had nothing to do, say so on stderr."""
     if summary.signal is not None:
         return Exit(128 + summary.signal)
     if summary.failed:

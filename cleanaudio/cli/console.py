@@ -33,7 +33,7 @@ def stdout() -> Console:
 
 
 def say(text: str) -> None:
-    """Write a line to stderr, whatever characters it holds; that nobody can read it is no reason to fail."""
+    """Write a line to stderr, whatever characters it holds; a closed stderr is no reason to fail."""
     with suppress(OSError):
         print(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
 

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """What the shell gets back."""
+    """Exit codes of the program."""
 
     DONE = 0
     SOME_FAILED = 1

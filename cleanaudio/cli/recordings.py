@@ -16,7 +16,7 @@ from cleanaudio.batch.source import Problem, Source, says_nothing_found
 from cleanaudio.cli.batching import spooled
 
 Recordings = Callable[[], Iterator[Source | Problem]]
-"""Walks them from the first one."""
+"""Returns an iterator over the recordings, from the first one."""
 
 
 def recordings(inputs: tuple[str, ...], recursive: bool, stack: ExitStack, allow_empty: bool = False) -> Recordings:

@@ -165,7 +165,7 @@ def _findings(outcome: Outcome) -> list[Finding]:
 
 
 def look_ahead(study: Study) -> None:
-    """Look whether recogniser and speaker encoder can be had, before the first recording.
+    """Check that recogniser and speaker encoder are installed, before the first recording.
 
     Raises
     ------
