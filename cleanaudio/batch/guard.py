@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.processor import Processor, through
 from cleanaudio.audio.spread import spread
-from cleanaudio.batch.recorded import Known
+from cleanaudio.batch.replay import Known
 from cleanaudio.batch.voice import CELL_S, Cells, allowed_loss, compared, eased, listen, parts
 from cleanaudio.batch.watched import Watched
 from cleanaudio.metrics import dnsmos

@@ -25,7 +25,7 @@ from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Gained, Levelled, fitting
 from cleanaudio.batch.outcome import Fields, Job
-from cleanaudio.batch.recorded import Recorded
+from cleanaudio.batch.replay import Replayed
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
 from cleanaudio.errors import InputError
@@ -165,15 +165,15 @@ class Result:
         loudness, limits = self.wanted.loudness, self.wanted.clip_mode == "limit"
         if loudness is None and not (self.wanted.clip_mode == "rescale" and self._target.is_bounded):
             return Gained(processor)
-        recorded = stack.enter_context(Recorded(processor, self.job.output))
+        replayed = stack.enter_context(Replayed(processor, self.job.output))
 
         def outputs(through: Processor) -> Iterator[Audio]:
             return (out for _, out in walk(self.take, through))
 
         if loudness is None:
-            return fitting(recorded, outputs)
+            return fitting(replayed, outputs)
         mask = as_read(self._target, self.channels)
-        return Levelled(recorded, outputs, self._info.rate, self.channels, loudness, limits, mask)
+        return Levelled(replayed, outputs, self._info.rate, self.channels, loudness, limits, mask)
 
     def _judged(self, processor: Processor, latency_ms: float) -> tuple[Gained, int, Fields]:
         """Write the output and have it judged before it gets its name."""

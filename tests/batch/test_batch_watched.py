@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.processor import through
 from cleanaudio.audio.queue import Queue
-from cleanaudio.batch.recorded import Known
+from cleanaudio.batch.replay import Known
 from cleanaudio.batch.voice import BEARS, CELL_S, HOLD, REACH, Cells, compared, eased, listen
 from cleanaudio.batch.watched import STRETCH, Watched
 

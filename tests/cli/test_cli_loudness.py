@@ -15,7 +15,7 @@ from scipy.signal import resample_poly
 
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Levelled, Loudness
-from cleanaudio.batch.recorded import Recorded
+from cleanaudio.batch.replay import Replayed
 from cleanaudio.errors import OutputError, RecipeError
 
 
@@ -226,19 +226,19 @@ def test_nothing_is_cleaned_twice(tmp_path, clip):
             return super().process(block)
 
     blocks, once = np.split(clip[None].astype(np.float32), 3, axis=1), Once(1)
-    with Recorded(once, tmp_path / "out.wav") as recorded:
+    with Replayed(once, tmp_path / "out.wav") as replayed:
         for _ in range(3):
             for block in blocks:
-                np.testing.assert_array_equal(recorded.process(block), block)
-            assert recorded.flush().shape == (1, 0)
-            recorded.reset()
+                np.testing.assert_array_equal(replayed.process(block), block)
+            assert replayed.flush().shape == (1, 0)
+            replayed.reset()
     assert once.seen == 3 and not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_an_error_of_the_output(tmp_path, clip, monkeypatch):
-    monkeypatch.setattr("cleanaudio.batch.recorded.TemporaryFile", lambda dir: FileIO("/dev/full", "wb"))
-    with Recorded(Untouched(1), tmp_path / "out.wav") as recorded, pytest.raises(OutputError) as failed:
-        recorded.process(clip[None].astype(np.float32))
+    monkeypatch.setattr("cleanaudio.batch.replay.TemporaryFile", lambda dir: FileIO("/dev/full", "wb"))
+    with Replayed(Untouched(1), tmp_path / "out.wav") as replayed, pytest.raises(OutputError) as failed:
+        replayed.process(clip[None].astype(np.float32))
     assert "No space left on device" in failed.value.describe() and "out.wav" in failed.value.describe()
 
 

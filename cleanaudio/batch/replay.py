@@ -43,7 +43,7 @@ class Known:
         return self._output[:, :0]
 
 
-class Recorded:
+class Replayed:
     """A processor whose output is kept on disk and, after a reset, comes from there; a context manager.
 
     Parameters
@@ -63,7 +63,7 @@ class Recorded:
         self._whole = False
         self.latency = processor.latency
 
-    def __enter__(self) -> Recorded:
+    def __enter__(self) -> Replayed:
         try:
             self._file = TemporaryFile(dir=self._output.parent)
         except OSError as error:
