@@ -104,6 +104,8 @@ class Report:
             return ": left out"
         if finding.kind == "inverted" and finding.channel in self.inverted:
             return ": turned over"
+        if finding.kind == "swapped" and self.use[finding.channel] != finding.channel:
+            return ": put right"
         if finding.kind != "late" or not self.late:
             return ""
         return ": moved" if finding.channel in self.late else ": the others are moved to it"

@@ -73,7 +73,7 @@ class Locator:
         mask (Pertilä & Cakir, ICASSP 2017), and what noise the masks let through is taken away: its covariance over
         some seconds, scaled to its power in the window.
     window_s : float
-        0.1 … 10; the step is half of it.
+        0.1 … 10; the step is half of it, and the last window may be shorter.
     step_deg : float
         Of the search, 0.1 … 30.
     elevations : bool
@@ -96,7 +96,7 @@ class Locator:
         method: LocateMethod = "srp-phat",
         masks: MaskEstimator | None = None,
         *,
-        window_s: float = 0.5,
+        window_s: float = 1.0,
         step_deg: float = 1.0,
         elevations: bool = False,
     ) -> None:
@@ -154,18 +154,19 @@ class Locator:
         return self._spectra.pop(count), None if self._masks is None else self._masked.pop(count)
 
     def flush(self) -> list[Bearing]:
-        """Return the rest: a recording shorter than a window gives one direction."""
+        """Return the rest: what is left at the end is judged with the half window before it.
+
+        A recording shorter than a window gives one direction.
+        """
         found = []
         if self._masks is not None:
             nothing = np.zeros((self._channels, 0, len(self._band)), np.complex64)
             found = self._take(nothing, self._masks.flush())
         rest = self._ready()
-        if self._windows or (self._before is None and not rest):
+        if not rest and (self._windows or self._before is None):
             return found
         last = self._sum(*self._next(rest))
-        if self._before is None:
-            return self._judge(last)
-        return self._judge(self._before + last)
+        return found + self._judge(last if self._before is None else self._before + last)
 
     def _sum(self, spectra: NDArray[np.complex64], mask: Mask | None) -> _Sums:
         """Sum the covariances of some frames; those of the noise go into its own, over the last seconds."""

@@ -162,6 +162,8 @@ def test_swapped_channels_are_put_right(wave, noise_like, run):
     swapped = signal[[0, 3, 2, 1, 4, 5]]
     report = _check(swapped, geometry)
     assert _kinds(report) == [(1, "swapped"), (3, "swapped")]
+    assert report.describe()[0] == "microphone 2 is swapped with microphone 4: put right"
+    assert report.keep_all().describe()[0] == "microphone 2 is swapped with microphone 4"
     np.testing.assert_array_equal(run(Repair(report), swapped), signal)
 
 

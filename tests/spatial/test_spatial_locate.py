@@ -19,8 +19,8 @@ def _table(locator, signal, block=3000):
 def test_a_plane_wave_is_found(method, azimuth, wave):
     noise = np.random.default_rng(0).standard_normal(16000) * 0.1
     signal = wave(circular(6, 0.0463), azimuth, noise)
-    table = _table(Locator(16000, 6, circular(6, 0.0463), 343.0, method), signal)
-    assert len(table) == 2
+    table = _table(Locator(16000, 6, circular(6, 0.0463), 343.0, method, window_s=0.5), signal)
+    assert len(table) == 3
     for bearing in table:
         assert abs(bearing.azimuth_deg - azimuth) <= 1.0
         assert bearing.score == pytest.approx(1.0, abs=0.05)
@@ -110,7 +110,9 @@ def test_a_short_clip_gives_one_direction(wave):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize(("seconds", "middles"), [(0.2, [0.1]), (0.45, [0.225]), (0.8, [0.4]), (1.5, [0.5, 1.0])])
+@pytest.mark.parametrize(
+    ("seconds", "middles"), [(0.2, [0.1]), (0.45, [0.225]), (0.8, [0.4]), (1.5, [0.5, 1.0]), (1.8, [0.5, 1.0, 1.4])]
+)
 def test_time_and_level_of_clips_of_any_length(seconds, middles, masked, known):
     noise = 0.1 * np.random.default_rng(0).standard_normal((1, round(seconds * 16000))).astype(np.float32)
     signal = np.repeat(noise, 4, axis=0)
@@ -119,6 +121,16 @@ def test_time_and_level_of_clips_of_any_length(seconds, middles, masked, known):
     assert [b.time_s for b in table] == pytest.approx(middles, abs=0.02)
     in_band = -20 + 10 * np.log10((4000 - 300) / 8000)
     assert [b.level_db for b in table] == pytest.approx(len(table) * [in_band], abs=1.0)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_who_speaks_at_the_end_only_is_found(masked, wave, known):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16000)
+    voices = [wave(circular(4, 0.05), 20, noise), wave(circular(4, 0.05), 120, 3 * noise[:4000])]
+    signal = np.concatenate(voices, axis=1)
+    mask = EnhancerMask(known(signal), *locating_stft(16000), range(4)) if masked else None
+    *before, last = _table(Locator(16000, 4, circular(4, 0.05), 343.0, masks=mask, window_s=0.5), signal)
+    assert abs(last.azimuth_deg - 120) <= 2 and all(abs(b.azimuth_deg - 20) <= 2 for b in before)
 
 
 def test_a_click_is_heard_when_it_sounds():
