@@ -17,7 +17,6 @@ UNKNOWN = 0xFFFFFFFF
 OPEN_SIZE = 0x7FFF0000
 """From here on, a promised size is what a program writes into a pipe: FFmpeg 0xFFFFFFFF, arecord 0x80000000, SoX
 0x7FFFF000 rounded down to whole frames."""
-_FOUR_GIB = 1 << 32
 EXTENSIBLE = 0xFFFE
 GUID_TAIL = bytes.fromhex("000000001000800000aa00389b71")
 """What follows the code of an encoding in an extensible header."""

@@ -7,9 +7,9 @@ of every statistic, and counted.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ FEWEST_PAIRS = 3
 """Two differences that happen to be alike prove nothing."""
 
 Value = float | NotMeasurable | None
-Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
 @dataclass(frozen=True)
@@ -130,16 +129,3 @@ def paired_difference(system: Mapping[Any, Value], baseline: Mapping[Any, Value]
         return Difference(0, None, None, None)
     low, high = interval(differences) or (None, None)
     return Difference(len(differences), float(differences.mean()), low, high)
-
-
-def group_by(rows: Iterable[Row], column: str) -> dict[Hashable, list[Row]]:
-    """Return the rows by their value in a column, groups in order of first appearance; None where it is missing."""
-    groups: dict[Hashable, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.get(column), []).append(row)
-    return groups
-
-
-def table(rows: Sequence[Mapping[str, Value]], keys: Iterable[str]) -> dict[str, Summary]:
-    """Return the summary of each key over rows."""
-    return {key: summarise(row.get(key) for row in rows) for key in keys}

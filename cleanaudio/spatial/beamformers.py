@@ -30,28 +30,6 @@ def pick(bins: int, channels: int, reference: int) -> Weights:
     return weights
 
 
-def delay_and_sum(steering: NDArray[np.complex128], shares: NDArray[np.float64] | None = None) -> Weights:
-    """Return the delay-and-sum beamformer, w = g ∘ a.
-
-    Parameters
-    ----------
-    steering : ndarray, shape (bins, channels)
-        Unit modulus, 1 at the reference microphone.
-    shares : ndarray, shape (channels,), optional
-        g, non-negative; made to sum to 1. Equal shares without it.
-
-    Raises
-    ------
-    RecipeError
-        Shares that are negative or all zero.
-    """
-    channels = steering.shape[1]
-    g = np.ones(channels) if shares is None else np.asarray(shares, np.float64)
-    if g.shape != (channels,) or (g < 0).any() or not g.sum() > 0:
-        raise RecipeError(f"the shares of {channels} channels are so many numbers ≥ 0, not all zero")
-    return steering * (g / g.sum())
-
-
 def capon(noise: Covariance, steering: Weights, loading: float = 1e-3) -> Weights:
     """Return the minimum-variance distortionless-response beamformer, w = Φ_n⁻¹ a / (aᴴ Φ_n⁻¹ a).
 

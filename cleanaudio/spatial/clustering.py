@@ -4,7 +4,7 @@ Each frame's direction in the space of the channels, z = x / ‖x‖, belongs to
 p(z) ∝ det(B)⁻¹ (zᴴ B⁻¹ z)⁻ᴹ (Ito, Araki & Nakatani, EUSIPCO 2016). Expectation-maximisation finds the B and the
 probabilities. A guide says beforehand how probable each class is in each frame, or frame and bin,
 as in guided source separation (Boeddeker, Heitkaemper, Schmalenstroeer, Drude, Heymann & Haeb-Umbach, CHiME 2018):
-with it the classes keep their meaning in every bin. Without one :func:`align_permutations` sorts them.
+with it the classes keep their meaning in every bin.
 
 The quadratic form and the update of B are both inner products of the real features of z zᴴ, M² per frame, so that
 the work is two real matrix products per iteration.
@@ -138,48 +138,3 @@ class _Mixture:
         shape /= np.maximum(mean, _LEAST)[..., None, None]
         shape[..., every, every] += self._loading
         return shape
-
-
-def align_permutations(masks: NDArray[np.floating], sweeps: int = 20) -> NDArray[np.intp]:
-    """Return the order that gives the classes of every bin the same meaning.
-
-    A source is loud in many bins at once, so that the masks of one source go up and down together: each bin takes
-    the order that correlates best with the mean over all bins (Sawada, Araki & Makino, TASLP 19(3), 2011),
-    swept until nothing changes.
-
-    Parameters
-    ----------
-    masks : ndarray, shape (classes, frames, bins)
-    sweeps : int
-        At most.
-
-    Returns
-    -------
-    ndarray, shape (bins, classes)
-        ``masks[order[f], :, f]`` is bin f in the common order.
-    """
-    classes, frames, bins = masks.shape
-    course = masks.transpose(2, 0, 1) - masks.mean(axis=1).T[:, :, None]
-    course = course / np.maximum(np.linalg.norm(course, axis=-1, keepdims=True), _LEAST)
-    order = np.tile(np.arange(classes), (bins, 1))
-    # Start from the bin that is most decided, then take the others in by their neighbourhood.
-    strength = np.mean(np.abs(masks - 1 / classes), axis=(0, 1))
-    common = course[int(np.argmax(strength))].copy()
-    for sweep in range(sweeps):
-        before = order.copy()
-        taken = np.zeros((classes, frames)) if sweep else common.copy()
-        for f in range(bins):
-            order[f] = _best_order(common @ course[f].T)
-            taken += course[f][order[f]]
-            if not sweep:
-                common = taken / (f + 2)
-        common = taken / np.maximum(np.linalg.norm(taken, axis=-1, keepdims=True), _LEAST)
-        if sweep and np.array_equal(before, order):
-            break
-    return order
-
-
-def _best_order(likeness: NDArray[np.floating]) -> NDArray[np.intp]:
-    from scipy.optimize import linear_sum_assignment
-
-    return linear_sum_assignment(likeness, maximize=True)[1]

@@ -21,28 +21,24 @@ _KAISER = 9.0
 _DESIGN = 1024
 
 
-def delay_filters(delays: NDArray[np.float64], shares: NDArray[np.float64] | None = None) -> NDArray[np.float32]:
-    """Return the filters of delay-and-sum: each advances its microphone by its delay, in samples, and weighs it.
+def delay_filters(delays: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the filters of delay-and-sum: each advances its microphone by its delay, in samples.
 
     Parameters
     ----------
     delays : ndarray, shape (channels,)
         When the wave reaches each microphone, in samples after the reference.
-    shares : ndarray, shape (channels,), optional
-        Made to sum to 1; equal without it.
 
     Returns
     -------
     ndarray, shape (channels, 2 * centre + 1), float32
         A sinc under a Kaiser window (β = 9); the middle tap is time 0.
     """
-    channels = len(delays)
-    weights = np.ones(channels) if shares is None else np.asarray(shares, np.float64)
     centre = _HALF + int(np.ceil(np.max(np.abs(delays))))
     time = np.arange(-centre, centre + 1) + np.asarray(delays, np.float64)[:, None]
     inside = np.clip(1 - (time / (_HALF + 1)) ** 2, 0.0, None)
     taper = np.where(inside > 0, np.i0(_KAISER * np.sqrt(inside)) / np.i0(_KAISER), 0.0)
-    return (np.sinc(time) * taper * (weights / weights.sum())[:, None]).astype(np.float32)
+    return (np.sinc(time) * taper * (1 / len(delays))).astype(np.float32)
 
 
 def filters_of(weights: NDArray[np.complexfloating]) -> NDArray[np.float32]:

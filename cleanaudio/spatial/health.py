@@ -7,9 +7,8 @@ channels to use; :class:`Repair` turns the recording into one that a beamformer 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,11 +89,6 @@ class Report:
         late = {m: self.late.get(m, 0) - own for m in self.use}
         return replace(self, late={m: samples for m, samples in late.items() if samples})
 
-    @property
-    def healthy(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
-
     def describe(self) -> list[str]:
         """Return a sentence per finding, and what was done about it."""
         return [f"microphone {self.numbers[f.channel]} {f.detail}{self._consequence(f)}" for f in self.findings]
@@ -109,10 +103,6 @@ class Report:
         if finding.kind != "late" or not self.late:
             return ""
         return ": moved" if finding.channel in self.late else ": the others are moved to it"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it JSON-serialisable, channels counted from 0."""
-        return asdict(self) | {"late": {str(k): v for k, v in self.late.items()}}
 
     def keep_all(self) -> Report:
         """Return the same findings without any consequence (``--bad-mics keep``)."""

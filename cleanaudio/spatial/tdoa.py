@@ -91,32 +91,6 @@ def best_peaks(
     return np.concatenate([lags, np.full(fill, lags[0])]), np.concatenate([heights, np.full(fill, heights[0])])
 
 
-def gcc_phat(
-    signal: NDArray[np.floating], reference: NDArray[np.floating], rate: int, max_delay_s: float, upsampling: int = 8
-) -> tuple[float, float]:
-    """Return the delay of a signal behind a reference and the height of the peak.
-
-    Parameters
-    ----------
-    signal, reference : ndarray, shape (frames,)
-    rate : int
-    max_delay_s : float
-    upsampling : int
-
-    Returns
-    -------
-    delay : float
-        Samples, positive where the signal comes later.
-    height : float
-        −1 … 1; 1 for identical signals.
-    """
-    size = 2 << (max(len(signal), 2) - 1).bit_length()
-    cross = np.fft.rfft(signal, size) * np.fft.rfft(reference, size).conj()
-    curve = correlation(phat(cross), size, band(size, rate), upsampling)
-    lags, heights = best_peaks(curve, 0.0, max_delay_s * rate, 1, upsampling)
-    return float(lags[0]), float(heights[0])
-
-
 class DelayTrack:
     """A Viterbi search with a fixed lag over the candidate delays of each channel.
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cleanaudio.metrics.aggregate import group_by, interval, paired_difference, summarise, table
+from cleanaudio.metrics.aggregate import interval, paired_difference, summarise
 from cleanaudio.metrics.interface import NotMeasurable
 
 
@@ -61,11 +61,3 @@ def test_a_paired_difference_sees_what_means_hide():
     assert not paired_difference(base, base).outside
     assert paired_difference({}, base).mean is None
     assert paired_difference({"f0": None}, base).count == 0
-
-
-def test_groups_keep_the_order_of_appearance():
-    rows = [{"noise": "wind", "q": 1.0}, {"noise": "hum", "q": 2.0}, {"noise": "wind", "q": 3.0}, {"q": 4.0}]
-    groups = group_by(rows, "noise")
-    assert list(groups) == ["wind", "hum", None]
-    assert table(groups["wind"], ["q", "p"])["q"].mean == 2.0
-    assert table(groups["wind"], ["p"])["p"].missing == 2

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cleanaudio.errors import RecipeError
-from cleanaudio.spatial.clustering import align_permutations, cacgmm
+from cleanaudio.spatial.clustering import cacgmm
 
 
 def _two_sources(seed=0, channels=3, frames=200, bins=6):
@@ -76,20 +76,6 @@ def test_two_identical_channels():
     start = np.tile((0.3 + 0.4 * active)[:, :, None], (1, 1, 6))
     found = cacgmm(spectra, start)
     assert np.isfinite(found).all()
-
-
-def test_permutations_are_undone():
-    rng = np.random.default_rng(6)
-    course = np.repeat(rng.random((3, 40)) ** 4, 5, axis=1)
-    masks = np.clip(course[:, :, None] + 0.1 * rng.standard_normal((3, 200, 30)), 0.01, None)
-    masks /= masks.sum(axis=0)
-    shuffled, orders = masks.copy(), []
-    for f in range(30):
-        orders.append(rng.permutation(3))
-        shuffled[:, :, f] = masks[orders[f], :, f]
-    order = align_permutations(shuffled)
-    restored = np.array([orders[f][order[f]] for f in range(30)])
-    assert (restored == restored[0]).all()
 
 
 def test_bad_input():

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -29,7 +27,7 @@ def _kinds(report):
 
 def test_a_healthy_array(recording):
     report = _check(recording, circular(6, 0.0463))
-    assert report.healthy and report.use == (0, 1, 2, 3, 4, 5)
+    assert not report.findings and report.use == (0, 1, 2, 3, 4, 5)
     assert report.describe() == []
 
 
@@ -43,7 +41,6 @@ def test_dead_quiet_and_clipped(recording):
     assert report.use == (0, 3, 5)
     assert report.reference in report.use
     assert report.describe()[0] == "microphone 2 is silent: left out"
-    json.dumps(report.as_dict(), allow_nan=False)
     assert report.keep_all().use == (0, 1, 2, 3, 4, 5)
 
 
@@ -121,7 +118,7 @@ def wide(wave, speech_like):
 def test_a_microphone_with_a_loud_echo_is_not_late(wide, channel, delay):
     echoing = wide.copy()
     echoing[channel] += 1.3 * np.roll(wide[channel], delay)
-    assert _check(echoing, linear(6, 0.3)).healthy
+    assert not _check(echoing, linear(6, 0.3)).findings
 
 
 @pytest.mark.parametrize("samples", [800, -1600, 6000])
@@ -158,7 +155,7 @@ def test_swapped_channels_are_put_right(wave, noise_like, run):
     rng = np.random.default_rng(1)
     signal = wave(geometry, 43, noise_like(3.0, 16000, "white", 2) * 0.1)
     signal += 0.01 * rng.standard_normal(signal.shape).astype(np.float32)
-    assert _check(signal, geometry).healthy
+    assert not _check(signal, geometry).findings
     swapped = signal[[0, 3, 2, 1, 4, 5]]
     report = _check(swapped, geometry)
     assert _kinds(report) == [(1, "swapped"), (3, "swapped")]
@@ -170,7 +167,7 @@ def test_swapped_channels_are_put_right(wave, noise_like, run):
 def test_a_swap_that_could_be_another_is_left_alone(wave, noise_like):
     geometry = linear(5, 0.06)
     signal = wave(geometry, 30, noise_like(3.0, 16000, "white", 2) * 0.1)
-    assert _check(signal, geometry).healthy
+    assert not _check(signal, geometry).findings
     report = _check(signal[[0, 3, 2, 1, 4]], geometry)
     assert report.use == (0, 1, 2, 3, 4)
     assert "not put right" in report.describe()[0]  # 1 and 5 might be: the source would be on the other side
@@ -179,18 +176,18 @@ def test_a_swap_that_could_be_another_is_left_alone(wave, noise_like):
 def test_a_moving_source_is_no_swap(wave, noise_like):
     geometry = circular(6, 0.0463)
     parts = [wave(geometry, az, noise_like(1.0, 16000, "white", k) * 0.1) for k, az in enumerate((0, 120, -90))]
-    assert _check(np.concatenate(parts, axis=1), geometry).healthy
+    assert not _check(np.concatenate(parts, axis=1), geometry).findings
 
 
 def test_silence_is_healthy():
     report = _check(np.zeros((4, 40000), np.float32))
-    assert report.healthy and report.use == (0, 1, 2, 3)
+    assert not report.findings and report.use == (0, 1, 2, 3)
 
 
 def test_identical_channels_and_short_clips(recording):
-    assert _check(np.tile(recording[:1], (3, 1))).healthy
+    assert not _check(np.tile(recording[:1], (3, 1))).findings
     assert _check(recording[:, 12000:13000]).use == (0, 1, 2, 3, 4, 5)
-    assert _check(recording[:, :0]).healthy
+    assert not _check(recording[:, :0]).findings
 
 
 def test_all_channels_clipped_are_used(recording):

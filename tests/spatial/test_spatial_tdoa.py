@@ -3,7 +3,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanaudio.spatial.tdoa import DelayTrack, best_peaks, gcc_phat
+from cleanaudio.spatial.tdoa import DelayTrack, band, best_peaks, correlation, phat
+
+
+def gcc_phat(signal, reference, rate, max_delay_s, upsampling=8):
+    """The delay of a signal behind a reference, in samples, and the height of the peak."""
+    size = 2 << (max(len(signal), 2) - 1).bit_length()
+    cross = np.fft.rfft(signal, size) * np.fft.rfft(reference, size).conj()
+    curve = correlation(phat(cross), size, band(size, rate), upsampling)
+    lags, heights = best_peaks(curve, 0.0, max_delay_s * rate, 1, upsampling)
+    return float(lags[0]), float(heights[0])
 
 
 def _delayed(signal, delay):

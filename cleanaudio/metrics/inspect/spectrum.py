@@ -1,11 +1,11 @@
-"""Long-term spectra and the two things that are read off them: the real bandwidth, and a constant offset."""
+"""Long-term spectra, and what is read off them: the real bandwidth."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.metrics.interface import Audio, Measured, NotMeasurable, Vector
+from cleanaudio.metrics.interface import Measured, NotMeasurable, Vector
 from cleanaudio.metrics.levels import SILENCE
 
 SIZE = 4096
@@ -53,8 +53,3 @@ def bandwidth(signal: Vector, rate: int) -> Measured:
         return NotMeasurable("nothing louder than the noise of 16-bit rounding")
     edge = heard[-1] + 0.5
     return float(min(edge - SMOOTHING_BINS // 2 if heard[-1] < SIZE // 2 else edge, SIZE / 2) * rate / SIZE)
-
-
-def offset(audio: Audio) -> float:
-    """Return the largest constant offset of a channel, linear, 0 … 1."""
-    return float(np.abs(audio.mean(axis=1, dtype=np.float64)).max())

@@ -101,18 +101,6 @@ class WiringMeter:
         return tuple(found)
 
 
-def faults(audio: Audio) -> tuple[str, ...]:
-    """Return what is wrong with the wiring, in words; nothing for most recordings.
-
-    Parameters
-    ----------
-    audio : ndarray, shape (channels, frames)
-    """
-    meter = WiringMeter(len(audio))
-    meter.add(audio)
-    return tuple(str(fault) for fault in meter.faults())
-
-
 def correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return the correlation coefficient of two signals, 0 where one is constant."""
     a, b = (signal.astype(np.float64) - signal.mean(dtype=np.float64) for signal in (first, second))

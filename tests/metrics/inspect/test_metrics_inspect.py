@@ -10,8 +10,8 @@ from cleanaudio.metrics.inspect.hum import find_hum
 from cleanaudio.metrics.inspect.reverberation import reverberation
 from cleanaudio.metrics.inspect.shape import spectral_shape
 from cleanaudio.metrics.inspect.sides import SidesMeter
-from cleanaudio.metrics.inspect.spectrum import bandwidth, long_term, offset
-from cleanaudio.metrics.inspect.wiring import exchanged, faults
+from cleanaudio.metrics.inspect.spectrum import bandwidth, long_term
+from cleanaudio.metrics.inspect.wiring import WiringMeter, exchanged
 from cleanaudio.metrics.interface import NotMeasurable
 
 
@@ -38,7 +38,9 @@ def test_bandwidth_of_nothing():
 
 
 def test_offset_is_the_largest_mean():
-    assert offset(np.stack([np.full(100, 0.01), np.full(100, -0.02)])) == pytest.approx(0.02)
+    meter = WiringMeter(2)
+    meter.add(np.stack([np.full(100, 0.01), np.full(100, -0.02)]))
+    assert meter.offset == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("base", [50, 60])
@@ -58,6 +60,12 @@ def test_voices_noise_and_silence_do_not_hum(speech_like, noise_like):
         assert find_hum(signal.astype(np.float32), 16000) is None
     assert find_hum(np.zeros(96000, np.float32), 16000) is None
     assert isinstance(find_hum(np.zeros(100, np.float32), 16000), NotMeasurable)
+
+
+def faults(audio):
+    meter = WiringMeter(len(audio))
+    meter.add(audio)
+    return tuple(map(str, meter.faults()))
 
 
 def test_wiring(speech_like, noise_like):
