@@ -54,7 +54,7 @@ class ArrayRequest:
     rank1 : bool
         The voice is one source without reverberation.
     block_s : float, optional
-        Seconds that are heard before they are filtered; shorter follows those who walk.
+        Seconds that are heard before they are filtered; shorter follows moving talkers.
     reference : int, optional
         Microphone that the output is aligned with; default: the one in which the voice stands out most from the noise.
     mics : tuple of int, optional

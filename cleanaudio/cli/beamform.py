@@ -43,7 +43,7 @@ def beamform(
     block: Annotated[
         float | None,
         typer.Option(
-            min=0.25, help="Seconds heard before a filter is made; 2 follows those who walk.", rich_help_panel=_BEAM
+            min=0.25, help="Seconds heard before a filter is made; 2 follows moving talkers.", rich_help_panel=_BEAM
         ),
     ] = None,
     dereverb: options.Dereverb = 0.0,

@@ -41,10 +41,9 @@ def beam_pattern(
     speed: float,
     reference: int = 0,
     elevation_deg: float = 0.0,
-    step_deg: float = 1.0,
     towards: NDArray[np.float64] | None = None,
 ) -> BeamPattern:
-    """Return the pattern of weights over all azimuths.
+    """Return the pattern of weights over all azimuths, degree by degree.
 
     Parameters
     ----------
@@ -55,12 +54,12 @@ def beam_pattern(
     speed : float
         m/s.
     reference : int
-    elevation_deg, step_deg : float
+    elevation_deg : float
     towards : ndarray, shape (3,), optional
         Unit vector of the look direction, which directivity and white noise gain are relative to; the reference
         microphone's level without it.
     """
-    azimuth = np.arange(-180.0, 180.0 + step_deg / 2, step_deg)
+    azimuth = np.arange(-180.0, 181.0)
     waves = steering(
         geometry.delays(unit_vectors(azimuth, np.full(len(azimuth), elevation_deg)), speed, reference), frequencies_hz
     )

@@ -60,8 +60,6 @@ class BlindDelayAndSum:
     max_delay_s : float
         Largest delay between microphones; 0.015 s are 5 m. Larger offsets are for
         :class:`cleanaudio.spatial.health.Repair` to take out first.
-    fall_back : bool
-        Give the reference microphone where the beam is estimated to be worse.
     spectral : float
         Power of the spectral weight, 0 … 1: 0 leaves the voice's spectrum as the reference microphone hears it.
     log : callable, optional
@@ -85,7 +83,6 @@ class BlindDelayAndSum:
         *,
         window_s: float = 0.5,
         max_delay_s: float = 0.015,
-        fall_back: bool = True,
         spectral: float = 0.5,
         log: Log | None = None,
     ) -> None:
@@ -107,7 +104,7 @@ class BlindDelayAndSum:
         self._margin = self._size // 2  # on each side of a piece: what shifts and weights would wrap around
         self._track = DelayTrack(channels, 4, rate, _LOOK_AHEAD)
         self._weigh = BandWeights(channels, reference, self._size, rate, _MEMORY_S * rate / self._hop, spectral)
-        self._fall_back, self._log = fall_back, log
+        self._log = log
         self.latency = (2 * _LOOK_AHEAD + 3) * self._hop + self._farthest + self._masks.latency
         self.reset()
 
@@ -251,7 +248,7 @@ class BlindDelayAndSum:
     def _mix(self) -> Audio:
         aligned, entry = self._waiting.popleft()
         weights, gain = self._weigh.solve()
-        formed = not self._fall_back or (gain is not None and gain > 0)
+        formed = gain is not None and gain > 0
         if not formed:
             weights = np.zeros_like(weights)
             weights[:, self._reference] = 1.0

@@ -26,6 +26,7 @@ _ROUNDING = 1e-10
 _QUIET_DB = -20.0
 _CLIPPED_SHARE = 1e-3
 _WINDOW_S = 1.0  # delays of up to half of it are found
+_APERTURE_S = 0.03  # of an array that is not known: its microphones may be 10 m apart
 _CLEAR = 1.5  # times that one peak has to stand over another to be believed
 _FAR = 2.0  # as much, for a delay that the size of the array does not explain: most microphones are not late
 _SWAP_SAMPLES = 1.0  # of misfit to the geometry, at least, before a swap is looked for
@@ -119,8 +120,6 @@ class HealthCheck:
         Of a known array: finds channels that are swapped, and bounds the delays that can be real.
     speed : float
         m/s.
-    aperture_s : float
-        Without a geometry: delays up to here may be real.
     numbers : sequence of int, optional
         What the channels are called in sentences; counted from 1 without it.
 
@@ -136,7 +135,6 @@ class HealthCheck:
         channels: int,
         geometry: Geometry | None = None,
         speed: float = SPEED_OF_SOUND,
-        aperture_s: float = 0.03,
         numbers: Sequence[int] | None = None,
     ) -> None:
         if channels < 2:
@@ -146,12 +144,11 @@ class HealthCheck:
             )
         if geometry is not None:
             geometry.check(channels)
-            aperture_s = geometry.extent_m / speed + 0.001
         self._rate, self._channels, self._geometry, self._speed = rate, channels, geometry, speed
         self._numbers = tuple(range(1, channels + 1) if numbers is None else numbers)
         self._window = round(_WINDOW_S * rate)
         self._size = 2 << (self._window - 1).bit_length()
-        self._aperture = aperture_s * rate
+        self._aperture = rate * (_APERTURE_S if geometry is None else geometry.extent_m / speed + 0.001)
         self._taper = np.hanning(self._window + 2)[1:-1].astype(np.float32)
         pairs = list(combinations(range(channels), 2))
         self._first, self._second = np.array([p[0] for p in pairs]), np.array([p[1] for p in pairs])

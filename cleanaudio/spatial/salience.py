@@ -13,31 +13,29 @@ from cleanaudio.spatial.masks import Mask
 from cleanaudio.spatial.stream import Audio, frame_count
 
 _SMOOTH_S, _GROUP_S = 0.072, 0.25
+_STRAY = 6.0
+"""How far noise strays: the least of many smoothed powers is about half of their mean, the largest about three times as
+much as that."""
 
 
 class SalienceMask:
     """What stands out of steady noise, bin by bin, without a neural network.
 
     The floor of a bin is the least of its smoothed powers (mean of the channels) from ``reach_s`` before to half of
-    that after, in the manner of minimum statistics (Martin, TSAP 9(5), 2001); the mask is 1 − ``factor`` · floor /
-    power. Frames that reach out of the signal and digital silence are no floor.
+    that after, in the manner of minimum statistics (Martin, TSAP 9(5), 2001); the mask is 1 − 6 floor / power. Frames
+    that reach out of the signal and digital silence are no floor.
 
     Parameters
     ----------
     rate : int
     channels : int
     size, hop : int
-    factor : float
-        Covers how far noise strays: the least of many smoothed powers is about half of their mean, the largest about
-        three times as much as that.
     reach_s : float
     """
 
-    def __init__(
-        self, rate: int, channels: int, size: int, hop: int, factor: float = 6.0, reach_s: float = 3.0
-    ) -> None:
+    def __init__(self, rate: int, channels: int, size: int, hop: int, reach_s: float = 3.0) -> None:
         self._stft = Stft(channels, window("sqrt-hann", size), hop)
-        self._size, self._hop, self._channels, self._factor = size, hop, channels, factor
+        self._size, self._hop, self._channels = size, hop, channels
         frame_rate = rate / hop
         self._keep = float(np.exp(-1 / (_SMOOTH_S * frame_rate)))
         self._unsettled = size // hop - 1 + round(_SMOOTH_S * frame_rate)  # first frames, which are no floor
@@ -102,7 +100,7 @@ class SalienceMask:
             power = self._powers.popleft()
             past = len(self._floors) - 1 - len(self._powers)  # floors of groups that have their mask
             floor = np.min(list(self._floors)[: past + 1 + self._after], axis=0)
-            out.append(np.clip(1 - self._factor * floor / np.maximum(power, TINY), 0.0, 1.0).astype(np.float32))
+            out.append(np.clip(1 - _STRAY * floor / np.maximum(power, TINY), 0.0, 1.0).astype(np.float32))
             if past >= self._before:
                 self._floors.popleft()
         return np.concatenate(out)

@@ -14,6 +14,9 @@ LOWEST_HZ, HIGHEST_HZ = 100.0, 8000.0
 """The band that decides: rumble below and empty spectrum above say nothing about a voice."""
 
 
+_PER_MS, _JUMP = 10.0, 4.0
+
+
 def band(size: int, rate: int) -> NDArray[np.float64]:
     """Return 1 for the bins of an FFT of ``size`` that lie in the deciding band, else 0; shape (size // 2 + 1,)."""
     hertz = np.arange(size // 2 + 1) * rate / size
@@ -95,7 +98,7 @@ class DelayTrack:
     """A Viterbi search with a fixed lag over the candidate delays of each channel.
 
     The score of a path is ten times the sum of its peaks, so that a window with little to go by says little, less
-    ``per_ms`` for each millisecond of change from window to window, at most ``jump`` (another speaker may take over).
+    10 for each millisecond of change from window to window, at most 4 (another speaker may take over).
 
     Parameters
     ----------
@@ -103,14 +106,11 @@ class DelayTrack:
     rate : int
     lag : int
         Windows to hear before one is decided.
-    per_ms, jump : float
     """
 
-    def __init__(
-        self, channels: int, candidates: int, rate: int, lag: int = 8, per_ms: float = 10.0, jump: float = 4.0
-    ) -> None:
+    def __init__(self, channels: int, candidates: int, rate: int, lag: int = 8) -> None:
         self._shape = (channels, candidates)
-        self._per_sample, self._jump, self._lag = per_ms * 1000 / rate, jump, lag
+        self._per_sample, self._lag = _PER_MS * 1000 / rate, lag
         self.reset()
 
     def reset(self) -> None:
@@ -129,7 +129,7 @@ class DelayTrack:
         emission = 10 * np.clip(heights, 0.0, 1.0)
         if self._delays:
             change = np.abs(delays[:, :, None] - self._delays[-1][:, None, :])
-            reached = self._score[:, None, :] - np.minimum(self._per_sample * change, self._jump)
+            reached = self._score[:, None, :] - np.minimum(self._per_sample * change, _JUMP)
             origin = np.argmax(reached, axis=-1)
             emission += np.take_along_axis(reached, origin[..., None], axis=-1)[..., 0]
         else:
