@@ -30,14 +30,20 @@ class CleanAudioError(Exception):
         self.remedy = remedy
 
     def describe(self) -> str:
-        """Return ``path: message (remedy)`` on one line, control characters made visible."""
+        """Return ``path: message (remedy)`` on one line; control characters and bytes that are no UTF-8 are visible."""
         text = f"{self.path}: {self.message}" if self.path is not None else self.message
         if self.remedy:
             text += f" ({self.remedy})"
-        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return "".join(c if c.isprintable() else _visible(c) for c in text)
 
     def __reduce__(self):  # keyword arguments survive the way back from a worker process
         return _rebuild, (type(self), self.message, self.__dict__.copy())
+
+
+def _visible(character: str) -> str:
+    """Return a character as Python and shells write it; lone surrogates of a file's name are bytes."""
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ascii(character)[1:-1]
 
 
 def _rebuild(kind: type[CleanAudioError], message: str, state: dict) -> CleanAudioError:

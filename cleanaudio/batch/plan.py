@@ -88,6 +88,7 @@ class _Planner:
     ) -> None:
         self._policy, self._recipe, self._log, self._begun = policy, recipe_hash, log, begun
         self._names = RealNames()
+        self._log_name = None if policy.metrics is None else self._names.key(policy.metrics)
         self._outputs = Numbers()
         self._owners = array("Q")  # of each output, the number of its job
         self._labels: dict[int, str] = {}  # of the first jobs, what their inputs are called
@@ -124,6 +125,10 @@ class _Planner:
             if (owner := self._outputs.find(self._names.key(path))) is not None:
                 raise OutputError(f"the output of {self._owner(owner)} would replace this input", path=job.label)
         for target in job.targets:
+            if self._log_name == self._names.key(target):
+                raise OutputError(
+                    "the output would replace the log of this run", path=job.label, remedy="choose another --metrics"
+                )
             there = _status(target)
             if there is not None and any(os.path.samestat(there, status) for status in statuses):
                 raise OutputError(
@@ -172,7 +177,8 @@ class _Planner:
                 path=job.output,
                 remedy="--overwrite, or move it",
             )
-        complete = len(existing) == len(job.targets)
+        whole = [path for path in existing if path == job.output or path.lstat().st_size]  # nobody misses an empty one
+        complete = len(whole) == len(job.targets)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             failed = ", and failed the gate" if entry.rejected else ""
             return Skipped(job, f"done in an earlier run{failed}", entry.rejected)
@@ -182,7 +188,7 @@ class _Planner:
                 path=job.label,
                 remedy=f"{self._policy.apart}, or --overwrite",
             )
-        if any(entry.is_changed(path.lstat().st_mtime_ns, beside=path != job.output) for path in existing):
+        if any(entry.is_changed(path.lstat().st_mtime_ns, beside=path != job.output) for path in whole):
             raise OutputError(
                 "the output exists, is out of date, and was changed since it was made",
                 path=job.output,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def backends(
     name: Annotated[str | None, typer.Argument(help="Show the options of this one.")] = None,
-    json_: options.Json = False,
+    json_: options.JsonEach = False,
     debug: options.Debug = False,
 ) -> None:
     """List the backends, or the options of one with units, ranges and defaults."""

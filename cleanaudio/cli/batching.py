@@ -78,6 +78,8 @@ def _check(batch: Batch) -> None:
         raise RecipeError("audio and --json cannot share stdout", remedy="write to a file, or use --metrics FILE.csv")
     if batch.to_stdout and sys.stdout.isatty() and not batch.dry_run:
         raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
+    if not batch.to_stdout:
+        batch.target()
     if batch.to_stdout and batch.residual:
         raise RecipeError("stdout carries one signal: --residual needs -o FOLDER")
     if batch.to_stdout and batch.quarantines:
@@ -165,6 +167,7 @@ def spooled(room: Path) -> Iterator[Source | Problem]:
 
 def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     folder, file = batch.target()
+    metrics = batch.metrics or (folder / "metrics.csv" if folder else None)
     policy = OutputPolicy(
         folder=folder,
         file=file,
@@ -176,9 +179,9 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
         min_age_s=0.0 if batch.piped else batch.min_age_s,
         residual=batch.residual,
         sidecar=batch.sidecar,
+        metrics=metrics,
     )
     check_targets(policy)
-    metrics = batch.metrics or (folder / "metrics.csv" if folder else None)
     if batch.existing == "skip" and metrics is None:
         raise RecipeError("--skip-existing needs the log of earlier runs", remedy="give --metrics FILE.csv")
     if metrics is not None:
@@ -303,7 +306,8 @@ def say_summary(summary: Summary) -> None:
     text = f"cleanaudio: {', '.join(parts)}"
     if summary.seconds:
         speed = summary.seconds / max(summary.elapsed_s, 1e-9)
-        text += f"; {_span(summary.seconds)} of audio in {_span(summary.elapsed_s)} ({speed:.0f} × real time)"
+        times = f"{speed:.0f}" if speed >= 10 else f"{speed:.2g}"
+        text += f"; {_span(summary.seconds)} of audio in {_span(summary.elapsed_s)} ({times} × real time)"
     say(text + ("; stopped" if summary.signal else ""))
 
 

@@ -27,7 +27,7 @@ def root(context: typer.Context) -> None:
 
 
 @app.command("list")
-def list_(json_: options.Json = False, debug: options.Debug = False) -> None:
+def list_(json_: options.JsonEach = False, debug: options.Debug = False) -> None:
     """List the installed models."""
     from cleanaudio.models import catalog
 
@@ -62,7 +62,7 @@ def list_(json_: options.Json = False, debug: options.Debug = False) -> None:
 @app.command()
 def info(
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="An installed model, or a model file.")],
-    json_: options.Json = False,
+    json_: options.JsonEach = False,
     debug: options.Debug = False,
 ) -> None:
     """Tell what a model is: its rate, latency, licence and card."""

@@ -203,6 +203,7 @@ Jobs = Annotated[
     int | None, typer.Option("--jobs", "-j", min=1, help="Worker processes; default: the cores.", rich_help_panel=RUN)
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line a file on stdout.", rich_help_panel=RUN)]
+JsonEach = Annotated[bool, typer.Option("--json", help="One JSON line each on stdout.", rich_help_panel=RUN)]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Show the plan, do nothing.", rich_help_panel=RUN)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only errors on stderr.", rich_help_panel=RUN)]
 Debug = Annotated[

@@ -425,6 +425,19 @@ class TestSkipExisting:
         Path("out/a.wav.json").unlink()
         assert isinstance(decide(source("a.wav"), log=log, sidecar=True, existing="skip")[0], Job)
 
+    @pytest.mark.parametrize(("beside", "name"), [("sidecar", "out/a.wav.json"), ("residual", "out/a.residual.wav")])
+    def test_what_is_empty_beside_an_output_is_made_anew(self, here, beside, name):
+        log = run(source("a.wav"), **{beside: True})
+        Path(name).write_bytes(b"")
+        later = 2 * NOW
+        os.utime(name, (later, later))
+        assert isinstance(decide(source("a.wav"), log=log, existing="skip", **{beside: True})[0], Job)
+
+    def test_the_log_is_no_output(self, here):
+        for existing in ("refuse", "skip", "overwrite"):
+            error = failure(source("a.wav"), existing=existing, metrics=Path("out/../out/a.wav"))
+            assert "replace the log" in error.message
+
     def test_a_missing_residual_is_made(self, here):
         a = source("a.wav")
         log = run(a)

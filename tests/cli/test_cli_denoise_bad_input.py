@@ -139,6 +139,18 @@ def test_some_failed_and_nothing_is_left(mixed):
     assert {name for name, row in mixed.rows.items() if row["status"] == "failed"} == set(BAD)
 
 
+def test_a_name_of_other_bytes_is_written_as_shells_write_it(program, tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.wav")).write_text("no audio")
+    ran = program("denoise", tmp_path, "-o", tmp_path / "out")
+    assert b"/caf\\xe9.wav: is not audio" in ran.stderr
+
+
+def test_what_is_missing_is_told_before_what_auto_is(program, tmp_path):
+    ran = program("denoise", tmp_path / "a.wav")
+    assert ran.returncode == 2
+    assert ran.stderr == b"cleanaudio: where shall the results go? (give -o FOLDER)\n"
+
+
 @pytest.mark.parametrize("name", BAD)
 def test_bad_files_fail_with_a_reason_and_a_remedy(mixed, name):
     row = mixed.rows[name]
