@@ -93,8 +93,8 @@ class MaskBeamformer(SpectralProcessor):
     noise : ndarray, shape (bins, channels, channels), optional
         A fixed noise covariance (:class:`NoiseStretch`) instead of masks.
     method : {"mvdr", "gev", "mwf"}
-    reference : int, optional
-        The microphone that the output is aligned with, counted from 0. Without one the first block decides.
+    reference : int
+        The microphone that the output is aligned with, counted from 0.
     steering : ndarray, shape (bins, channels), optional
         Known transfer function of the source, 1 at the reference: then ``mvdr`` is Capon's.
     clustering : int
@@ -131,7 +131,7 @@ class MaskBeamformer(SpectralProcessor):
         *,
         noise: Covariance | None = None,
         method: Method = "mvdr",
-        reference: int | None = 0,
+        reference: int = 0,
         steering: NDArray[np.complex128] | None = None,
         clustering: int = 3,
         block_s: float = 10.0,
@@ -146,7 +146,7 @@ class MaskBeamformer(SpectralProcessor):
             raise InputError(f"{method} needs two microphones or more, not {channels}")
         if method not in METHODS:
             raise RecipeError(f"no beamformer {method!r}", remedy=f"one of {', '.join(METHODS)}")
-        if reference is not None and not 0 <= reference < channels:
+        if not 0 <= reference < channels:
             raise RecipeError(f"reference microphone {reference + 1} of {channels}")
         if (masks is None) == (noise is None):
             raise RecipeError(f"{method} learns from a mask or from a noise stretch: give one of them")
@@ -160,11 +160,6 @@ class MaskBeamformer(SpectralProcessor):
         self._blocks, self._masks = core, masks
         if masks is not None:
             self.latency += masks.latency - size  # the window counts in both
-
-    @property
-    def reference(self) -> int | None:
-        """The reference microphone, counted from 0; None while the first block has not been heard."""
-        return self._blocks.reference
 
     def process(self, block: Audio) -> Audio:
         """Take (channels, n), return (1, m), or (channels, m)."""

@@ -143,21 +143,6 @@ def superdirective(
     return capon(coherence, steering, loading)
 
 
-def best_reference(speech: Covariance, noise: Covariance, loading: float = 1e-3) -> int:
-    """Return the microphone for which the MVDR output has the highest SNR summed over frequency.
-
-    Erdogan, Hershey, Watanabe, Mandel & Le Roux, Interspeech 2016: the sum of speech powers over the sum of
-    noise powers after Souden's filter for that reference.
-    """
-    channels = speech.shape[-1]
-    ratios = []
-    for reference in range(channels):
-        weights = souden(speech, noise, reference, loading)
-        heard, left = (np.einsum("fc,fcd,fd->", weights.conj(), matrix, weights).real for matrix in (speech, noise))
-        ratios.append(heard / max(left, TINY))
-    return int(np.argmax(ratios))
-
-
 def _invertible(speech: Covariance, noise: Covariance, loading: float) -> Covariance:
     # Without any noise in a bin the load comes from the speech, far below it, so that any filter stays finite.
     return loaded(noise, loading, 1e-8 * power(speech))

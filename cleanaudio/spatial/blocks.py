@@ -37,7 +37,7 @@ class Rule:
     steering: NDArray[np.complex128] | None
     mu: float
     rank1: bool
-    reference: int | None
+    reference: int
     every: bool
 
     def weights(self, reference: int, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:
@@ -94,7 +94,6 @@ class Blocks:
         self._masks = Queue(np.zeros((0, self._bins), np.float32), axis=-2)
         self._weights: NDArray[np.complex128] | None = None
         self._done = 0
-        self.reference = self._rule.reference
 
     def hear(self, masks: Mask) -> None:
         """Take the next masks."""
@@ -136,7 +135,7 @@ class Blocks:
             entry = {
                 "start_s": self._done / self._pace.frame_rate,
                 "end_s": (self._done + count) / self._pace.frame_rate,
-                "reference": self.reference,
+                "reference": self._rule.reference,
                 "condition": float(np.median(condition(loaded(noise, _LOADING)))),
                 "speech": share,
             }
@@ -159,11 +158,9 @@ class Blocks:
 
     def _solve(self, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:
         """Return the weights of each output, (outputs, bins, channels)."""
-        if self.reference is None:
-            self.reference = beamformers.best_reference(speech, noise, _LOADING)
         if self._rule.rank1:
             speech = rank_one(speech, loaded(noise, _LOADING))
-        references = range(self._outputs) if self._rule.every else (self.reference,)
+        references = range(self._outputs) if self._rule.every else (self._rule.reference,)
         return np.stack([self._rule.weights(reference, speech, noise) for reference in references])
 
 

@@ -218,14 +218,6 @@ def test_the_latency_counts_that_of_the_masks(method, mask):
     assert most <= stream.latency <= most + 16000
 
 
-def test_the_reference_is_chosen_once(scene, run, known):
-    masks = EnhancerMask(known(scene["voice"]), SIZE, HOP, range(4))
-    stream = MaskBeamformer(16000, 4, masks, reference=None, block_s=1.0)
-    assert stream.reference is None
-    run(stream, scene["mixture"])
-    assert stream.reference in range(4)
-
-
 def test_a_series_is_one_after_the_other(scene, run):
     from cleanaudio.spatial.dereverb import dereverb
 
