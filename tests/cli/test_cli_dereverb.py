@@ -149,7 +149,7 @@ def test_the_guard_and_the_gate_hear_the_result(denoise, tmp_path, recording, ha
 def test_live_it_goes_frame_by_frame(cli, monkeypatch, hall):
     samples = np.round(hall * 32767).astype("<i2")
     out = io.BytesIO()
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(samples.T.tobytes())))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(samples.T.tobytes()))))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, write_through=True))
     ran = cli("stream", "-b", "none", "--rate", "16000", "--channels", "2", "--dereverb", "1")
     assert ran.code == 0 and "latency 32 ms (512 frames)" in ran.stderr

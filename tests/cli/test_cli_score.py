@@ -176,8 +176,9 @@ def test_a_gate_of_ones_own_measures_no_more_than_it_asks_for(cli, folders):
 
 
 def test_what_the_quality_lacks_is_said_with_the_extra_that_brings_it(cli, folders, monkeypatch):
-    from cleanaudio.metrics import interface
+    from cleanaudio.metrics import dnsmos, interface
 
+    dnsmos.release()  # which may be loaded
     real = interface.find_spec
     monkeypatch.setattr(interface, "find_spec", lambda name: None if name == "speechmos" else real(name))
     monkeypatch.setitem(sys.modules, "speechmos", None)
