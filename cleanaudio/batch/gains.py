@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cleanaudio.batch.csvfile import columns_of, open_text, records
+from cleanaudio.batch.history import LOG_NAME
 
-LOG = "metrics.csv"
 _CLOCKS_DIFFER_NS = 2_000_000_000
 """Archives and some file systems keep whole or even seconds only."""
 
@@ -39,7 +39,7 @@ class Gains:
         path = os.path.abspath(output)
         for folder in Path(path).parents:
             if folder not in self._logs:
-                self._logs[folder] = _read(folder / LOG)
+                self._logs[folder] = _read(folder / LOG_NAME)
             written = self._logs[folder].get(path)
             if written is not None:
                 return written.gain_db if written.is_there(output) else None

@@ -14,6 +14,9 @@ from cleanaudio.batch.names import Numbers, RealNames, fingerprint
 from cleanaudio.errors import OutputError
 
 _SECOND_NS = 1_000_000_000
+LOG_NAME = "metrics.csv"
+"""What the log of a run is called in its output folder."""
+
 _CLOCKS_DIFFER_S = 10.0
 """Clocks of file servers differ a little: where the log has no exact time, an output counts as changed if it is this
 much newer than its row."""

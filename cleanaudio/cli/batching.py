@@ -21,7 +21,7 @@ import cleanaudio
 from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
 from cleanaudio.audio.wording import clock
 from cleanaudio.batch.groups import grouped
-from cleanaudio.batch.history import check_log
+from cleanaudio.batch.history import LOG_NAME, check_log
 from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, Step
@@ -167,7 +167,7 @@ def spooled(room: Path) -> Iterator[Source | Problem]:
 
 def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     folder, file = batch.target()
-    metrics = batch.metrics or (folder / "metrics.csv" if folder else None)
+    metrics = batch.metrics or (folder / LOG_NAME if folder else None)
     policy = OutputPolicy(
         folder=folder,
         file=file,
