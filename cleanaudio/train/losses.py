@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cleanaudio.networks.spectrum import band_mask
+from cleanaudio.train.disturbance import Disturbance
 
 
 def si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-3) -> Tensor:
@@ -121,7 +122,11 @@ class EnhancementLoss(nn.Module):
     si_snr_weight, level_weight : float
         For each dB.
     complex_share : float
+    disturbance_weight : float
+        For each point that a listener's opinion falls.
     """
+
+    window: Tensor
 
     def __init__(
         self,
@@ -130,10 +135,16 @@ class EnhancementLoss(nn.Module):
         si_snr_weight: float = 0.005,
         complex_share: float = 0.4,
         level_weight: float = 0.005,
+        disturbance_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.rate, self.si_snr_weight, self.level_weight = rate, si_snr_weight, level_weight
         self.spectral = SpectralLoss(sizes, rate, complex_share)
+        self.disturbance_weight = disturbance_weight
+        if disturbance_weight:
+            size = round(0.016 * rate) * 2
+            self.register_buffer("window", torch.hann_window(size), persistent=False)
+            self.disturbance = Disturbance(rate, size, size // 2)
 
     def forward(self, estimate: Tensor, target: Tensor, noisy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts.
@@ -149,7 +160,15 @@ class EnhancementLoss(nn.Module):
         ratio = si_snr(estimate.square().sum(1), energy_t, cross).mean()
         error = level_error(energy_t, cross).mean()
         loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
-        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
+        parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
+        if self.disturbance_weight:
+            fall = self.disturbance(self._powers(estimate), self._powers(target)).mean()
+            loss, parts["disturbance"] = loss + self.disturbance_weight * fall, fall.detach()
+        return loss, parts
+
+    def _powers(self, signal: Tensor) -> Tensor:
+        frames = signal.unfold(1, len(self.window), len(self.window) // 2)
+        return _power(torch.fft.rfft(frames * self.window))
 
 
 class FrameLoss(nn.Module):
@@ -163,6 +182,10 @@ class FrameLoss(nn.Module):
     si_snr_weight, level_weight : float
         For each dB.
     complex_share : float
+    disturbance_weight : float
+        For each point that a listener's opinion falls.
+    hop : int, optional
+        Samples from frame to frame; half the window where it is left out.
     """
 
     weight: Tensor
@@ -174,11 +197,16 @@ class FrameLoss(nn.Module):
         si_snr_weight: float = 0.005,
         complex_share: float = 0.4,
         level_weight: float = 0.005,
+        disturbance_weight: float = 0.0,
+        hop: int | None = None,
     ) -> None:
         super().__init__()
         self.rate, self.complex_share = rate, complex_share
         self.si_snr_weight, self.level_weight = si_snr_weight, level_weight
         self.register_buffer("weight", hearing(size // 2 + 1, rate), persistent=False)
+        self.disturbance_weight = disturbance_weight
+        if disturbance_weight:
+            self.disturbance = Disturbance(rate, size, hop or size // 2)
 
     def forward(
         self, estimate: Tensor, target: Tensor, noisy: Tensor, bandwidth_hz: Tensor
@@ -207,7 +235,11 @@ class FrameLoss(nn.Module):
         ratio = si_snr(power_e.sum((1, 2)), energy_t, cross).mean()
         error = level_error(energy_t, cross).mean()
         loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
-        return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
+        parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
+        if self.disturbance_weight:
+            fall = self.disturbance(power_e, power_t).mean()
+            loss, parts["disturbance"] = loss + self.disturbance_weight * fall, fall.detach()
+        return loss, parts
 
 
 def _compressed_power(power: Tensor) -> tuple[Tensor, Tensor]:

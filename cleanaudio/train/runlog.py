@@ -21,6 +21,7 @@ COLUMNS = (
     "pesq",
     "si_sdr_db",
     "level_db",
+    "disturbance",
 )
 
 
