@@ -32,7 +32,6 @@ app = typer.Typer(
     name="cleanaudio",
     help="Clean recorded speech in batches: files in, cleaner files and a metrics CSV out.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cleanaudio.cli import options
+from cleanaudio.cli import completing, options
 from cleanaudio.cli.console import stdout
 from cleanaudio.errors import BackendUnavailable
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def backends(
-    name: Annotated[str | None, typer.Argument(help="Show the options of this one.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show the options of this one.", autocompletion=completing.backend)
+    ] = None,
     json_: options.JsonEach = False,
     debug: options.Debug = False,
 ) -> None:

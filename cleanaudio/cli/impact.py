@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cleanaudio.cli import mix_options, options
+from cleanaudio.cli import completing, mix_options, options
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.errors import RecipeError
 
@@ -25,7 +25,13 @@ def impact(
     ] = None,
     noise: mix_options.Noise = None,
     backend: Annotated[
-        list[str] | None, typer.Option("--backend", "-b", help="What cleans; repeatable; see: cleanaudio backends.")
+        list[str] | None,
+        typer.Option(
+            "--backend",
+            "-b",
+            help="What cleans; repeatable; see: cleanaudio backends.",
+            autocompletion=completing.backend,
+        ),
     ] = None,
     snr: Annotated[
         list[float] | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cleanaudio.cli import options
+from cleanaudio.cli import completing, options
 from cleanaudio.cli.console import stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import ModelError
@@ -61,7 +61,12 @@ def list_(json_: options.JsonEach = False, debug: options.Debug = False) -> None
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="An installed model, or a model file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="An installed model, or a model file.", autocompletion=completing.model
+        ),
+    ],
     json_: options.JsonEach = False,
     debug: options.Debug = False,
 ) -> None:
@@ -82,7 +87,12 @@ def info(
 
 @app.command()
 def card(
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="An installed model, or a model file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE", help="An installed model, or a model file.", autocompletion=completing.model
+        ),
+    ],
     debug: options.Debug = False,
 ) -> None:
     """Print the card of a model that carries one, as Markdown."""
@@ -96,7 +106,10 @@ def card(
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME|FILE]...", help="Default: all.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME|FILE]...", help="Default: all.", autocompletion=completing.model),
+    ] = None,
     debug: options.Debug = False,
 ) -> None:
     """Check the hash of models and run each on a built-in clip; exit 1 where one fails."""

@@ -10,7 +10,7 @@ import typer
 
 from cleanaudio.audio.choices import ClipMode
 from cleanaudio.batch.choices import IfFails
-from cleanaudio.cli import config, values
+from cleanaudio.cli import completing, config, values
 from cleanaudio.cli.console import show_causes
 from cleanaudio.errors import RecipeError
 
@@ -65,7 +65,14 @@ def _configure(context: typer.Context, parameter: typer.CallbackParam, value: ob
 
 
 Backend = Annotated[
-    str, typer.Option("--backend", "-b", help="NAME, NAME:FILE, or a sum: 0.6*A+0.4*B.", rich_help_panel=HOW)
+    str,
+    typer.Option(
+        "--backend",
+        "-b",
+        help="NAME, NAME:FILE, or a sum: 0.6*A+0.4*B.",
+        autocompletion=completing.backend,
+        rich_help_panel=HOW,
+    ),
 ]
 Model = Annotated[Path | None, typer.Option("--model", help="Model file of the backend.", rich_help_panel=HOW)]
 Contract = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cleanaudio.cli import options
+from cleanaudio.cli import completing, options
 from cleanaudio.errors import RecipeError
 
 _SIDES, _WHAT = "What is compared", "What is measured"
@@ -34,7 +34,13 @@ def score(
     ] = "{stem}",
     recursive: options.Recursive = False,
     metric: Annotated[
-        list[str] | None, typer.Option("--metric", help="Only these: stoi,si_sdr,…; repeatable.", rich_help_panel=_WHAT)
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            help="Only these: stoi,si_sdr,…; repeatable.",
+            autocompletion=completing.metric,
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     no_align: Annotated[
         bool, typer.Option("--no-align", help="Leave constant delays in.", rich_help_panel=_WHAT)
