@@ -50,7 +50,7 @@ class TrainConfig:
         Share of the examples that go through the front; live, and in a series, the network must do without it.
     loss_sizes : tuple of int
         Windows of the spectral loss.
-    si_snr_weight, complex_share, level_weight, disturbance_weight : float
+    si_snr_weight, complex_share, level_weight, disturbance_weight, intelligibility_weight : float
         Of the parts of the loss; see ``losses``.
     evaluate_minutes, checkpoint_minutes : float
     early_stop : int
@@ -83,6 +83,7 @@ class TrainConfig:
     complex_share: float = 0.4
     level_weight: float = 0.005
     disturbance_weight: float = 0.0
+    intelligibility_weight: float = 0.0
     evaluate_minutes: float = 20.0
     checkpoint_minutes: float = 5.0
     early_stop: int = 0
@@ -104,7 +105,7 @@ class TrainConfig:
         _positive("clip", self.clip)
         for name in (
             *("seed", "weight_decay", "warmup", "plateau_patience", "early_stop", "simulated_rooms"),
-            *("si_snr_weight", "level_weight", "disturbance_weight"),
+            *("si_snr_weight", "level_weight", "disturbance_weight", "intelligibility_weight"),
         ):
             _not_negative(name, getattr(self, name))
         if self.seed >= 1 << 63:

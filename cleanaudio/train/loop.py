@@ -87,11 +87,17 @@ class Trainer:
             raise RecipeError(f"{config.network} has no mask to train", remedy='use target = "signal"')
         self._special = cast(Any, self.network)  # only some networks have masks, or work on spectra
         self.mean = copy.deepcopy(self.network).requires_grad_(False)
-        shares = config.si_snr_weight, config.complex_share, config.level_weight, config.disturbance_weight
-        self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, *shares).to(self.device)
+        shares = {
+            name: getattr(config, name)
+            for name in (
+                *("si_snr_weight", "complex_share", "level_weight"),
+                *("disturbance_weight", "intelligibility_weight"),
+            )
+        }
+        self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, **shares).to(self.device)
         if config.target == "spectrum":
             spectrum = self._special.spectrum
-            self.frame_loss = FrameLoss(config.mix.rate, spectrum.size, *shares, hop=spectrum.hop).to(self.device)
+            self.frame_loss = FrameLoss(config.mix.rate, spectrum.size, **shares, hop=spectrum.hop).to(self.device)
         weights, rate = self.network.parameters(), config.learning_rate
         self.optimizer: torch.optim.Optimizer = (
             torch.optim.AdamW(weights, rate, weight_decay=config.weight_decay)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from cleanaudio.networks.spectrum import band_mask
 from cleanaudio.train.disturbance import Disturbance
+from cleanaudio.train.intelligibility import Intelligibility
 
 
 def si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-3) -> Tensor:
@@ -111,6 +112,45 @@ class SpectralLoss(nn.Module):
         return total / len(self.sizes)
 
 
+class Listener(nn.Module):
+    """What a listener would miss and mind: measures after PESQ and ESTOI, which networks learn from where they weigh.
+
+    Parameters
+    ----------
+    rate : int
+    size, hop : int
+        Of the spectra, in samples.
+    disturbance_weight : float
+        For each point that a listener's opinion falls.
+    intelligibility_weight : float
+        For all words lost.
+    """
+
+    def __init__(
+        self, rate: int, size: int, hop: int, disturbance_weight: float = 0.0, intelligibility_weight: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.disturbance_weight, self.intelligibility_weight = disturbance_weight, intelligibility_weight
+        self.disturbance = Disturbance(rate, size, hop)
+        self.intelligibility = Intelligibility(rate, size, hop)
+
+    @property
+    def minds(self) -> bool:
+        """Whether anything weighs."""
+        return self.disturbance_weight > 0 or self.intelligibility_weight > 0
+
+    def forward(self, power_e: Tensor, power_t: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Take powers of spectra of about unit level, (batch, frames, bins); return the loss and its parts."""
+        loss, parts = power_e.new_zeros(()), {}
+        if self.disturbance_weight:
+            parts["disturbance"] = self.disturbance(power_e, power_t).mean()
+            loss = loss + self.disturbance_weight * parts["disturbance"]
+        if self.intelligibility_weight:
+            parts["intelligibility"] = self.intelligibility(power_e, power_t).mean()
+            loss = loss + self.intelligibility_weight * (1 - parts["intelligibility"])
+        return loss, {name: part.detach() for name, part in parts.items()}
+
+
 class EnhancementLoss(nn.Module):
     """Spectral loss plus SI-SNR and level, over the whole band: the network leaves out what lies above the target's.
 
@@ -122,8 +162,8 @@ class EnhancementLoss(nn.Module):
     si_snr_weight, level_weight : float
         For each dB.
     complex_share : float
-    disturbance_weight : float
-        For each point that a listener's opinion falls.
+    disturbance_weight, intelligibility_weight : float
+        See :class:`Listener`.
     """
 
     window: Tensor
@@ -136,15 +176,14 @@ class EnhancementLoss(nn.Module):
         complex_share: float = 0.4,
         level_weight: float = 0.005,
         disturbance_weight: float = 0.0,
+        intelligibility_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.rate, self.si_snr_weight, self.level_weight = rate, si_snr_weight, level_weight
         self.spectral = SpectralLoss(sizes, rate, complex_share)
-        self.disturbance_weight = disturbance_weight
-        if disturbance_weight:
-            size = round(0.016 * rate) * 2
-            self.register_buffer("window", torch.hann_window(size), persistent=False)
-            self.disturbance = Disturbance(rate, size, size // 2)
+        size = round(0.016 * rate) * 2
+        self.register_buffer("window", torch.hann_window(size) * (2 / size) ** 0.5, persistent=False)
+        self.listener = Listener(rate, size, size // 2, disturbance_weight, intelligibility_weight)
 
     def forward(self, estimate: Tensor, target: Tensor, noisy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts.
@@ -161,9 +200,9 @@ class EnhancementLoss(nn.Module):
         error = level_error(energy_t, cross).mean()
         loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
         parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
-        if self.disturbance_weight:
-            fall = self.disturbance(self._powers(estimate), self._powers(target)).mean()
-            loss, parts["disturbance"] = loss + self.disturbance_weight * fall, fall.detach()
+        if self.listener.minds:
+            missed, heard = self.listener(self._powers(estimate), self._powers(target))
+            loss, parts = loss + missed, parts | heard
         return loss, parts
 
     def _powers(self, signal: Tensor) -> Tensor:
@@ -182,8 +221,8 @@ class FrameLoss(nn.Module):
     si_snr_weight, level_weight : float
         For each dB.
     complex_share : float
-    disturbance_weight : float
-        For each point that a listener's opinion falls.
+    disturbance_weight, intelligibility_weight : float
+        See :class:`Listener`.
     hop : int, optional
         Samples from frame to frame; half the window where it is left out.
     """
@@ -198,15 +237,14 @@ class FrameLoss(nn.Module):
         complex_share: float = 0.4,
         level_weight: float = 0.005,
         disturbance_weight: float = 0.0,
+        intelligibility_weight: float = 0.0,
         hop: int | None = None,
     ) -> None:
         super().__init__()
         self.rate, self.complex_share = rate, complex_share
         self.si_snr_weight, self.level_weight = si_snr_weight, level_weight
         self.register_buffer("weight", hearing(size // 2 + 1, rate), persistent=False)
-        self.disturbance_weight = disturbance_weight
-        if disturbance_weight:
-            self.disturbance = Disturbance(rate, size, hop or size // 2)
+        self.listener = Listener(rate, size, hop or size // 2, disturbance_weight, intelligibility_weight)
 
     def forward(
         self, estimate: Tensor, target: Tensor, noisy: Tensor, bandwidth_hz: Tensor
@@ -236,10 +274,8 @@ class FrameLoss(nn.Module):
         error = level_error(energy_t, cross).mean()
         loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
         parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
-        if self.disturbance_weight:
-            fall = self.disturbance(power_e, power_t).mean()
-            loss, parts["disturbance"] = loss + self.disturbance_weight * fall, fall.detach()
-        return loss, parts
+        missed, heard = self.listener(power_e, power_t)
+        return loss + missed, parts | heard
 
 
 def _compressed_power(power: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,6 +22,7 @@ COLUMNS = (
     "si_sdr_db",
     "level_db",
     "disturbance",
+    "intelligibility",
 )
 
 

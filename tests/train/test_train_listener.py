@@ -1,4 +1,4 @@
-"""The disturbance that networks learn from, beside the package pesq that it is a likeness of."""
+"""What networks learn from of PESQ and ESTOI, beside the packages pesq and pystoi that measure them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,27 @@ import torch
 from scipy.stats import pearsonr
 
 from cleanaudio.train.disturbance import Disturbance
+from cleanaudio.train.intelligibility import Intelligibility
+
+
+def measured(measure, estimate, target, rate=16000):
+    size = round(0.016 * rate) * 2
+    hann = torch.hann_window(size) * (2 / size) ** 0.5
+    level = max(np.sqrt(np.mean(target**2)), 1e-3)
+
+    def powers(signal):
+        frames = torch.as_tensor(signal / level, dtype=torch.float32)[None].unfold(1, size, size // 2)
+        return torch.fft.rfft(frames * hann).abs().square()
+
+    return measure(rate, size, size // 2)(powers(estimate), powers(target)).item()
 
 
 def fall(estimate, target, rate=16000):
-    size = round(0.016 * rate) * 2
-    hann = torch.hann_window(size)
+    return measured(Disturbance, estimate, target, rate)
 
-    def powers(signal):
-        frames = torch.as_tensor(signal, dtype=torch.float32)[None].unfold(1, size, size // 2)
-        return torch.fft.rfft(frames * hann).abs().square()
 
-    return Disturbance(rate, size, size // 2)(powers(estimate), powers(target)).item()
+def understood(estimate, target, rate=16000):
+    return measured(Intelligibility, estimate, target, rate)
 
 
 def raw(score):
@@ -50,6 +60,22 @@ def test_it_falls_as_pesq_does(pair):
     assert pearsonr(theirs, ours).statistic > 0.98
 
 
+def test_it_is_understood_as_estoi_says(pair):
+    from pystoi import stoi
+
+    clean, noisy = pair
+    shares = (8.0, 4.0, 2.0, 1.0, 0.5, 0.0)
+    theirs = [stoi(clean, clean + share * (noisy - clean), 16000, extended=True) for share in shares]
+    ours = [understood(clean + share * (noisy - clean), clean) for share in shares]
+    assert pearsonr(theirs, ours).statistic > 0.98
+    assert ours == sorted(ours) and ours[-1] == pytest.approx(1, abs=1e-3)
+
+
+def test_of_silence_all_is_understood(pair):
+    assert understood(pair[1], 0 * pair[0]) == 1
+    assert understood(pair[1][:2000], pair[0][:2000]) == 1  # shorter than the measure
+
+
 def test_what_is_added_costs_more_than_what_is_taken_away(pair):
     clean = pair[0]
     spectrum = np.fft.rfft(clean)
@@ -70,13 +96,15 @@ def test_the_same_voice_at_48_khz_is_disturbed_alike(pair):
 
 
 @pytest.mark.data
-def test_it_falls_as_pesq_does_on_real_recordings(data_dir):
+def test_both_go_with_what_is_measured_on_real_recordings(data_dir):
     from pesq import pesq
+    from pystoi import stoi
 
     theirs, ours = [], []
     for path in sorted((data_dir / "dev/pairs-16k/noisy").iterdir())[::4]:
         noisy, _ = soundfile.read(path, dtype="float32")
         clean, _ = soundfile.read(data_dir / "dev/pairs-16k/clean" / path.name, dtype="float32")
-        theirs.append(raw(pesq(16000, clean, noisy, "wb")))
-        ours.append(4.5 - fall(noisy, clean))
-    assert pearsonr(theirs, ours).statistic > 0.95
+        theirs.append((raw(pesq(16000, clean, noisy, "wb")), stoi(clean, noisy, 16000, extended=True)))
+        ours.append((4.5 - fall(noisy, clean), understood(noisy, clean)))
+    for theirs_of_one, ours_of_one in zip(zip(*theirs, strict=True), zip(*ours, strict=True), strict=True):
+        assert pearsonr(theirs_of_one, ours_of_one).statistic > 0.95
