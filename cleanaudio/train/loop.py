@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,10 +23,10 @@ from cleanaudio.networks.checkpoint import BEST, LAST
 from cleanaudio.networks.interface import Network
 from cleanaudio.train import about, graph
 from cleanaudio.train.config import TrainConfig, render
-from cleanaudio.train.data import Batch, Mixer
+from cleanaudio.train.data import Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
 from cleanaudio.train.hearing import heard
-from cleanaudio.train.losses import EnhancementLoss, FrameLoss, ideal_mask
+from cleanaudio.train.objective import Objective
 from cleanaudio.train.runlog import RunLog
 
 Log = Callable[[dict[str, float]], None]
@@ -81,23 +81,8 @@ class Trainer:
         _check_sizes(self.network, config)
         if config.front:
             front.resolve(config.front, Setup(config.mix.rate, 1))  # which looks whether it can be
-        if config.target == "spectrum" and not hasattr(self.network, "spectra"):
-            raise RecipeError(f"{config.network} does not work on spectra", remedy='use target = "signal"')
-        if config.target not in ("signal", "spectrum") and not hasattr(self.network, "mask"):
-            raise RecipeError(f"{config.network} has no mask to train", remedy='use target = "signal"')
-        self._special = cast(Any, self.network)  # only some networks have masks, or work on spectra
+        self.objective = Objective(config, self.network, self.device)
         self.mean = copy.deepcopy(self.network).requires_grad_(False)
-        shares = {
-            name: getattr(config, name)
-            for name in (
-                *("si_snr_weight", "complex_share", "level_weight"),
-                *("disturbance_weight", "intelligibility_weight"),
-            )
-        }
-        self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, **shares).to(self.device)
-        if config.target == "spectrum":
-            spectrum = self._special.spectrum
-            self.frame_loss = FrameLoss(config.mix.rate, spectrum.size, **shares, hop=spectrum.hop).to(self.device)
         weights, rate = self.network.parameters(), config.learning_rate
         self.optimizer: torch.optim.Optimizer = (
             torch.optim.AdamW(weights, rate, weight_decay=config.weight_decay)
@@ -229,7 +214,7 @@ class Trainer:
         batch = self.mixer.batch(place, c.batch)
         batch = replace(batch, noisy=self._heard(batch.noisy, place))
         torch.manual_seed(c.seed + place)  # dropout, so that a resumed run goes on with what would have come
-        loss, parts = self._loss(batch)
+        loss, parts = self.objective(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.world > 1:
@@ -262,21 +247,6 @@ class Trainer:
         index = torch.from_numpy(np.flatnonzero(choose.random(len(noisy)) < c.front_share)).to(self.device)
         behind = heard(c.front, c.mix.rate, noisy[index].cpu().numpy())
         return noisy.index_copy(0, index, torch.from_numpy(behind).to(self.device))
-
-    def _loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        mixed = self.config.mixed_precision and (self.device.type == "cuda" or _multiplies_bfloat16())
-        kind, network = self.config.target, self._special
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            if kind == "signal":
-                estimate = network.enhance(batch.noisy, batch.bandwidth_hz)
-            else:
-                estimate = (network.spectra if kind == "spectrum" else network.mask)(batch.noisy)
-        if kind == "signal":
-            return self.loss(estimate, batch.target, batch.noisy)
-        target, noisy = (network.spectrum(signal) for signal in (batch.target, batch.noisy))
-        if kind == "spectrum":
-            return self.frame_loss(estimate, target, noisy, batch.bandwidth_hz)
-        return (estimate.float() - ideal_mask(kind, target, noisy)).square().mean(), {}
 
     def learning_rate(self) -> float:
         """Return the learning rate of the step that comes."""
@@ -364,9 +334,3 @@ def _check_sizes(network: Network, config: TrainConfig) -> None:
         reason = str(error).partition("\n")[0]
         raise RecipeError(f"network {config.network} cannot have these sizes: {reason}") from error
     network.train()
-
-
-def _multiplies_bfloat16() -> bool:
-    """Whether this processor does so faster than it multiplies float32."""
-    capabilities: dict = getattr(torch.cpu, "get_capabilities", dict)()  # older releases of torch do not tell
-    return bool(capabilities.get("avx512_bf16", False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,29 @@ from torch import Tensor, nn
 from cleanaudio.networks.spectrum import band_mask
 from cleanaudio.train.disturbance import Disturbance
 from cleanaudio.train.intelligibility import Intelligibility
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the parts of a loss weigh.
+
+    Parameters
+    ----------
+    si_snr, level : float
+        For each dB.
+    complex_share : float
+        Of the complex error in the spectral one; the magnitude's is one minus it.
+    disturbance : float
+        For each point that a listener's opinion falls.
+    intelligibility : float
+        For all words lost.
+    """
+
+    si_snr: float = 0.005
+    complex_share: float = 0.4
+    level: float = 0.005
+    disturbance: float = 0.0
+    intelligibility: float = 0.0
 
 
 def si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-3) -> Tensor:
@@ -120,34 +144,29 @@ class Listener(nn.Module):
     rate : int
     size, hop : int
         Of the spectra, in samples.
-    disturbance_weight : float
-        For each point that a listener's opinion falls.
-    intelligibility_weight : float
-        For all words lost.
+    weights : Weights
     """
 
-    def __init__(
-        self, rate: int, size: int, hop: int, disturbance_weight: float = 0.0, intelligibility_weight: float = 0.0
-    ) -> None:
+    def __init__(self, rate: int, size: int, hop: int, weights: Weights) -> None:
         super().__init__()
-        self.disturbance_weight, self.intelligibility_weight = disturbance_weight, intelligibility_weight
+        self.weights = weights
         self.disturbance = Disturbance(rate, size, hop)
         self.intelligibility = Intelligibility(rate, size, hop)
 
     @property
     def minds(self) -> bool:
         """Whether anything weighs."""
-        return self.disturbance_weight > 0 or self.intelligibility_weight > 0
+        return self.weights.disturbance > 0 or self.weights.intelligibility > 0
 
     def forward(self, power_e: Tensor, power_t: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Take powers of spectra of about unit level, (batch, frames, bins); return the loss and its parts."""
         loss, parts = power_e.new_zeros(()), {}
-        if self.disturbance_weight:
+        if self.weights.disturbance:
             parts["disturbance"] = self.disturbance(power_e, power_t).mean()
-            loss = loss + self.disturbance_weight * parts["disturbance"]
-        if self.intelligibility_weight:
+            loss = loss + self.weights.disturbance * parts["disturbance"]
+        if self.weights.intelligibility:
             parts["intelligibility"] = self.intelligibility(power_e, power_t).mean()
-            loss = loss + self.intelligibility_weight * (1 - parts["intelligibility"])
+            loss = loss + self.weights.intelligibility * (1 - parts["intelligibility"])
         return loss, {name: part.detach() for name, part in parts.items()}
 
 
@@ -159,31 +178,18 @@ class EnhancementLoss(nn.Module):
     rate : int
     sizes : sequence of int
         Windows of the spectral loss.
-    si_snr_weight, level_weight : float
-        For each dB.
-    complex_share : float
-    disturbance_weight, intelligibility_weight : float
-        See :class:`Listener`.
+    weights : Weights
     """
 
     window: Tensor
 
-    def __init__(
-        self,
-        rate: int,
-        sizes: Sequence[int],
-        si_snr_weight: float = 0.005,
-        complex_share: float = 0.4,
-        level_weight: float = 0.005,
-        disturbance_weight: float = 0.0,
-        intelligibility_weight: float = 0.0,
-    ) -> None:
+    def __init__(self, rate: int, sizes: Sequence[int], weights: Weights = Weights()) -> None:
         super().__init__()
-        self.rate, self.si_snr_weight, self.level_weight = rate, si_snr_weight, level_weight
-        self.spectral = SpectralLoss(sizes, rate, complex_share)
+        self.weights = weights
+        self.spectral = SpectralLoss(sizes, rate, weights.complex_share)
         size = round(0.016 * rate) * 2
         self.register_buffer("window", torch.hann_window(size) * (2 / size) ** 0.5, persistent=False)
-        self.listener = Listener(rate, size, size // 2, disturbance_weight, intelligibility_weight)
+        self.listener = Listener(rate, size, size // 2, weights)
 
     def forward(self, estimate: Tensor, target: Tensor, noisy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts.
@@ -198,7 +204,7 @@ class EnhancementLoss(nn.Module):
         energy_t, cross = target.square().sum(1), (estimate * target).sum(1)
         ratio = si_snr(estimate.square().sum(1), energy_t, cross).mean()
         error = level_error(energy_t, cross).mean()
-        loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
+        loss = spectral - self.weights.si_snr * ratio + self.weights.level * error
         parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
         if self.listener.minds:
             missed, heard = self.listener(self._powers(estimate), self._powers(target))
@@ -218,33 +224,18 @@ class FrameLoss(nn.Module):
     rate : int
     size : int
         Window of the spectra, in samples.
-    si_snr_weight, level_weight : float
-        For each dB.
-    complex_share : float
-    disturbance_weight, intelligibility_weight : float
-        See :class:`Listener`.
+    weights : Weights
     hop : int, optional
         Samples from frame to frame; half the window where it is left out.
     """
 
     weight: Tensor
 
-    def __init__(
-        self,
-        rate: int,
-        size: int,
-        si_snr_weight: float = 0.005,
-        complex_share: float = 0.4,
-        level_weight: float = 0.005,
-        disturbance_weight: float = 0.0,
-        intelligibility_weight: float = 0.0,
-        hop: int | None = None,
-    ) -> None:
+    def __init__(self, rate: int, size: int, weights: Weights = Weights(), hop: int | None = None) -> None:
         super().__init__()
-        self.rate, self.complex_share = rate, complex_share
-        self.si_snr_weight, self.level_weight = si_snr_weight, level_weight
+        self.rate, self.weights = rate, weights
         self.register_buffer("weight", hearing(size // 2 + 1, rate), persistent=False)
-        self.listener = Listener(rate, size, hop or size // 2, disturbance_weight, intelligibility_weight)
+        self.listener = Listener(rate, size, hop or size // 2, weights)
 
     def forward(
         self, estimate: Tensor, target: Tensor, noisy: Tensor, bandwidth_hz: Tensor
@@ -266,13 +257,13 @@ class FrameLoss(nn.Module):
         # As ``compressed``, with the squares multiplied out: the spectra themselves are not needed any more.
         small_e, factor_e = _compressed_power(power_e)
         small_t, factor_t = _compressed_power(power_t)
-        share = self.complex_share
+        share = self.weights.complex_share
         common = (1 - share) * small_e * small_t + share * factor_e * factor_t * cross
         spectral = (counts * (small_e.square() + small_t.square() - 2 * common)).mean()
         energy_t, cross = power_t.sum((1, 2)), cross.sum((1, 2))
         ratio = si_snr(power_e.sum((1, 2)), energy_t, cross).mean()
         error = level_error(energy_t, cross).mean()
-        loss = spectral - self.si_snr_weight * ratio + self.level_weight * error
+        loss = spectral - self.weights.si_snr * ratio + self.weights.level * error
         parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
         missed, heard = self.listener(power_e, power_t)
         return loss + missed, parts | heard

@@ -4,7 +4,7 @@ import torch
 
 from cleanaudio.audio.stft import window
 from cleanaudio.networks.spectrum import Spectrum
-from cleanaudio.train.losses import EnhancementLoss, FrameLoss, compressed, ideal_mask, level_error, si_snr
+from cleanaudio.train.losses import EnhancementLoss, FrameLoss, Weights, compressed, ideal_mask, level_error, si_snr
 
 
 def noise(*shape, seed=1):
@@ -43,7 +43,7 @@ def test_compressed_error_is_zero_for_the_same_and_symmetric():
 def test_gradients_are_finite_also_on_silence(target_level, estimate_level):
     estimate = (estimate_level * noise(2, 9600)).requires_grad_()
     target = target_level * noise(2, 9600, seed=2)
-    loss, parts = EnhancementLoss(48000, (512, 2048), disturbance_weight=0.02, intelligibility_weight=0.1)(
+    loss, parts = EnhancementLoss(48000, (512, 2048), Weights(disturbance=0.02, intelligibility=0.1))(
         estimate, target, target
     )
     loss.backward()
@@ -72,9 +72,9 @@ def test_the_loss_on_frames_is_that_on_signals_up_to_the_window():
     target = 0.1 * torch.randn(2, 48000)
     noisy, estimate = (target + share * torch.randn(2, 48000) for share in (0.1, 0.03))
     everywhere = torch.tensor([24000.0, 24000.0])
-    weights = {"disturbance_weight": 0.02, "intelligibility_weight": 0.1}
-    of_frames, parts = FrameLoss(48000, 960, **weights)(*map(spectrum, (estimate, target, noisy)), everywhere)
-    of_signals, same = EnhancementLoss(48000, (960,), **weights)(estimate, target, noisy)
+    weights = Weights(disturbance=0.02, intelligibility=0.1)
+    of_frames, parts = FrameLoss(48000, 960, weights)(*map(spectrum, (estimate, target, noisy)), everywhere)
+    of_signals, same = EnhancementLoss(48000, (960,), weights)(estimate, target, noisy)
     assert parts["disturbance"] == pytest.approx(same["disturbance"].item(), abs=0.25)
     assert parts["intelligibility"] == pytest.approx(same["intelligibility"].item(), abs=0.02)
     assert parts["si_snr_db"] == pytest.approx(same["si_snr_db"].item(), abs=0.1)
