@@ -14,7 +14,7 @@ from cleanaudio.errors import BackendUnavailable, RecipeError
 GROUP = "cleanaudio.backends"
 
 AUTO_ORDER = (
-    "0.85*deepfilternet+0.15*fullband-offline",
+    "0.8*deepfilternet+0.2*fullband-offline",
     "deepfilternet",
     "fullband-offline",
     "0.6*fullband+0.4*omlsa",
