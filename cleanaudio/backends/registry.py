@@ -17,7 +17,7 @@ AUTO_ORDER = (
     "0.8*deepfilternet+0.2*fullband-offline",
     "deepfilternet",
     "fullband-offline",
-    "0.6*fullband+0.4*omlsa",
+    "0.7*fullband+0.3*omlsa",
     "rnnoise",
     "omlsa",
 )
