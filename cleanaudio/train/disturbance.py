@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from cleanaudio.train.bands import gathering
+
 BANDS = 49  # as in the wide-band form of the standard
 HIGHEST_HZ = 8000.0
 SPEECH_HZ = 300.0, 3400.0  # where levels are compared
-SPEECH_DB = 79.0
+SPEECH_DB = 79.0  # sound pressure level at which everything is heard
 LOUDNESS = 0.1866  # so that a tone of 1 kHz and 40 dB has one sone
 STRETCH_FRAMES = 20
 SMOOTHING = 0.8, 0.16, 0.032, 0.008  # over frames, the newest first
@@ -44,20 +46,15 @@ class Disturbance(nn.Module):
     def __init__(self, rate: int, size: int, hop: int) -> None:
         super().__init__()
         self.stretch = max(2, round(STRETCH_FRAMES * 0.016 * rate / hop) // 2 * 2)
-        step = rate / size
-        frequency = torch.arange(size // 2 + 1, dtype=torch.float64) * step
-        highest = min(HIGHEST_HZ, rate / 2)
-        edges = torch.linspace(_bark(torch.tensor(0.0)).item(), _bark(torch.tensor(highest)).item(), BANDS + 1)
-        low, high = (_bark((frequency + shift * step).clamp(min=0)) for shift in (-0.5, 0.5))
-        shared = torch.minimum(high[:, None], edges[1:]) - torch.maximum(low[:, None], edges[:-1])
-        gather = (shared.clamp(min=0) / (high - low)[:, None]).float()
+        edges = torch.linspace(_bark(0.0), _bark(min(HIGHEST_HZ, rate / 2)), BANDS + 1)
         centre = (edges[1:] + edges[:-1]) / 2
         self.width = float(edges[1] - edges[0])
-        self.register_buffer("gather", gather, persistent=False)
-        self.register_buffer("quiet", 10 ** (_quiet_db(_hertz(centre)) / 10).float(), persistent=False)
+        self.register_buffer("gather", gathering(rate, size, *_hertz(edges).unfold(0, BANDS, 1)), persistent=False)
+        self.register_buffer("quiet", 10 ** (_quiet_db(_hertz(centre)) / 10), persistent=False)
         # Low bands grow louder faster (Zwicker's power is 0.23 above 4 Bark).
         steeper = torch.where(centre < 4, (6 / (centre.clamp(min=0) + 2)).clamp(max=2.0) ** 0.15, 1.0)
-        self.register_buffer("exponent", (0.23 * steeper).float(), persistent=False)
+        self.register_buffer("exponent", 0.23 * steeper, persistent=False)
+        frequency = torch.linspace(0, rate / 2, size // 2 + 1)
         speech = (frequency > SPEECH_HZ[0]) & (frequency < SPEECH_HZ[1])
         self.register_buffer("speech", speech.float(), persistent=False)
 
@@ -126,7 +123,7 @@ class Disturbance(nn.Module):
         return stretches.pow(6).mean(2).pow(1 / 6).square().mean(1).sqrt()
 
 
-def _bark(hertz: Tensor) -> Tensor:
+def _bark(hertz: float) -> float:
     """Traunmüller (1990), eq. 6."""
     return 26.81 * hertz / (1960 + hertz) - 0.53
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from cleanaudio.train.bands import gathering
+
 BANDS, LOWEST_HZ = 15, 150.0
 SEGMENT_S = 0.384
 SILENT_DB = 40.0
@@ -36,12 +38,9 @@ class Intelligibility(nn.Module):
     def __init__(self, rate: int, size: int, hop: int) -> None:
         super().__init__()
         self.segment = max(2, round(SEGMENT_S * rate / hop))
-        step = rate / size
-        frequency = torch.arange(size // 2 + 1) * step
         centre = LOWEST_HZ * 2 ** (torch.arange(BANDS) / 3)
-        low, high = centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6)
-        shared = torch.minimum(frequency[:, None] + step / 2, high) - torch.maximum(frequency[:, None] - step / 2, low)
-        self.register_buffer("gather", shared.clamp(min=0) / step, persistent=False)
+        gather = gathering(rate, size, centre * 2 ** (-1 / 6), centre * 2 ** (1 / 6))
+        self.register_buffer("gather", gather, persistent=False)
 
     def forward(self, power_e: Tensor, power_t: Tensor) -> Tensor:
         """Return the measure: 1 for the same, about 0 for what has nothing to do with each other.
