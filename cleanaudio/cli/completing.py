@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import re
-
 
 def backend(incomplete: str) -> list[str]:
     """Complete the last name of a spec: ``-b 0.6*omlsa+0.4*wie`` too."""
     from cleanaudio.backends import registry
 
-    return _completed(incomplete, ["auto", *registry.names()], "[*+,]")
+    return _completed(incomplete, ["auto", *registry.names()], between="*+,")
 
 
 def metric(incomplete: str) -> list[str]:
     """Complete the last of names between commas."""
     from cleanaudio.metrics import registry
 
-    return _completed(incomplete, registry.names(), ",")
+    return _completed(incomplete, registry.names(), between=",")
 
 
 def model(incomplete: str) -> list[str]:
     """Complete the name of an installed model."""
     from cleanaudio.models import catalog
 
-    return _completed(incomplete, [model.name for model in catalog.installed()], "$^")
+    return _completed(incomplete, [model.name for model in catalog.installed()])
 
 
-def _completed(incomplete: str, names: list[str], between: str) -> list[str]:
-    *_, last = re.split(between, incomplete)
-    before = incomplete[: len(incomplete) - len(last)]
-    return [before + name for name in names if name.startswith(last)]
+def _completed(incomplete: str, names: list[str], between: str = "") -> list[str]:
+    begin = 1 + max((incomplete.rfind(mark) for mark in between), default=-1)
+    return [incomplete[:begin] + name for name in names if name.startswith(incomplete[begin:])]

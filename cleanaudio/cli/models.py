@@ -59,14 +59,15 @@ def list_(json_: options.JsonEach = False, debug: options.Debug = False) -> None
     )
 
 
+_Name = Annotated[
+    str,
+    typer.Argument(metavar="NAME|FILE", help="An installed model, or a model file.", autocompletion=completing.model),
+]
+
+
 @app.command()
 def info(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FILE", help="An installed model, or a model file.", autocompletion=completing.model
-        ),
-    ],
+    name: _Name,
     json_: options.JsonEach = False,
     debug: options.Debug = False,
 ) -> None:
@@ -87,12 +88,7 @@ def info(
 
 @app.command()
 def card(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME|FILE", help="An installed model, or a model file.", autocompletion=completing.model
-        ),
-    ],
+    name: _Name,
     debug: options.Debug = False,
 ) -> None:
     """Print the card of a model that carries one, as Markdown."""

@@ -127,11 +127,8 @@ class SpectralLoss(nn.Module):
         for size in self.sizes:
             whole = estimate.shape[1] // size * size
             hann = getattr(self, f"window_{size}")
-            spectra = []
-            for signal in (estimate, target):
-                frames = signal[:, :whole].unfold(1, size, size // 2)
-                spectra.append(torch.fft.rfft(frames * hann) * (2 / size) ** 0.5)
-            magnitude, parts = compressed(spectra[0], spectra[1], getattr(self, f"weight_{size}"))
+            spectra_e, spectra_t = (_spectra(signal[:, :whole], hann) for signal in (estimate, target))
+            magnitude, parts = compressed(spectra_e, spectra_t, getattr(self, f"weight_{size}"))
             total = total + (1 - self.complex_share) * magnitude + self.complex_share * parts
         return total / len(self.sizes)
 
@@ -188,7 +185,7 @@ class EnhancementLoss(nn.Module):
         self.weights = weights
         self.spectral = SpectralLoss(sizes, rate, weights.complex_share)
         size = round(0.016 * rate) * 2
-        self.register_buffer("window", torch.hann_window(size) * (2 / size) ** 0.5, persistent=False)
+        self.register_buffer("window", torch.hann_window(size), persistent=False)
         self.listener = Listener(rate, size, size // 2, weights)
 
     def forward(self, estimate: Tensor, target: Tensor, noisy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
@@ -202,18 +199,11 @@ class EnhancementLoss(nn.Module):
         estimate, target = estimate.float() / level, target / level
         spectral = self.spectral(estimate, target)
         energy_t, cross = target.square().sum(1), (estimate * target).sum(1)
-        ratio = si_snr(estimate.square().sum(1), energy_t, cross).mean()
-        error = level_error(energy_t, cross).mean()
-        loss = spectral - self.weights.si_snr * ratio + self.weights.level * error
-        parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
-        if self.listener.minds:
-            missed, heard = self.listener(self._powers(estimate), self._powers(target))
+        loss, parts = _weighed(self.weights, spectral, estimate.square().sum(1), energy_t, cross)
+        if self.listener.minds:  # its spectra cost something
+            missed, heard = self.listener(*(_power(_spectra(signal, self.window)) for signal in (estimate, target)))
             loss, parts = loss + missed, parts | heard
         return loss, parts
-
-    def _powers(self, signal: Tensor) -> Tensor:
-        frames = signal.unfold(1, len(self.window), len(self.window) // 2)
-        return _power(torch.fft.rfft(frames * self.window))
 
 
 class FrameLoss(nn.Module):
@@ -261,12 +251,25 @@ class FrameLoss(nn.Module):
         common = (1 - share) * small_e * small_t + share * factor_e * factor_t * cross
         spectral = (counts * (small_e.square() + small_t.square() - 2 * common)).mean()
         energy_t, cross = power_t.sum((1, 2)), cross.sum((1, 2))
-        ratio = si_snr(power_e.sum((1, 2)), energy_t, cross).mean()
-        error = level_error(energy_t, cross).mean()
-        loss = spectral - self.weights.si_snr * ratio + self.weights.level * error
-        parts = {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
+        loss, parts = _weighed(self.weights, spectral, power_e.sum((1, 2)), energy_t, cross)
         missed, heard = self.listener(power_e, power_t)
         return loss + missed, parts | heard
+
+
+def _weighed(
+    weights: Weights, spectral: Tensor, energy_e: Tensor, energy_t: Tensor, cross: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return spectral error, SI-SNR and level as one loss, and each; the energies as :func:`si_snr` takes them."""
+    ratio = si_snr(energy_e, energy_t, cross).mean()
+    error = level_error(energy_t, cross).mean()
+    loss = spectral - weights.si_snr * ratio + weights.level * error
+    return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
+
+
+def _spectra(signal: Tensor, window: Tensor) -> Tensor:
+    """Return spectra of half-overlapping frames, of about unit level for (batch, samples) of it."""
+    size = len(window)
+    return torch.fft.rfft(signal.unfold(1, size, size // 2) * window) * (2 / size) ** 0.5
 
 
 def _compressed_power(power: Tensor) -> tuple[Tensor, Tensor]:
