@@ -14,6 +14,9 @@ from cleanaudio.errors import RecipeError
 from cleanaudio.networks.registry import check_types, names
 from cleanaudio.train.mix import MixConfig
 
+#: The window through which disturbance and intelligibility are heard.
+LISTENED_SECONDS = 0.032
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -127,6 +130,12 @@ class TrainConfig:
             raise RecipeError(
                 f"mix.seconds = {self.mix.seconds:g} is too short",
                 remedy=f"an excerpt holds the largest of loss_sizes, {max(self.loss_sizes)} samples, at least",
+            )
+        listens = self.disturbance_weight or self.intelligibility_weight
+        if listens and self.mix.seconds < LISTENED_SECONDS:
+            raise RecipeError(
+                f"mix.seconds = {self.mix.seconds:g} is too short",
+                remedy=f"with disturbance_weight or intelligibility_weight it is {LISTENED_SECONDS:g} at least",
             )
         for name in ("front_share", "complex_share", "average", "plateau_factor"):
             _share(name, getattr(self, name))

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cleanaudio.networks.spectrum import band_mask
+from cleanaudio.train.config import LISTENED_SECONDS
 from cleanaudio.train.disturbance import Disturbance
 from cleanaudio.train.intelligibility import Intelligibility
 
@@ -184,7 +185,7 @@ class EnhancementLoss(nn.Module):
         super().__init__()
         self.weights = weights
         self.spectral = SpectralLoss(sizes, rate, weights.complex_share)
-        size = round(0.016 * rate) * 2
+        size = int(LISTENED_SECONDS / 2 * rate) * 2
         self.register_buffer("window", torch.hann_window(size), persistent=False)
         self.listener = Listener(rate, size, size // 2, weights)
 

@@ -271,6 +271,7 @@ def test_wrong_rate_and_missing_masks_are_refused(tmp_path):
         ({"mix": {"snr_db": [1.0]}}, "mix.snr_db = \\[1.0\\] is no range"),
         ({"mix": {"speed": ["a", "b"]}}, "mix.speed = .* is no range"),
         ({"mix": {"seconds": 0.001}}, "mix.seconds = 0.001 is too short"),
+        ({"mix": {"seconds": 0.03}, "loss_sizes": [16], "disturbance_weight": 1}, "mix.seconds = 0.03 is too short"),
         ({"loss_sizes": []}, "are no windows"),
         ({"network": ["a"]}, "network = .* is not text"),
         ({"mix": 3}, "mix = 3 is not a table"),
