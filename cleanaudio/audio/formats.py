@@ -178,7 +178,8 @@ def named_format(output: str | PathLike[str], source: str | PathLike[str], forma
     """
     suffix = PurePath(output).suffix.lower()
     if format is None:
-        return None if suffix == PurePath(source).suffix.lower() else suffix.removeprefix(".")
+        own = suffix == PurePath(source).suffix.lower() and suffix in WRITTEN_SUFFIXES
+        return None if own else suffix.removeprefix(".")
     if output_suffix(output, format) != output_suffix(output, suffix):
         raise FormatError(f"the name says another format than {format!r}", path=output, remedy="leave one of them out")
     return format

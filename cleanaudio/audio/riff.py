@@ -191,7 +191,7 @@ def _place_data(file: BinaryIO, chunk: Chunk, layout: Layout) -> Layout:
     if chunk.size == 0:
         unknown = there > 0 and not _only_chunks(file, chunk.start, layout.size)
     else:
-        claims_the_limit = OPEN_SIZE <= chunk.size <= 0x7FFFFFFF or 0xFFFF0000 <= chunk.size <= 0xFFFFFFFF
+        claims_the_limit = OPEN_SIZE <= chunk.size <= 0x80000000 or 0xFFFF0000 <= chunk.size <= 0xFFFFFFFF
         unknown = chunk.size > there and (claims_the_limit or chunk.size >= (1 << 63) - 1)
     available = there if unknown else min(chunk.size, there)
     return replace(layout, data=chunk, available=available, unknown_length=unknown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +59,10 @@ def check_place(path: Path, header: Sequence[str]) -> None:
 
 
 class CsvFile:
-    """A table that is written row by row, each of which is in the file at once.
+    """A table that is written row by row, each of which is in the file at once; a context manager.
+
+    What is there is replaced with the first row, or at a clean end: not by a run that finds out that it has nothing to
+    do.
 
     Parameters
     ----------
@@ -77,16 +81,32 @@ class CsvFile:
         self._path = path
         if replace:
             check_place(path, header)
+        self._header, self._begun, self._is_new = header, False, not path.exists()
         try:
-            self._file = open(path, "wb" if replace else "xb", buffering=0)  # noqa: SIM115 - closed by __exit__
+            self._file = open(path, "ab" if replace else "xb", buffering=0)  # noqa: SIM115 - closed by __exit__
         except FileExistsError:
             raise OutputError("exists", path=path, remedy="--overwrite, or choose another name") from None
         except OSError as error:
             raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
-        self.write(header)
 
     def write(self, cells: Sequence[str]) -> None:
-        """Write a row."""
+        """Write a row.
+
+        Raises
+        ------
+        TableLost
+        """
+        self._begin()
+        self._add(cells)
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            if os.path.isfile(self._path):  # no pipe
+                os.ftruncate(self._file.fileno(), 0)
+            self._add(self._header)
+
+    def _add(self, cells: Sequence[str]) -> None:
         try:
             self._file.write(line_of(cells))
         except OSError as error:
@@ -98,7 +118,11 @@ class CsvFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with self._file:
+            if error is None:
+                self._begin()
+            elif self._is_new and not self._begun:
+                self._path.unlink(missing_ok=True)
 
 
 def open_text(path: Path) -> TextIO:
@@ -122,6 +146,26 @@ def records(file: TextIO) -> Iterator[list[str]]:
             return
         except csv.Error:  # a cell of more than 128 KiB is not ours
             continue
+
+
+def joined(file: TextIO) -> Iterator[tuple[list[str], list[str]]]:
+    """Yield the rows of a file, each after the columns that it has.
+
+    A header comes first, and may come again where files were joined, with other columns; it is yielded too, as its own
+    columns.
+    """
+    columns: list[str] = []
+    for cells in records(file):
+        if not columns or cells[:_TELLING] == columns[:_TELLING]:
+            columns = cells
+        yield columns, cells
+
+
+def rows(file: TextIO) -> Iterator[dict[str, str]]:
+    """Yield the rows of a file, or of several joined, by column; one that was cut off is left out."""
+    for columns, cells in joined(file):
+        if cells is not columns and len(cells) == len(columns):
+            yield dict(zip(columns, cells, strict=True))
 
 
 def missing_end(path: Path) -> bytes:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cleanaudio.batch.csvfile import columns_of, open_text, records
+from cleanaudio.batch.csvfile import open_text, rows
 from cleanaudio.batch.history import LOG_NAME
 
 _CLOCKS_DIFFER_NS = 2_000_000_000
@@ -52,10 +52,8 @@ def _read(log: Path) -> dict[str, _Written]:
     try:
         if not log.is_file():
             return found
-        columns = columns_of(log)
         with open_text(log) as file:
-            for cells in records(file):
-                row = dict(zip(columns, cells, strict=False))
+            for row in rows(file):
                 if row.get("status") != "done":
                     continue
                 try:

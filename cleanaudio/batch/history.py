@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cleanaudio.batch.csvfile import columns_of, open_text, records
+from cleanaudio.batch.csvfile import columns_of, open_text, rows
 from cleanaudio.batch.names import Numbers, RealNames, fingerprint
 from cleanaudio.errors import OutputError
 
@@ -36,7 +36,7 @@ class Made:
     recipe : int
         Fingerprint of the recipe's hash.
     source : int
-        Fingerprint of the input's path.
+        Fingerprint of the input's path, 0 where the log does not say it.
     time_s : int
         When the row was written, seconds since the epoch.
     output_bytes, output_mtime_ns : int or None
@@ -58,9 +58,9 @@ class Made:
         """Whether the output was made from such an input with such a recipe."""
         return (self.size, self.mtime_ns, self.recipe) == (size, mtime_ns, _recipe(recipe_hash))
 
-    def is_of_another(self, label: str, size: int, mtime_ns: int) -> bool:
+    def is_of_another(self, path: Path, size: int, mtime_ns: int) -> bool:
         """Whether the output was made of another recording: one of another path, and another size or time."""
-        return self.source != _place(label) and (self.size, self.mtime_ns) != (size, mtime_ns)
+        return self.source != _place(os.path.abspath(path)) and (self.size, self.mtime_ns) != (size, mtime_ns)
 
     def is_changed(self, mtime_ns: int, beside: bool = False) -> bool:
         """Whether someone has changed an output since it was made, or what was written beside it.
@@ -110,11 +110,10 @@ class RowIndex:
         try:
             if not os.path.isfile(path):  # /dev/null, a pipe
                 return index
-            columns = log_columns(path)
+            _check_columns(path)
             with open_text(path) as file:
-                for cells in records(file):
-                    if len(cells) == len(columns):
-                        index._take(dict(zip(columns, cells, strict=True)))
+                for row in rows(file):
+                    index._take(row)
         except OSError as error:
             raise OutputError(f"the log cannot be read: {error.strerror}", path=path) from error
         return index
@@ -147,7 +146,7 @@ class RowIndex:
         except (ValueError, OverflowError):  # the header, or a row that someone has edited
             return
         number = self._numbers.add(key)
-        values = (*numbers, _recipe(row["recipe"]), _place(row["input"]), row.get("gate") == "fail")
+        values = (*numbers, _recipe(row["recipe"]), _place(row.get("input_path")), row.get("gate") == "fail")
         columns = (
             self._sizes, self._mtimes, self._times, self._bytes, self._changed,
             self._recipes, self._sources, self._rejected,
@@ -168,34 +167,26 @@ def check_log(path: Path) -> None:
     """
     try:
         if os.path.isfile(path):
-            log_columns(path)
+            _check_columns(path)
     except OSError as error:
         raise OutputError(f"the log cannot be read: {error.strerror}", path=path) from error
 
 
-def log_columns(path: Path) -> list[str]:
-    """Return the columns of a log, none of an empty file.
-
-    Raises
-    ------
-    OutputError
-        It is something else.
-    """
+def _check_columns(path: Path) -> None:
     columns = columns_of(path)
     needed = {"output", "status", "time", "input_bytes", "input_mtime_ns", "recipe"}
     if os.path.getsize(path) and not needed <= set(columns):
         raise OutputError(
             "this file is not a log of earlier runs", path=path, remedy="choose another file with --metrics"
         )
-    return columns
 
 
 def _recipe(recipe_hash: str) -> int:
     return fingerprint(recipe_hash.encode())
 
 
-def _place(label: str) -> int:
-    return fingerprint(os.fsencode(os.path.abspath(label)))
+def _place(path: str | None) -> int:
+    return fingerprint(os.fsencode(path)) if path else 0
 
 
 def _seconds(text: str) -> int:

@@ -38,7 +38,8 @@ class FolderLock:
         self.folder = folder
         self._path = os.path.join(folder, LOCK_NAME)
         self._descriptor: int | None = None
-        self._begun = _left(self._path)
+        self._inherited = _left(self._path)
+        self._begun = set(self._inherited)
 
     def acquire(self) -> None:
         """Take the lock without waiting, or raise an error that names its holder.
@@ -53,7 +54,8 @@ class FolderLock:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if is_current(descriptor, self._path):
-                    self._begun = _left(self._path)
+                    self._inherited = _left(self._path)
+                    self._begun = set(self._inherited)
                     self._descriptor = descriptor
                     self._note()
             except OSError as error:
@@ -99,6 +101,11 @@ class FolderLock:
         if self.has_begun(output):
             self._begun.discard(self._name(output))
             self._note()
+
+    def give_up(self, output: Path) -> None:
+        """Note that an output was not made; one that a killed run has begun still waits to be made anew."""
+        if self._name(output) not in self._inherited:
+            self.end(output)
 
     def has_begun(self, output: Path) -> bool:
         """Whether an output was begun, by this run or by one that was killed, and is not in the log."""

@@ -55,6 +55,11 @@ class Job:
         """The files that it writes."""
         return tuple(path for path in (self.output, self.residual, self.sidecar) if path is not None)
 
+    @property
+    def set_apart(self) -> tuple[Path, ...]:
+        """Where they go instead if the output fails the gate and is to be set apart."""
+        return tuple(map(quarantine, self.targets))
+
 
 def quarantine(output: Path) -> Path:
     """Return where an output goes that failed the gate and is to be set apart."""

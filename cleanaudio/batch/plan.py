@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path, PurePath
 
-from cleanaudio.batch.history import RowIndex
+from cleanaudio.batch.history import Made, RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, quarantine
 from cleanaudio.batch.policy import OutputPolicy, check_targets
@@ -124,7 +124,8 @@ class _Planner:
             self._inputs.add(b"%d:%d" % (status.st_dev, status.st_ino))
             if (owner := self._outputs.find(self._names.key(path))) is not None:
                 raise OutputError(f"the output of {self._owner(owner)} would replace this input", path=job.label)
-        for target in job.targets:
+        targets = self._places(job)
+        for target in targets:
             if self._log_name == self._names.key(target):
                 raise OutputError(
                     "the output would replace the log of this run", path=job.label, remedy="choose another --metrics"
@@ -136,7 +137,7 @@ class _Planner:
                 )
             if there is not None and self._inputs.find(b"%d:%d" % (there.st_dev, there.st_ino)) is not None:
                 raise OutputError(f"the output would replace another input of this run: {target}", path=job.label)
-        for target in job.targets:
+        for target in targets:
             known = len(self._outputs)
             place = self._outputs.add(self._names.key(target))
             if place != known:
@@ -153,48 +154,69 @@ class _Planner:
         return self._labels.get(number, f"input {number + 1} of this run")
 
     def _decide(self, job: Job) -> Job | Skipped:
-        existing = [path for path in job.targets if os.path.lexists(path)]
-        for path in existing:
+        for path in self._places(job):
             if path.is_dir():
                 raise OutputError("a folder has the name of the output", path=path, remedy="choose another --name")
-        if self._policy.existing == "skip" and self._is_quarantined(job):
-            return Skipped(job, "failed the gate in an earlier run", rejected=True)
-        if not existing or self._policy.existing == "overwrite":
+        if self._policy.existing == "overwrite":
             return job
         if self._policy.existing == "refuse":
-            raise OutputError("the output exists", path=existing[0], remedy="--overwrite or --skip-existing")
-        if self._begun(job.output):
+            if existing := [path for path in job.targets if os.path.lexists(path)]:
+                raise OutputError("the output exists", path=existing[0], remedy="--overwrite or --skip-existing")
             return job
-        entry = None if self._log is None else self._log.find(job.output)
+        if self._is_quarantined(job):
+            return Skipped(job, "failed the gate in an earlier run", rejected=True)
+        if (made := self._made(job, job.targets)) is not None:
+            failed = ", and failed the gate" if made.rejected else ""
+            return Skipped(job, f"done in an earlier run{failed}", made.rejected)
+        if self._policy.quarantines:
+            self._made(job, job.set_apart)  # what is there may be replaced
+        return job
+
+    def _places(self, job: Job) -> tuple[Path, ...]:
+        """Return all that a job may write."""
+        return job.targets + (job.set_apart if self._policy.quarantines else ())
+
+    def _made(self, job: Job, targets: Sequence[Path]) -> Made | None:
+        """Return how targets that are there were made as they would be now; None where they are to be made (anew).
+
+        Raises
+        ------
+        OutputError
+            Something is there that stays.
+        """
+        existing = [path for path in targets if os.path.lexists(path)]
+        if not existing or self._begun(job.output):
+            return None
+        output = targets[0]
+        entry = None if self._log is None else self._log.find(output)
         if entry is None:
             raise OutputError(
                 "the output exists, and the log does not know it", path=existing[0], remedy="--overwrite, or move it"
             )
-        there = job.output.lstat() if existing[0] == job.output else None
+        there = output.lstat() if existing[0] == output else None
         if there is not None and entry.output_bytes not in (None, there.st_size):
             raise OutputError(
                 f"the output exists, but is not as it was made: {there.st_size} bytes, not {entry.output_bytes}",
-                path=job.output,
+                path=output,
                 remedy="--overwrite, or move it",
             )
-        whole = [path for path in existing if path == job.output or path.lstat().st_size]  # nobody misses an empty one
-        complete = len(whole) == len(job.targets)
+        whole = [path for path in existing if path == output or path.lstat().st_size]  # nobody misses an empty one
+        complete = len(whole) == len(targets)
         if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
-            failed = ", and failed the gate" if entry.rejected else ""
-            return Skipped(job, f"done in an earlier run{failed}", entry.rejected)
-        if entry.is_of_another(job.label, job.size, job.mtime_ns):
+            return entry
+        if entry.is_of_another(job.inputs[0], job.size, job.mtime_ns):
             raise OutputError(
                 f"the output exists, and was made of another recording: {existing[0]}",
                 path=job.label,
                 remedy=f"{self._policy.apart}, or --overwrite",
             )
-        if any(entry.is_changed(path.lstat().st_mtime_ns, beside=path != job.output) for path in whole):
+        if any(entry.is_changed(path.lstat().st_mtime_ns, beside=path != output) for path in whole):
             raise OutputError(
                 "the output exists, is out of date, and was changed since it was made",
-                path=job.output,
+                path=output,
                 remedy="--overwrite, or move it",
             )
-        return job
+        return None
 
     def _is_quarantined(self, job: Job) -> bool:
         """Whether the output was made like this before, and set apart."""

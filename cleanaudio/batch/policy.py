@@ -47,6 +47,8 @@ class OutputPolicy:
         What was removed is written too, as ``STEM.residual.EXT`` beside the output.
     sidecar : bool
         How the output was made is written too, as ``STEM.EXT.json`` beside it.
+    quarantines : bool
+        Outputs that fail the gate are set apart.
     metrics : Path, optional
         The metrics CSV of the run, which no output may replace.
 
@@ -69,6 +71,7 @@ class OutputPolicy:
     min_age_s: float = 0.0
     residual: bool = False
     sidecar: bool = False
+    quarantines: bool = False
     metrics: Path | None = None
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -71,11 +72,15 @@ class Replayed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is still to be written has no room, and is not needed any more
+            self._file.close()
 
     def reset(self) -> None:
         """Begin anew; the same blocks have to come again."""
-        self._file.seek(0)
+        try:
+            self._file.seek(0)
+        except OSError as error:
+            raise self._failed(error) from error
         if not self._whole:
             self._processor.reset()
 

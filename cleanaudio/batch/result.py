@@ -28,7 +28,7 @@ from cleanaudio.batch.outcome import Fields, Job
 from cleanaudio.batch.replay import Replayed
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
-from cleanaudio.errors import InputError
+from cleanaudio.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from cleanaudio.batch.output import Output
@@ -113,6 +113,7 @@ class Result:
                 "above full scale; --format wav keeps it"
             )
         self._stamps = [_stamp(path) for path in self.job.inputs]
+        self._dither_seed = _fingerprint(Path(info.path))
         self._tags = read_tags(info.path)
         if self.take.stretch is not None:
             self._tags = self._tags.of_part(self.take.start, self.take.frames, info.rate)
@@ -209,8 +210,8 @@ class Result:
             return self._write(self.original)
 
         def settle(finished: Path, gain: float) -> Path:
-            if not self.take.reader.repaired:
-                shutil.copyfile(info.path, finished)  # what is encoded with losses must not be so twice
+            if not self.take.reader.repaired:  # what is encoded with losses must not be so twice
+                _copy(Path(info.path), finished)
             return self.job.output
 
         level, _ = self._write(self.original, settle)
@@ -266,7 +267,6 @@ class Result:
         return isinstance(processor, Untouched) and not levelled
 
     def _writer(self, path: Path, same_samples: bool = False) -> AtomicWriter:
-        source = Path(self._info.path)
         return AtomicWriter(
             path,
             self._info.rate,
@@ -275,7 +275,7 @@ class Result:
             tags=self._tags if same_samples else self._tags.without_measurements(),
             frames=self.take.frames,
             clip_mode=self.wanted.clip_mode,
-            dither_seed=_fingerprint(source),
+            dither_seed=self._dither_seed,
             overwrite=self.overwrite,
         )
 
@@ -286,6 +286,16 @@ def _stamp(path: Path) -> tuple[int, int] | None:
         status = path.stat()
         return status.st_size, status.st_mtime_ns
     return None
+
+
+def _copy(source: Path, finished: Path) -> None:
+    """Put a file in the place of a finished one, which stays where the file is gone by now."""
+    try:
+        shutil.copyfile(source, finished)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"the original cannot be copied: {error.strerror}", path=source) from error
 
 
 def _fingerprint(path: Path) -> int:

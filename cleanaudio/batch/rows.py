@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 
 from cleanaudio.audio.temporary import replacing
-from cleanaudio.batch.csvfile import cell, line_of, missing_end, open_text, records
-from cleanaudio.batch.history import RowIndex, log_columns
+from cleanaudio.batch.csvfile import cell, joined, line_of, missing_end, open_text
+from cleanaudio.batch.history import RowIndex, check_log
 from cleanaudio.batch.lock import is_current
 from cleanaudio.batch.outcome import Done, Failed, Outcome
 from cleanaudio.errors import OutputError
@@ -30,6 +30,7 @@ COLUMNS = (
     "run_id",
     "time",
     "input",
+    "input_path",
     "output",
     "status",
     "reason",
@@ -59,7 +60,9 @@ COLUMNS = (
     "version",
     "notes",
 )
-"""The columns of the log. ``time`` is UTC, ISO 8601; ``input`` is as the user wrote it, ``output`` an absolute path."""
+"""The columns of the log. ``time`` is UTC, ISO 8601; ``input`` is as the user wrote it; ``input_path`` and ``output``
+are absolute, the first of an array's files and none of what came through a pipe.
+"""
 
 Value = str | int | float | None
 
@@ -73,6 +76,7 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     seen = bool(job.size or job.mtime_ns)
     row: dict[str, Value] = {
         "input": job.label,
+        "input_path": os.path.abspath(job.inputs[0]) if job.inputs and job.label != "-" else None,
         "output": job.called or (None if job.output == Path() else os.path.abspath(job.output)),
         "input_bytes": job.size if seen else None,
         "input_mtime_ns": job.mtime_ns if seen else None,
@@ -226,23 +230,31 @@ class RowWriter:
             self._append(header, 0)
             self._header = list(self.columns)
             return
-        there = log_columns(self.path)
-        missing = [name for name in self.columns if name not in there]
-        if missing:
-            self._widen(there, missing)
+        check_log(self.path)
+        there: list[str] = []
+        with open_text(self.path) as file:
+            for columns, _ in joined(file):
+                there = columns  # of logs that were joined, the last one's are those of the rows to come
+        if set(self.columns) - set(there):
+            self._widen()
         else:
             self._append(missing_end(self.path), size)
             self._header = there
 
-    def _widen(self, there: Sequence[str], missing: Sequence[str]) -> None:
+    def _widen(self) -> None:
         target = Path(os.path.realpath(self.path))
         with replacing(target) as unfinished, open_text(self.path) as file, open(unfinished, "xb") as wider:
             os.fchmod(wider.fileno(), stat.S_IMODE(os.fstat(self._descriptor).st_mode))
-            more = list(missing)
-            for cells in records(file):
-                # A row that was cut off keeps its wrong number of cells, by which readers know it.
-                wider.write(line_of(cells + more if len(cells) == len(there) else cells))
-                more = [""] * len(missing)
+            missing: list[str] = []
+            for columns, cells in joined(file):
+                if cells is columns:
+                    missing = [name for name in self.columns if name not in columns]
+                    more = missing
+                elif len(cells) == len(columns):
+                    more = [""] * len(missing)
+                else:  # it was cut off; by its wrong number of cells readers know it
+                    more = []
+                wider.write(line_of(cells + more))
 
     def _append(self, data: bytes, size: int) -> None:
         written = 0

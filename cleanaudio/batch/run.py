@@ -119,7 +119,7 @@ class _Ledger:
         if self._rows is not None:
             self._rows.write(outcome)
         if self._lock is not None:
-            self._lock.end(outcome.job.output)
+            (self._lock.end if isinstance(outcome, Done) else self._lock.give_up)(outcome.job.output)
         self._on_outcome(outcome)
 
     def _stop_the_clock(self) -> None:

@@ -179,6 +179,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
         min_age_s=0.0 if batch.piped else batch.min_age_s,
         residual=batch.residual,
         sidecar=batch.sidecar,
+        quarantines=batch.quarantines,
         metrics=metrics,
     )
     check_targets(policy)

@@ -77,6 +77,7 @@ def mix(
     request = MixRequest(level, seed, format_, subtype, overwrite)
     mixing = Mixing(
         request,
+        clean=clean,
         folder=output,
         manifest=manifest or output / "manifest.csv",
         json=json_,

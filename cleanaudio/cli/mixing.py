@@ -24,7 +24,7 @@ from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
-from cleanaudio.cli.progress import Progress
+from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.errors import OutputError
 
 
@@ -34,6 +34,8 @@ class Mixing:
     Parameters
     ----------
     request : MixRequest
+    clean : sequence of str
+        Where the speech is, as the user named it.
     folder : Path
         Where the noisy recordings go.
     manifest : Path
@@ -44,13 +46,14 @@ class Mixing:
         self,
         request: MixRequest,
         *,
+        clean: Sequence[str],
         folder: Path,
         manifest: Path,
         json: bool,
         quiet: bool,
         allow_empty: bool,
     ) -> None:
-        self._request, self._folder, self._manifest = request, folder, manifest
+        self._request, self._clean, self._folder, self._manifest = request, clean, folder, manifest
         self._json, self._quiet, self._allow_empty = json, quiet, allow_empty
 
     def run(
@@ -83,7 +86,7 @@ class Mixing:
             # One that would stay empty takes nothing's place.
             table = stack.enter_context(self._open_manifest(request.overwrite)) if found else None
             each = len(snrs_db) * (len(noise) if every else 1)
-            count = partial(_count, speech, each)
+            count = counter(tuple(self._clean), lambda: _counted(speech(), each))
             progress = stack.enter_context(Progress(count, shown=not self._quiet and not self._json))
 
             def on_outcome(outcome: Outcome) -> None:
@@ -157,8 +160,10 @@ def _work(request: MixRequest, threads: int):
     return partial(mix_file, request)
 
 
-def _count(speech: Callable[[], Iterable[Source | Problem]], each: int) -> int:
-    return sum(1 if isinstance(item, Problem) else each for item in speech())
+def _counted(speech: Iterable[Source | Problem], each: int) -> Iterator[Source | Problem]:
+    """Yield everything as often as it is mixed."""
+    for item in speech:
+        yield from [item] * (1 if isinstance(item, Problem) else each)
 
 
 def find(inputs: Sequence[str], recursive: bool, folder: Path | None = None) -> Iterator[Source | Problem]:

@@ -128,7 +128,7 @@ def test_seek_refuses_what_is_outside(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("claim", "riff"), [(0, 0), (0, 36), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFF000, 0x7FFFF024), (0x7FFFFFFF, 0)]
+    ("claim", "riff"), [(0, 0), (0, 36), (0xFFFFFFFF, 0xFFFFFFFF), (0x7FFFF000, 0x7FFFF024), (0x80000000, 0)]
 )
 @pytest.mark.parametrize("before", [b"", LIST])
 def test_an_open_length_is_normal(put, pcm, claim, riff, before):

@@ -152,6 +152,11 @@ def test_an_id3_tag_that_says_it_all_stays_as_it_is(mp3):
     assert read_tags(mp3(tag, ape((b"Title", 0, b"another")))).id3 == tag
 
 
-@pytest.mark.parametrize("end", [ape(*ITEMS)[:-5], ape(*ITEMS)[40:], b"APETAGEX" + b"\xff" * 24, ape((b"x", 0, b""))])
+ENDLESS = ape((b"TITLE", 0, b"xxxxx")).replace(b"TITLE\0", b"TITLEx").replace(b"\5\0\0\0", bytes(4))  # no end of a key
+
+
+@pytest.mark.parametrize(
+    "end", [ape(*ITEMS)[:-5], ape(*ITEMS)[40:], b"APETAGEX" + b"\xff" * 24, ape((b"x", 0, b"")), ENDLESS]
+)
 def test_a_damaged_ape_tag_says_nothing(mp3, end):
     assert read_tags(mp3(after=end)).comments in ((), (("ALBUMARTIST", "a"), ("ALBUMARTIST", "b"), ("DATE", "2024")))

@@ -250,6 +250,14 @@ def test_cue_points_become_chapters_and_chapters_cue_points(tmp_path):
     assert dict(chunks_of(tmp_path / "out.wav"))[b"cue "][12:16] == b"data"
 
 
+def test_a_marker_and_a_region_may_begin_at_the_same_frame(tmp_path):
+    points = struct.pack("<I", 2) + b"".join(struct.pack("<II4sIII", n, 0, b"data", 0, 0, 1600) for n in (1, 2))
+    region = b"adtl" + chunk(b"ltxt", struct.pack("<II4sHHHH", 2, 800, b"rgn ", 0, 0, 0, 0))
+    (tmp_path / "in.wav").write_bytes(wav(after=[(b"cue ", points), (b"LIST", region)], samples=bytes(2 * 32000)))
+    ends = {chapter.end_s for chapter in read_tags(tmp_path / "in.wav").chapters}
+    assert ends == {None, 0.15} or ends == {2.0, 0.15} or ends == {0.1, 0.15}
+
+
 @pytest.mark.parametrize("source", [".mp3", ".m4a", ".opus", ".ogg", ".flac"])
 def test_a_wav_says_what_any_format_says(tmp_path, source):
     more = {"comment": "Zeile", "podcast_url": "http://x"}

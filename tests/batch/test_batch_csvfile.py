@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 
 from cleanaudio.batch.csvfile import CsvFile, cell
-from cleanaudio.errors import OutputError
+from cleanaudio.errors import OutputError, RecipeError
 
 
 def test_a_table_takes_the_place_of_its_kind_only(tmp_path):
@@ -17,6 +19,18 @@ def test_a_table_takes_the_place_of_its_kind_only(tmp_path):
     with CsvFile(path, ["input", "status", "format", "hum_hz"]):
         pass
     assert path.read_text() == "input,status,format,hum_hz\n"
+
+
+def test_a_run_that_ends_before_its_first_row_leaves_what_was_there(tmp_path):
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    old.write_text("input,status,format\na.wav,done,WAV\n")
+    before = old.read_bytes()
+    for path in (old, new):
+        with pytest.raises(RecipeError), CsvFile(path, ["input", "status", "format"]):
+            raise RecipeError("not like this")
+    assert old.read_bytes() == before and not new.exists()
+    with CsvFile(Path("/dev/null"), ["input", "status", "format"]) as table:
+        table.write(["a.wav", "done", "WAV"])
 
 
 @pytest.mark.parametrize(

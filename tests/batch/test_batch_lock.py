@@ -165,6 +165,23 @@ def test_what_a_killed_run_had_begun_is_known_until_it_is_done(tmp_path, monkeyp
     assert not (ours / LOCK_NAME).exists()
 
 
+def test_what_a_killed_run_had_begun_waits_until_it_is_made(tmp_path):
+    killed(tmp_path, "a.wav")
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).touch()
+    for _ in range(2):
+        with FolderLock(tmp_path) as lock:
+            lock.begin(tmp_path / "b.wav")
+            for name in ("a.wav", "b.wav"):
+                lock.give_up(tmp_path / name)  # skipped since it is too young, failed
+            assert lock.has_begun(tmp_path / "a.wav") and not lock.has_begun(tmp_path / "b.wav")
+        assert (tmp_path / LOCK_NAME).exists()
+    with FolderLock(tmp_path) as lock:
+        lock.begin(tmp_path / "a.wav")
+        lock.end(tmp_path / "a.wav")
+    assert not (tmp_path / LOCK_NAME).exists()
+
+
 def test_a_run_killed_while_its_note_grows_shorter_still_says_what_it_had_begun(tmp_path):
     text = (
         "import os, sys; from pathlib import Path\n"

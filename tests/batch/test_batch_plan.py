@@ -7,6 +7,7 @@ import sys
 import tempfile
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 
@@ -470,6 +471,39 @@ class TestSkipExisting:
         assert outputs(named, log=RowIndex.read(Path("out/metrics.csv")), suffix="_c") == ["out/a_c_c.wav"]
 
 
+class TestQuarantine:
+    def test_what_the_log_does_not_know_stays(self, here):
+        notes = here / "out/quarantine/a.wav"
+        notes.parent.mkdir(parents=True)
+        notes.write_text("my notes")
+        options = {"existing": "skip", "quarantines": True, "log": RowIndex.read(here / "no.csv")}
+        assert "the log does not know it" in str(failure(source("a.wav"), **options))
+        assert outputs(source("a.wav"), existing="overwrite", quarantines=True) == ["out/a.wav"]
+        assert outputs(source("a.wav"), existing="skip") == ["out/a.wav"]  # nothing is set apart
+
+    def test_belongs_to_one_job(self, here):
+        message = str(failure(source("a.wav"), source("in/a.wav", "quarantine/a.wav"), quarantines=True))
+        assert "a.wav has the same output out/quarantine/a.wav" in message
+
+    def test_is_made_anew_from_a_recording_that_has_changed(self, here):
+        log_file = here / "out/metrics.csv"
+        take = source("a.wav")
+        apart = here / "out/quarantine/a.wav"
+        apart.parent.mkdir(parents=True)
+        apart.write_text("clean")
+        with RowWriter(log_file, "run", "1", RECIPE, ("gate",)) as rows:
+            (job,) = decide(take, quarantines=True)
+            rows.write(Done(replace(job, output=apart), {"gate": "fail"}))
+        options = {"log": RowIndex.read(log_file), "existing": "skip", "quarantines": True}
+        (step,) = decide(take, **options)
+        assert isinstance(step, Skipped) and step.rejected
+        os.utime(take.path, (NOW - 1800, NOW - 1800))
+        (step,) = decide(take, **options)
+        assert isinstance(step, Job)
+        os.utime(apart, (NOW + 60, NOW + 60))
+        assert "was changed since it was made" in str(failure(take, **options))
+
+
 class TestUpFront:
     def test_a_file_for_several_inputs_stops_everything(self, here):
         with pytest.raises(RecipeError, match="several"):
@@ -556,6 +590,27 @@ class TestAnotherRecording:
         assert "was made of another recording" in str(failure(other, log=log, existing="skip"))
         (again,) = decide(source("a/rec.wav"), log=log, existing="skip")
         assert isinstance(again, Skipped)
+
+    def test_is_told_by_its_place_and_not_by_how_it_was_called(self, here, monkeypatch):
+        for name in ("a", "b"):
+            source(f"{name}/rec.wav")
+        monkeypatch.chdir("a")
+        run(source("rec.wav"), folder=here / "out")
+        log = RowIndex.read(Path("out/metrics.csv"))
+        changed = NOW - 1800
+        for name in ("a", "b"):
+            os.utime(here / name / "rec.wav", (changed, changed))
+        monkeypatch.chdir(here / "b")
+        assert "was made of another" in str(failure(source("rec.wav"), folder=here / "out", log=log, existing="skip"))
+        monkeypatch.chdir(here)
+        (again,) = decide(source("a/rec.wav"), log=log, existing="skip")
+        assert isinstance(again, Job)
+
+    def test_came_through_a_pipe(self, here):
+        first, second = source("room1/stdin.wav"), source("room2/stdin.wav", content="another")
+        policy = OutputPolicy(file=here / "out/x.wav", existing="skip")
+        log = run(replace(first, label="-"), policy=policy)
+        assert "was made of another" in str(failure(replace(second, label="-"), policy=policy, log=log))
 
     def test_may_be_the_same_in_another_place(self, here):
         log = run(source("a/rec.wav"))

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cleanaudio.batch.csvfile import open_text
+from cleanaudio.batch.csvfile import rows as rows_of
 from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.outcome import Done, Failed, Job, Skipped
 from cleanaudio.batch.rows import COLUMNS, RowIndex, RowWriter, json_of, row_of
@@ -58,6 +60,7 @@ class TestRow:
     def test_skipped(self):
         assert row_of(Skipped(job(), "done before")) == {
             "input": "a.wav",
+            "input_path": os.path.abspath("a.wav"),
             "output": os.path.abspath("out/a.wav"),
             "input_bytes": 10,
             "input_mtime_ns": 1_700_000_000_123_456_789,
@@ -127,6 +130,23 @@ class TestWriter:
         assert [row["input"] for row in rows] == ["a\nb", job().label, "c", job().label]
         assert [(row["pesq"], row["stoi"]) for row in rows] == [("", ""), ("2.5", "0.5"), ("", ""), ("", "0.25")]
         assert path.stat().st_mode & 0o777 == 0o640 and list(tmp_path.iterdir()) == [path]
+
+    def test_logs_that_were_joined_are_one(self, tmp_path):
+        parts = [tmp_path / "narrow.csv", tmp_path / "wide.csv"]
+        for path, extra in zip(parts, ((), ("pesq",)), strict=True):
+            with writer(path, extra_columns=extra) as rows:
+                rows.write(Done(job(path.stem), {}))
+        for number, (first, second) in enumerate((parts, parts[::-1])):
+            path = tmp_path / f"{number}.csv"
+            path.write_bytes(first.read_bytes() + second.read_bytes())
+            assert len(RowIndex.read(path)) == 1  # both made one file
+            with writer(path, extra_columns=("stoi",)) as rows:
+                rows.write(Done(job("later", "out/b.wav"), {"stoi": 0.5}))
+            index = RowIndex.read(path)
+            assert len(index) == 2 and index.find(Path("out/b.wav")).made_from(10, job().mtime_ns, "r1")
+            with open_text(path) as file:
+                *_, last = rows_of(file)
+            assert (last["input"], last["stoi"], last.get("pesq", "")) == ("later", "0.5", "")
 
     def test_what_a_killed_run_left_is_not_in_the_way_of_a_wider_log(self, tmp_path):
         path = tmp_path / "m.csv"

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from cli_helpers import audio, hidden, read, rows, shape, write
 
+from cleanaudio.batch.result import Result
 from cleanaudio.batch.rows import COLUMNS
 
 
@@ -718,6 +719,24 @@ def test_other_options_go_on_in_the_same_log(cli, tmp_path, noisy_speech):
     assert "1 done" in cli(*arguments, "--loudness", "-20").stderr
     with open(tmp_path / "out" / "metrics.csv", newline="") as file:
         assert [row["status"] for row in csv.DictReader(file)] == ["done", "done", "skipped", "done"]
+
+
+@pytest.mark.usefixtures("quick_dnsmos")
+@pytest.mark.parametrize("if_fails", ["keep", "original"])
+def test_a_recording_that_is_moved_away_while_it_is_read_is_read_to_its_end(
+    cli, tmp_path, noisy_speech, monkeypatch, if_fails
+):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    make = Result.make
+
+    def made(self, processor):
+        (tmp_path / "a.wav").unlink()
+        return make(self, processor)
+
+    monkeypatch.setattr(Result, "make", made)
+    gated = ("--gate", "noise_floor<-200", "--if-fails", if_fails)
+    ran = cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", *gated)
+    assert ran.code == 3 and soundfile.info(tmp_path / "out" / "a.wav").frames == 16000, ran.stderr
 
 
 def test_a_noise_print_that_is_of_no_use_is_said(cli, tmp_path, noisy_speech):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from io import FileIO
+from io import BufferedRandom, FileIO
 
 import numpy as np
 import pyloudnorm
@@ -240,6 +240,15 @@ def test_a_full_disk_is_an_error_of_the_output(tmp_path, clip, monkeypatch):
     with Replayed(Untouched(1), tmp_path / "out.wav") as replayed, pytest.raises(OutputError) as failed:
         replayed.process(clip[None].astype(np.float32))
     assert "No space left on device" in failed.value.describe() and "out.wav" in failed.value.describe()
+
+
+def test_a_disk_that_is_full_only_when_the_rest_is_written_out_is_one_too(tmp_path, clip, monkeypatch):
+    full = BufferedRandom(FileIO("/dev/full", "r+b"), 1 << 20)
+    monkeypatch.setattr("cleanaudio.batch.replay.TemporaryFile", lambda dir: full)
+    with pytest.raises(OutputError, match="No space left"), Replayed(Untouched(1), tmp_path / "out.wav") as replayed:
+        replayed.process(clip[None, :1000].astype(np.float32))  # still in memory
+        replayed.flush()
+        replayed.reset()
 
 
 @pytest.mark.usefixtures("quick_dnsmos")

@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import soundfile
 from cli_helpers import audio, hidden, read, shape, write
 
 from cleanaudio.audio.p56 import speech_level
+from cleanaudio.cli.progress import Progress
 
 
 @pytest.fixture
@@ -49,6 +51,22 @@ def test_mixes_have_the_snr_that_was_asked_for_and_the_format_of_the_speech(cli,
         assert snr_db(Path(row["clean"]), Path(row["noisy"])) == pytest.approx(float(row["snr_db"]), abs=0.05)
     assert len({(row["clean"], row["noise"], row["offset_s"]) for row in table}) == 2  # the same noise at each SNR
     assert hidden(desk / "out") == []
+
+
+def test_a_list_in_a_pipe_is_read_by_the_plan_alone(cli, desk, monkeypatch):
+    counts = []
+
+    class Watched(Progress):
+        def __init__(self, count, shown):
+            counts.append(count and count())
+            super().__init__(count, shown)
+
+    monkeypatch.setattr("cleanaudio.cli.mixing.Progress", Watched)
+    for clean, text in (("@-", "clean/a.wav\n"), ("clean/a.wav", "")):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        ran = cli("mix", clean, "noise/long.wav", "--snr", -5, "--snr", 10, "-o", f"out {len(text)}")
+        assert ran.code == 0 and "2 done" in ran.stderr, ran.stderr
+    assert counts == [None, 2]
 
 
 def test_what_was_mixed_in_is_the_noise_at_the_offset_that_the_manifest_states(cli, desk):

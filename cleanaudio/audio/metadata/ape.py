@@ -78,7 +78,7 @@ def _items(tag: bytes) -> Iterator[tuple[str, int, bytes]]:
         length, flags = _ITEM.unpack_from(tag, at)
         end = tag.find(b"\0", at + _ITEM.size)
         key = tag[at + _ITEM.size : end]
-        if not re.fullmatch(rb"[\x20-\x7e]{2,255}", key) or end + 1 + length > len(tag):
+        if end < 0 or not re.fullmatch(rb"[\x20-\x7e]{2,255}", key) or end + 1 + length > len(tag):
             return
         yield key.decode("ascii"), flags >> 1 & 3, tag[end + 1 : end + 1 + length]
         at = end + 1 + length

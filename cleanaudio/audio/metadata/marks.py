@@ -40,7 +40,8 @@ def read(chunks: Chunks, rate: int) -> Chapters:
     labels = {number: _title(text) for number, text in _notes(chunks, _LABEL)}
     lengths = _lengths(chunks)
     points = [point for name, content in chunks if name == b"cue " for point in _points(content)]
-    rows = sorted((frame, labels.get(number, ""), lengths.get(number)) for number, frame in points)
+    rows = [(frame, labels.get(number, ""), lengths.get(number)) for number, frame in points]
+    rows.sort(key=lambda row: row[:2])  # some have no length, which has no order
     return tuple(
         Chapter(frame / rate, (frame + length) / rate if length else None, title) for frame, title, length in rows
     )
