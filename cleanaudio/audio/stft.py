@@ -39,14 +39,14 @@ def window(name: WindowName, frames: int) -> NDArray[np.float32]:
 
 
 def sizes(rate: int, window_s: float, hop_s: float) -> tuple[int, int]:
-    """Return window and hop in samples: the longest not longer than asked whose Fourier transform is quick.
+    """Return window and hop in samples: the longest hop not longer than asked whose windows transform quickly.
 
     Parameters
     ----------
     rate : int
         Hz.
     window_s, hop_s : float
-        Seconds; a window is a whole number of hops, two at least.
+        Seconds; a window is a whole number of hops, the nearest to what is asked, two at least.
     """
     overlap = max(2, round(window_s / hop_s))
     hop = max(2, int(hop_s * rate + 1e-6))

@@ -169,7 +169,7 @@ def processor(archive: Archive, setup: Setup, options: Mapping[str, Value]) -> P
     options : mapping
         With ``post_filter_beta`` and ``limit_db``.
     """
-    net = streaming(archive.origin)
+    net = streaming(archive)
     session = open_session(net.model, 1, setup.device)  # two threads take longer over it than one, by measurement
     beta, limit_db = float(options["post_filter_beta"]), float(options["limit_db"])
     analysis = window("vorbis", archive.config.window)

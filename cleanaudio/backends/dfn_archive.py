@@ -17,7 +17,7 @@ from os import PathLike
 from pathlib import PurePosixPath
 
 from cleanaudio.errors import ModelError
-from cleanaudio.models.onnx_file import OnnxFile, checked, read_bytes
+from cleanaudio.models.onnx_file import OnnxFile, checked, read_bytes, stamp
 
 GRAPHS = ("enc", "erb_dec", "df_dec")
 _MAX_PACKED, _MAX_UNPACKED, _MAX_MEMBERS = 500_000_000, 1_000_000_000, 100
@@ -64,9 +64,9 @@ class Config:
         return next(a for digits in range(3, 17) if (a := round(exact, digits)) < 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Archive:
-    """An archive that was read and checked.
+    """An archive that was read and checked; equal to itself alone.
 
     Parameters
     ----------
@@ -85,17 +85,20 @@ class Archive:
     origin: str
 
 
-@lru_cache(maxsize=2)
 def read(path: str | PathLike[str]) -> Archive:
-    """Read an archive.
+    """Read an archive, once for as long as its file stays as it is.
 
     Raises
     ------
     ModelError
         Missing, broken, too large, or not of this form.
     """
-    origin = str(path)
-    packed = read_bytes(path, _MAX_PACKED)
+    return _read(str(path), *stamp(path))
+
+
+@lru_cache(maxsize=2)
+def _read(origin: str, mtime_ns: int, size: int) -> Archive:
+    packed = read_bytes(origin, _MAX_PACKED)
     wanted = {f"{name}.onnx" for name in GRAPHS} | {"config.ini"}
     found: dict[str, bytes] = {}
     try:

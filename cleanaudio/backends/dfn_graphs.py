@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends.dfn_archive import GRAPHS, Archive
-from cleanaudio.backends.dfn_archive import read as read_archive
 from cleanaudio.errors import ModelError
 from cleanaudio.models.onnx_file import OnnxFile
 
@@ -50,15 +49,15 @@ class StreamingNet:
 
 
 @lru_cache(maxsize=2)
-def streaming(path: str) -> StreamingNet:
-    """Read an archive and rewrite its graphs; once a process for each archive.
+def streaming(archive: Archive) -> StreamingNet:
+    """Rewrite the graphs of an archive; once a process for each.
 
     Raises
     ------
     ModelError
         The graphs are not DeepFilterNet's.
     """
-    return rewrite(read_archive(path))
+    return rewrite(archive)
 
 
 def rewrite(archive: Archive) -> StreamingNet:

@@ -60,7 +60,7 @@ class Option:
         """
         try:
             value = self._convert(given)
-        except (ValueError, OverflowError):
+        except (TypeError, ValueError, OverflowError):
             kind = type(self.default).__name__
             raise RecipeError(f"option {self.name}: {given!r} is not {_TYPES[kind]}") from None
         if self.choices and value not in self.choices:

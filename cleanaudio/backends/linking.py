@@ -17,21 +17,22 @@ from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Istft, Stft, synthesis_window, window
 from cleanaudio.backends.interface import Setup
 
-# Power of the mean relative to the strongest channel: identical channels give 1, unrelated ones 1/2, one dead side of
-# two 1/4, an inverted side 0. Between these marks the feed slides from the strongest channel to the mean.
-_STRONGEST_BELOW, _MEAN_ABOVE = 0.1, 0.2
+# Power of the mean of n channels relative to the strongest, times n: identical channels give n, unrelated ones 1, one
+# dead side of two 1/2, an inverted side 0. Between these marks the feed slides from the strongest channel to the mean.
+_STRONGEST_BELOW, _MEAN_ABOVE = 0.2, 0.4
 _SMOOTHING_S = 0.1
 
 
-def cancels(mean: float, strongest: float) -> bool:
+def cancels(mean: float, strongest: float, channels: int) -> bool:
     """Return whether channels cancel each other so far that the strongest one must stand for them, not their mean.
 
     Parameters
     ----------
     mean, strongest : float
         Power or energy of the mean of the channels, and of the strongest channel.
+    channels : int
     """
-    return mean < _STRONGEST_BELOW * strongest
+    return channels * mean < _STRONGEST_BELOW * strongest
 
 
 class Feed:
@@ -66,7 +67,7 @@ class Feed:
             self._mean = self._keep * self._mean + (1 - self._keep) * float(mean_powers[t])
             self._each = self._keep * self._each + (1 - self._keep) * powers[t]
             strongest = int(np.argmax(self._each))
-            ratio = self._mean / max(self._each[strongest], 1e-30)
+            ratio = self._channels * self._mean / max(self._each[strongest], 1e-30)
             share = min(1.0, max(0.0, (ratio - _STRONGEST_BELOW) / (_MEAN_ABOVE - _STRONGEST_BELOW)))
             weights[t] = share / self._channels
             weights[t, strongest] += 1 - share

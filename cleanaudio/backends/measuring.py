@@ -80,9 +80,10 @@ def average(profiles: Sequence[NoiseProfile]) -> NoiseProfile:
         np.average([profile.at(finest.frequencies, of) for profile in profiles], axis=0, weights=seconds)
         for of in (channels, 1)
     )
-    levels = [profile.level_db for profile in profiles]
+    levels = np.array([profile.level_db for profile in profiles])
+    between = np.average((levels - np.average(levels, weights=seconds)) ** 2, weights=seconds)
     within = [profile.stationarity_db or 0.0 for profile in profiles]
-    steady = math.sqrt(float(np.average(np.square(within), weights=seconds) + np.var(levels)))
+    steady = math.sqrt(float(np.average(np.square(within), weights=seconds) + between))
     names = "; ".join(profile.source for profile in profiles)
     return NoiseProfile(psd, common[0], finest.rate, finest.window_s, sum(seconds), names, (), steady)
 

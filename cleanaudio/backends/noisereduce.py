@@ -76,7 +76,7 @@ class NoiseReduce(Backend):
         )
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
-        """Return the stationary threshold of each bin in dB, measured on the first chunk."""
+        """Return the stationary thresholds of each bin in dB, measured on the first chunk, for each decision."""
         parts: list[Audio] = []
         missing = CHUNK
         for block in blocks:
@@ -86,19 +86,22 @@ class NoiseReduce(Backend):
                 break
         whole = np.concatenate([np.zeros((setup.channels, 0), np.float32), *parts], axis=1)
         window = int(resolved.options["n_fft"])
-        noise = _feed(whole)
-        noise = np.pad(noise, (0, max(0, window - len(noise))))  # the package refuses what is shorter
-        if not np.any(noise):
-            return {"threshold_db": [0.0] * (window // 2 + 1)}
-        gate = _gate(resolved.options, resolved.rate, noise)
-        return {"threshold_db": [float(value) for value in gate.noise_thresh]}
+        noises = [_feed(whole)] if setup.decisions == 1 else list(whole.astype(np.float64))
+        thresholds = []
+        for noise in noises:
+            noise = np.pad(noise, (0, max(0, window - len(noise))))  # the package refuses what is shorter
+            measured = np.zeros(window // 2 + 1)
+            if np.any(noise):
+                measured = _gate(resolved.options, resolved.rate, noise).noise_thresh
+            thresholds.append([float(value) for value in measured])
+        return {"threshold_db": thresholds}
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
         thresholds: Iterable[NDArray[np.float64] | None] = [None] * setup.decisions
         if resolved.options["stationary"]:
             if analysis is not None:
-                thresholds = [np.array(analysis["threshold_db"])] * setup.decisions
+                thresholds = np.array(analysis["threshold_db"])
             elif setup.profile is not None:
                 thresholds = _thresholds(setup.profile, resolved, setup.decisions)
         gates = [_Gating(resolved.options, resolved.rate, threshold) for threshold in thresholds]
@@ -159,7 +162,7 @@ def _feed(whole: Audio) -> NDArray[np.float64]:
     mean = whole.mean(axis=0, dtype=np.float64)
     powers = np.sum(whole.astype(np.float64) ** 2, axis=1)
     strongest = int(np.argmax(powers))
-    return whole[strongest].astype(np.float64) if cancels(mean @ mean, powers[strongest]) else mean
+    return whole[strongest].astype(np.float64) if cancels(mean @ mean, powers[strongest], len(whole)) else mean
 
 
 def _thresholds(profile: NoiseProfile, resolved: Resolved, channels: int) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ from cleanaudio.backends.onnx_frames import FrameContract, spectrum_port
 from cleanaudio.backends.onnx_waveform import Grid, WaveformContract, foreign_grid, own_grid, samples_port
 from cleanaudio.backends.session import Session, open_session
 from cleanaudio.errors import BackendUnavailable, ModelError, RecipeError
-from cleanaudio.models.onnx_file import OnnxFile, read
+from cleanaudio.models.onnx_file import OnnxFile, read, stamp
 
 CONTRACTS = ("waveform", "stft-frames", "dtln", "deepfilternet")
 _WINDOWS = ("sqrt-hann", "hann", "vorbis")
@@ -93,12 +93,12 @@ class Onnx(ModelBackend):
 
     def load(self, argument: str, setup: Setup, options: Mapping[str, Value]) -> Loaded:
         """Return the model of an argument: a file, two separated by a comma, or an archive."""
-        paths = [argument] if _stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma
+        paths = [argument] if stamp(argument)[0] else argument.split(",")  # a file's name may hold a comma
         asked = str(options["contract"])
         if len(paths) == 1 and (asked == "deepfilternet" or (asked == "auto" and _is_archive(argument))):
             archive = ArchiveContract(argument)
             return Loaded(archive, {"model": archive.digest})
-        models = [_read(path.strip(), *_stamp(path.strip())) for path in paths]
+        models = [_read(path.strip(), *stamp(path.strip())) for path in paths]
         sessions = [open_session(model, setup.threads, setup.device) for model in models]
         card = _Card(models[0])
         contract = asked if asked != "auto" else _told(models, sessions, card)
@@ -187,15 +187,6 @@ def _is_archive(path: str) -> bool:
             return file.read(2) == b"\x1f\x8b"  # gzip
     except (OSError, ValueError):
         return False
-
-
-def _stamp(path: str) -> tuple[int, int]:
-    """Return modification time and size of a file, zeros where there is none."""
-    try:
-        facts = Path(path).stat()
-    except (OSError, ValueError):
-        return 0, 0
-    return facts.st_mtime_ns, facts.st_size
 
 
 @lru_cache(maxsize=8)

@@ -110,7 +110,7 @@ class NoiseProfile:
         """
         if channels == 1:
             strongest = self.psd[np.argmax(self.psd.sum(axis=1))]
-            psd = (strongest if cancels(self.common.sum(), strongest.sum()) else self.common)[None]
+            psd = (strongest if cancels(self.common.sum(), strongest.sum(), len(self.psd)) else self.common)[None]
         else:
             psd = self.psd if len(self.psd) == channels else self.psd.mean(axis=0, keepdims=True)
         psd = np.maximum(psd, LEAST)

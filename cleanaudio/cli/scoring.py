@@ -202,6 +202,7 @@ class Scoring:
             None if trial.noisy is None else str(trial.noisy),
             outcome.measured,
             outcome.before,
+            trial.gain_db,
             None if known is None else known.of(trial),
             None if self.gate is None else gates.evaluate(self.gate, outcome.measured),
             outcome.notes,

@@ -1,7 +1,7 @@
 """PESQ: the opinion of listeners predicted from a model of hearing (ITU-T P.862, P.862.1 and P.862.2).
 
-* ``pesq_wb`` (MOS-LQO, 1.04 … 4.64, higher is better): wide band, at 16 kHz.
-* ``pesq_nb`` (MOS-LQO, 1.02 … 4.55, higher is better): narrow band, at 8 kHz.
+* ``pesq_wb`` (MOS-LQO, 1.04 … 4.65, higher is better): wide band, at 16 kHz.
+* ``pesq_nb`` (MOS-LQO, 1.01 … 4.55, higher is better): narrow band, at 8 kHz.
 
 Computed by the package ``pesq`` (extra ``[pesq]``: its C code carries the ITU's terms). The channel means are
 resampled to that rate by soxr (HQ).

@@ -72,6 +72,15 @@ def read(path: str | PathLike[str], limit: int = MAX_BYTES) -> OnnxFile:
     return checked(read_bytes(path, limit), str(path))
 
 
+def stamp(path: str | PathLike[str]) -> tuple[int, int]:
+    """Return modification time in ns and size of a file, zeros where there is none."""
+    try:
+        facts = os.stat(path)
+    except (OSError, ValueError):
+        return 0, 0
+    return facts.st_mtime_ns, facts.st_size
+
+
 def read_bytes(path: str | PathLike[str], limit: int = MAX_BYTES) -> bytes:
     """Return the bytes of a model file, at most ``limit``.
 

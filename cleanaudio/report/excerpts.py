@@ -6,7 +6,7 @@ However long the recordings are, no more than a few excerpts of them are read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Excerpt:
         By system.
     problems : dict of str to str
         By system: why it cannot be shown.
+    gains_db : dict of str to float
+        By system: the gain with which it was written after cleaning, where it is known.
     """
 
     rate: int
@@ -53,6 +55,7 @@ class Excerpt:
     reference: Audio | None
     after: dict[str, Audio]
     problems: dict[str, str]
+    gains_db: dict[str, float] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -60,10 +63,14 @@ class Excerpt:
         return self.total_s <= self.seconds + 1e-6
 
     def removed(self, system: str) -> Audio | None:
-        """Return what a system took away (and added): before minus after; of the channel means if counts differ."""
+        """Return what a system took away (and added): before minus after, but for its gain.
+
+        Of the channel means if counts differ.
+        """
         if self.before is None or system not in self.after:
             return None
-        before, after = self.before, self.after[system]
+        gain = 10 ** (self.gains_db.get(system, 0.0) / 20)
+        before, after = self.before, self.after[system] / np.float32(gain)
         if len(before) != len(after):
             before, after = mono(before)[None], mono(after)[None]
         return before - after
@@ -112,7 +119,8 @@ def read_excerpt(scores: Sequence[Score]) -> Excerpt:
     if not after:
         raise InputError("no side of it can be shown: " + "; ".join(problems.values()), path=first.enhanced)
     seconds = next(iter(after.values())).shape[1] / rate
-    return Excerpt(rate, start_s, seconds, total_s, after=after, problems=problems, **partners)
+    gains_db = {score.system: score.gain_db for score in scores if score.gain_db is not None}
+    return Excerpt(rate, start_s, seconds, total_s, after=after, problems=problems, gains_db=gains_db, **partners)
 
 
 def _read(path: str, start_s: float, rate: int, seconds: float = EXCERPT_S) -> Audio:

@@ -53,12 +53,15 @@ def check_name(path: str | PathLike[str]) -> None:
     """
     path = Path(path)
     known = Figure().canvas.get_supported_filetypes()
-    if path.suffix[1:].lower() not in known:
+    kind = path.suffix[1:].lower()
+    if kind not in known:
         raise FormatError("no picture has this suffix", path=path, remedy="use .png or .svg")
     try:
         taken = path.is_file() and path.stat().st_size > 0 and _MAKER.encode() not in path.read_bytes()
     except OSError:
         return  # writing will say what is wrong
+    if taken and kind not in _SIGNED:
+        raise OutputError("exists, and does not say who drew it", path=path, remedy="move it, or use .png or .svg")
     if taken:
         raise OutputError("exists, and is no picture of ours", path=path, remedy="choose another name, or move it")
 

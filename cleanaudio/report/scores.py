@@ -30,6 +30,8 @@ class Score:
         Empty where the file could not be scored.
     before : mapping
         What the noisy side had, where the difference was measured.
+    gain_db : float or None
+        With which the enhanced file was written after cleaning, if that is known.
     group : str, optional
     result : Result, optional
         Of the gate.
@@ -45,6 +47,7 @@ class Score:
     noisy: str | None = None
     measured: Mapping[str, Measured] = field(default_factory=dict)
     before: Mapping[str, Measured] = field(default_factory=dict)
+    gain_db: float | None = None
     group: str | None = None
     result: Result | None = None
     notes: tuple[str, ...] = ()

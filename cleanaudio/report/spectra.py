@@ -27,6 +27,8 @@ BANDS_PER_OCTAVE = 24
 RANGE_DB = 80.0
 LOWEST_DB = -150.0
 LOWEST_HZ = 30.0
+_LEVELS_DB = np.arange(LOWEST_DB, 40.5, 0.5)
+"""Cells in which levels are counted."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Spectrum:
     Parameters
     ----------
     frequencies_hz, mean_db, quiet_db : ndarray, shape (bands,)
-        ``quiet_db`` is the level that each frequency stays below for a tenth of the time: the noise between the words.
+        ``quiet_db`` is the level that each band stays below for a tenth of the time: the noise between the words.
     """
 
     frequencies_hz: NDArray[np.float64]
@@ -66,40 +68,94 @@ def decibels(power: Any) -> NDArray[np.float64]:
     return 10 * np.log10(np.maximum(power, 10 ** (LOWEST_DB / 10)))
 
 
-class _Columns:
-    """Mean power of each bin over columns of equal length, gathered block by block."""
+class _Frames:
+    """Powers of short frames, gathered block by block; 1 is a sine of full scale.
+
+    Parameters
+    ----------
+    window_s : float
+    rate : int
+    total : int
+        Frames of the recording.
+    """
 
     def __init__(self, window_s: float, rate: int, total: int) -> None:
         self._size = 1 << max(4, round(np.log2(window_s * rate)))
         self._hop = max(self._size // 4, min(self._size, total // (4 * COLUMNS)))
         self._count = max(1, 1 + (total - self._size) // self._hop)
-        columns = min(COLUMNS, self._count)
-        self._sums, self._frames = np.zeros((columns, self._size // 2 + 1)), np.zeros(columns)
         self._rest, self._done = np.zeros(0, np.float32), 0
 
     def add(self, signal: NDArray[np.float32]) -> None:
-        """Take the next frames, (n,)."""
+        """Take the next samples, (n,)."""
         self._rest = np.concatenate([self._rest, signal])
         if len(self._rest) >= self._size:
             self._rest = self._rest[self._take(self._rest) * self._hop :]
 
-    def powers(self) -> NDArray[np.float64]:
-        """Return the columns, (columns, bins); 1 is a sine of full scale."""
+    def _finish(self) -> None:
+        """See that there is a frame at least."""
         if not self._done:
             self._take(np.pad(self._rest, (0, self._size - len(self._rest))))
-        heard = self._frames > 0
-        return self._sums[heard] / self._frames[heard, None]
 
     def _take(self, signal: NDArray[np.float32]) -> int:
         powers = power_frames(signal, self._size, self._hop) * np.float32((4 / self._size) ** 2)
+        self._gather(powers)
+        self._done += len(powers)
+        return len(powers)
+
+    def _gather(self, powers: NDArray[np.float32]) -> None:
+        raise NotImplementedError
+
+
+class _Columns(_Frames):
+    """Mean power of each bin over columns of equal length."""
+
+    def __init__(self, window_s: float, rate: int, total: int) -> None:
+        super().__init__(window_s, rate, total)
+        columns = min(COLUMNS, self._count)
+        self._sums, self._frames = np.zeros((columns, self._size // 2 + 1)), np.zeros(columns)
+
+    def powers(self) -> NDArray[np.float64]:
+        """Return the columns, (columns, bins)."""
+        self._finish()
+        heard = self._frames > 0
+        return self._sums[heard] / self._frames[heard, None]
+
+    def _gather(self, powers: NDArray[np.float32]) -> None:
         columns = np.minimum(
             len(self._sums) - 1, np.arange(self._done, self._done + len(powers)) * len(self._sums) // self._count
         )
         starts = np.flatnonzero(np.diff(columns, prepend=-1))
         self._sums[columns[starts]] += np.add.reduceat(powers, starts, axis=0)
         self._frames += np.bincount(columns, minlength=len(self._sums))
-        self._done += len(powers)
-        return len(powers)
+
+
+class _Bands(_Frames):
+    """Mean power of bands, and how often each has which level: in flat memory, however long the recording is."""
+
+    def __init__(self, window_s: float, rate: int, total: int) -> None:
+        super().__init__(window_s, rate, total)
+        bins = self._size // 2 + 1
+        count = round(BANDS_PER_OCTAVE * np.log2(bins)) + 1
+        self._first = np.unique(np.round(np.geomspace(1, bins, count)).astype(int))[:-1]
+        self._widths = np.diff([*self._first, bins])
+        self._centres = (self._first + (self._widths - 1) / 2) * rate / (2 * (bins - 1))
+        self._sums = np.zeros(len(self._first))
+        self._often = np.zeros((len(self._first), len(_LEVELS_DB)), np.int64)
+
+    def spectrum(self) -> Spectrum:
+        """Return what was heard."""
+        self._finish()
+        below = np.cumsum(self._often, axis=1) / self._done
+        quiet_db = [np.interp(QUIET, share, _LEVELS_DB) for share in below]
+        mean_db = decibels(self._sums / self._done)
+        return Spectrum(self._centres, mean_db, np.minimum(quiet_db, mean_db))
+
+    def _gather(self, powers: NDArray[np.float32]) -> None:
+        bands = np.add.reduceat(powers, self._first, axis=1) / self._widths
+        self._sums += bands.sum(axis=0)
+        cells = np.searchsorted(_LEVELS_DB, decibels(bands).T)
+        for often, row in zip(self._often, np.minimum(cells, len(_LEVELS_DB) - 1), strict=True):
+            often += np.bincount(row, minlength=len(_LEVELS_DB))
 
 
 def read_spectra(found: Inspection) -> tuple[Spectrum, Spectrogram]:
@@ -111,23 +167,13 @@ def read_spectra(found: Inspection) -> tuple[Spectrum, Spectrogram]:
         It cannot be read any more.
     """
     info = found.info
-    fine, coarse = (_Columns(window_s, info.rate, info.frames) for window_s in (LONG_S, SHORT_S))
+    fine, coarse = _Bands(LONG_S, info.rate, info.frames), _Columns(SHORT_S, info.rate, info.frames)
     with open_reader(info.path) as reader:
         for block in reader.blocks():
             signal = mix(block, found.wiring)[0]
             fine.add(signal)
             coarse.add(signal)
-    return _spectrum(fine.powers(), info.rate), Spectrogram(decibels(coarse.powers()), info.rate, info.seconds)
-
-
-def _spectrum(powers: NDArray[np.float64], rate: int) -> Spectrum:
-    bins = powers.shape[1]
-    bands = np.unique(np.round(np.geomspace(1, bins, round(BANDS_PER_OCTAVE * np.log2(bins)) + 1)).astype(int))[:-1]
-    widths = np.diff([*bands, bins])
-    centres = (bands + (widths - 1) / 2) * rate / (2 * (bins - 1))
-    curves = (powers.mean(axis=0), np.quantile(powers, QUIET, axis=0))
-    mean_db, quiet_db = (decibels(np.add.reduceat(curve, bands) / widths) for curve in curves)
-    return Spectrum(centres, mean_db, quiet_db)
+    return fine.spectrum(), Spectrogram(decibels(coarse.powers()), info.rate, info.seconds)
 
 
 def plot_spectrum(spectrum: Spectrum, found: Inspection, title: str, path: str | PathLike[str]) -> None:

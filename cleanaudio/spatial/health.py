@@ -25,6 +25,7 @@ _DEAD_DB = -60.0  # of the median of the others
 _ROUNDING = 1e-10
 _QUIET_DB = -20.0
 _CLIPPED_SHARE = 1e-3
+_HEARD = 1e-3  # of the loudest channel's level: nothing is plugged into those with less
 _WINDOW_S = 1.0  # delays of up to half of it are found
 _APERTURE_S = 0.03  # of an array that is not known: its microphones may be 10 m apart
 _CLEAR = 1.5  # times that one peak has to stand over another to be believed
@@ -177,9 +178,10 @@ class HealthCheck:
         spectra = np.fft.rfft(piece * self._taper[: piece.shape[1]], self._size, axis=-1)
         if self._anchor is None:  # until something is heard, then for good: delays are relative to it
             levels = np.sum(np.abs(piece), axis=1)
-            if not levels.any():
+            heard = np.flatnonzero(levels > _HEARD * levels.max())
+            if not len(heard):
                 return
-            self._anchor = int(np.argsort(levels, kind="stable")[self._channels // 2])
+            self._anchor = int(heard[np.argsort(levels[heard], kind="stable")[len(heard) // 2]])
         self._cross += phat(spectra * spectra[self._anchor].conj())
         if self._pair_curves is not None:
             weights, half = band(self._size, self._rate), int(self._aperture) + 1

@@ -158,6 +158,18 @@ def test_linked_never_amplifies():
     np.testing.assert_allclose(run(Linked(Late(3.0, 0), 2, RATE), audio), audio, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [2, 5, 8, 16])
+def test_the_feed_of_unrelated_noise_is_its_mean_however_many_channels_there_are(channels):
+    rng = np.random.default_rng(channels)
+    noise = rng.standard_normal((channels, 100, 129, 2)).astype(np.float32).view(np.complex64)[..., 0]
+    np.testing.assert_allclose(Feed(channels, 0.01)(noise)[0], noise.mean(axis=0), atol=1e-6)
+    voice = np.repeat(noise[:1], channels, axis=0)
+    voice[: channels // 2] *= -1
+    voice = voice[: channels // 2 * 2]
+    fed = Feed(len(voice), 0.01)(voice)
+    np.testing.assert_allclose(np.abs(fed[0, 50:]), np.abs(noise[0, 50:]), atol=1e-5)
+
+
 def test_linked_keeps_a_voice_whose_channels_cancel():
     voice = noise(1)
     audio = np.concatenate([voice, -voice])

@@ -218,7 +218,7 @@ def test_silence_leaves_no_trace_after_a_second(noisy_speech) -> None:
 
 
 def test_a_network_that_loses_itself_is_started_anew(archive: dfn_archive.Archive, noisy_speech) -> None:
-    net = streaming(archive.origin)
+    net = streaming(archive)
     session = open_session(net.model)
 
     class Broken:
@@ -379,3 +379,12 @@ def test_a_running_mean_of_nothing_stays_as_it_is():
     mean = RunningMean(np.ones(4, np.float32), 0.9, 10)
     assert mean(np.zeros((0, 4), np.float32)).shape == (0, 4)
     np.testing.assert_allclose(mean(np.ones((3, 4), np.float32)), 1)
+
+
+def test_an_archive_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(find_deepfilternet().read_bytes())
+    assert dfn_archive.read(path) is dfn_archive.read(path)
+    path.write_bytes(b"something else")
+    with pytest.raises(ModelError, match="broken"):
+        dfn_archive.read(path)

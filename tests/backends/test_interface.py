@@ -30,7 +30,7 @@ def test_values_become_the_options_type(option, given, value):
 @pytest.mark.parametrize(
     ("option", "given"),
     [
-        (ALPHA, "x"), (ALPHA, "nan"), (ALPHA, "0.5"), (ALPHA, "inf"), (ALPHA, True),
+        (ALPHA, "x"), (ALPHA, "nan"), (ALPHA, "0.5"), (ALPHA, "inf"), (ALPHA, True), (ALPHA, None), (TAPS, []),
         (TAPS, "1.5"), (TAPS, "inf"), (TAPS, "0"), (TAPS, "nan"),
         (PRIOR, "ML"), (SWITCH, "maybe"), (SWITCH, 2),
     ],

@@ -55,6 +55,13 @@ def test_nothing_to_measure_is_an_error(audio, how):
         how([audio.astype(np.float32)], RATE, source="x")
 
 
+def test_an_average_weighs_by_length_also_how_steady_it_is():
+    long, short = noise(60, seed=4), 10 ** (30 / 20) * noise(1, seed=5)
+    together = measure([np.concatenate([long, short], axis=1)], RATE)
+    apart = average([measure([long], RATE), measure([short], RATE)])
+    assert apart.stationarity_db == pytest.approx(together.stationarity_db, abs=0.8)
+
+
 def test_an_average_of_recordings_with_as_many_channels_keeps_them():
     stereo = measure([np.concatenate([noise(seed=1), noise(seed=2)])], RATE)
     assert average([stereo, stereo]).psd.shape == stereo.psd.shape

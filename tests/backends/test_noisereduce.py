@@ -42,8 +42,19 @@ def test_equals_the_package_on_the_whole_signal(stationary, frames):
 
 def test_equals_the_package_on_two_channels():
     audio = recording(60_000, 2)
-    expected = noisereduce.reduce_noise(audio, RATE, stationary=True)
+    audio[1] *= 0.01  # each side is judged by its own noise
+    expected = [noisereduce.reduce_noise(side, RATE, stationary=True) for side in audio]
     np.testing.assert_allclose(run(audio, True), expected, atol=1e-5)
+
+
+def test_linked_channels_are_judged_by_the_noise_of_their_mean():
+    audio = recording(60_000, 2)
+    thresholds = []
+    for signal, linked in ((audio, True), (audio.mean(axis=0, keepdims=True), False)):
+        setup = Setup(RATE, len(signal), linked=linked)
+        resolved = NOISEREDUCE.resolve(setup, {"stationary": True})
+        thresholds.append(NOISEREDUCE.analyse([signal], setup, resolved)["threshold_db"])
+    np.testing.assert_allclose(*thresholds, atol=1e-3)
 
 
 def test_stretches_of_digital_silence_stay_silent_and_hurt_nobody():

@@ -50,7 +50,8 @@ def test_a_picture_replaces_nothing_but_an_older_one(cli, talk, tmp_path, suffix
     photo.write_bytes(b"a photo of the studio")
     arguments = "profile-noise", talk, "-o", tmp_path / "r.json", "--overwrite", "--plot"
     ran = cli(*arguments, photo)
-    assert ran.code == 2 and "photo" in ran.stderr and "no picture of ours" in ran.stderr
+    assert ran.code == 2 and "photo" in ran.stderr
+    assert ("no picture of ours" if suffix != ".jpg" else "does not say who drew it") in ran.stderr
     assert photo.read_bytes() == b"a photo of the studio" and not (tmp_path / "r.json").exists()
     ours = tmp_path / f"ours{suffix}"
     codes = [cli(*arguments, ours).code for _ in range(2)]

@@ -327,6 +327,22 @@ def test_the_spectrum_shows_a_sine_at_its_level_and_the_spectrogram_when_it_soun
         assert picture.shape[1] > 800 and picture[..., :3].std() > 0.05
 
 
+def test_the_quiet_tenth_is_the_noise_between_the_words_however_long_the_recording_is(noise_like):
+    from cleanaudio.report.spectra import _Bands
+
+    rate, found = 8000, []
+    words = noise_like(30.0, rate, "white").reshape(-1, rate // 2)
+    words[::2] *= 0.01  # pauses of half a second, 40 dB below
+    for minutes in (0.5, 20):
+        bands = _Bands(0.16, rate, round(minutes * 60 * rate))
+        for _ in range(round(minutes * 2)):
+            bands.add(words.reshape(-1))
+        spectrum = bands.spectrum()
+        found.append((spectrum.mean_db - spectrum.quiet_db)[20:])
+    np.testing.assert_allclose(found[1], found[0], atol=2.0)
+    assert found[1].min() > 35
+
+
 def test_blocks_do_not_show_in_the_spectrogram(tmp_path, noisy_speech):
     from cleanaudio.report.spectra import _Columns
 

@@ -219,6 +219,16 @@ def test_of_a_long_recording_a_lively_excerpt_is_read(tmp_path, speech_like, mon
     assert not np.any(excerpt.removed("s"))
 
 
+def test_what_was_removed_is_told_without_the_gain_of_the_output(tmp_path, speech_like):
+    voice = speech_like(2.0, 16000)
+    sides = {
+        "noisy": write(tmp_path / "in.wav", voice, 16000),
+        "enhanced": write(tmp_path / "out.wav", voice / 4, 16000),
+    }
+    score = Score("enhanced", "x", sides["enhanced"], noisy=sides["noisy"], gain_db=20 * np.log10(1 / 4))
+    assert np.max(np.abs(read_excerpt([score]).removed("enhanced"))) < 3e-4 < 0.1 < np.max(np.abs(voice))
+
+
 def test_sides_are_lined_up_whatever_their_rate_and_channels(tmp_path, speech_like):
     voice = speech_like(2.0, 48000)
     late = np.concatenate([np.zeros(960, np.float32), voice])[: len(voice)]

@@ -91,6 +91,16 @@ def test_an_inverted_channel_is_turned_over(recording, run):
     np.testing.assert_array_equal(run(Repair(report), broken), recording)
 
 
+@pytest.mark.parametrize("silent", [4, 5])
+def test_microphones_are_judged_also_where_most_inputs_are_empty(recording, silent):
+    broken = np.concatenate([np.zeros((silent, recording.shape[1]), np.float32), recording[:3]])
+    broken[-2] *= -1
+    broken[-1] = np.roll(broken[-1], 1600)
+    found = _kinds(_check(broken))
+    assert [(channel, "dead") for channel in range(silent)] == found[:silent]
+    assert {kind for _, kind in found[silent:]} == {"inverted", "late"}
+
+
 @pytest.mark.parametrize("samples", [3200, -3200])
 def test_a_channel_that_is_200_ms_off_is_shifted(recording, run, samples):
     broken = recording.copy()
