@@ -71,7 +71,7 @@ def train(
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--start-from", help="Begin with the weights of this checkpoint or export.", rich_help_panel=_HOW),
+        typer.Option("--start-from", help="Begin with the weights of a run or an export.", rich_help_panel=_HOW),
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop after so many, to be resumed.", rich_help_panel=options.RUN)

@@ -184,6 +184,11 @@ def read_header(stream: BinaryIO) -> tuple[PcmFormat, int | None]:
             f"cannot stream WAV of format {said.code} with {said.bits} bits",
             remedy="send integers of 8, 16, 24 or 32 bits, or floating point",
         )
+    if said.block_align != said.channels * ENCODINGS[encoding].width:
+        raise FormatError(
+            f"cannot stream WAV of {said.channels} channels and {said.bits} bits with {said.block_align} bytes a frame",
+            remedy="convert it on the way, as with ffmpeg -i - -f wav -",
+        )
     length = long_size if size == UNKNOWN else size if size < OPEN_SIZE else 0
     return PcmFormat(said.rate, said.channels, encoding, wav=True, mask=said.mask), length or None
 

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 
+from cleanaudio.audio.limits import RATES
 from cleanaudio.errors import ModelError
 from cleanaudio.models import onnx_file
 
@@ -160,6 +161,8 @@ def of_file(path: Path) -> Model:
     card = onnx_file.read(path).metadata
     try:
         rate, latency = int(card["rate"]), int(card["latency"])
+        if rate not in RATES or latency < 0:
+            raise ValueError("rate or latency")
     except (KeyError, ValueError) as error:
         raise ModelError(f"its card lacks a usable {error}", path=path) from error
     return Model(

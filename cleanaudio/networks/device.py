@@ -20,8 +20,8 @@ def check(name: str) -> torch.device:
     RecipeError
         There is no such device, or this torch cannot use it.
     """
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdecimal()):
+    kind, colon, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (colon and not number.isdecimal()):
         raise RecipeError(f"there is no device {name!r}", remedy="use --device cpu or --device cuda")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         raise RecipeError(f"this torch cannot use a device {name}", remedy="use --device cpu")

@@ -153,7 +153,8 @@ class StreamingMaskLstm(FrameNetwork):
         batch, frames, bins = magnitude.shape
         sums = torch.stack([magnitude, magnitude.square(), torch.ones_like(magnitude)], dim=2)
         sums = sums.transpose(0, 1).reshape(frames, batch * 3 * bins, 1)
-        means, statistics = self.running(sums, statistics)
+        with torch.autocast(sums.device.type, enabled=False):  # means over seconds want more than half precision
+            means, statistics = self.running(sums.float(), statistics.float())
         means = means.reshape(frames, batch, 3, bins).transpose(0, 1)
         mean, square = means[:, :, 0] / means[:, :, 2], means[:, :, 1] / means[:, :, 2]
         deviation = ((square - mean.square()).clamp(min=0) + 1e-4).sqrt()

@@ -14,8 +14,8 @@ from cleanaudio.errors import RecipeError
 from cleanaudio.networks.registry import check_types, names
 from cleanaudio.train.mix import MixConfig
 
-#: The window through which disturbance and intelligibility are heard.
-LISTENED_SECONDS = 0.032
+#: Levels of speech, and what PESQ and ESTOI hear, are measured through such a window.
+WINDOW_SECONDS = 0.032
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class TrainConfig:
         Steps over which the learning rate rises.
     plateau_factor : float
     plateau_patience : int
-        The rate is multiplied by the factor after so many evaluations that were no better.
+        The rate is multiplied by the factor after more than so many evaluations that were no better.
     average : float
         Decay of the running mean of the weights, for each step.
     target : {"signal", "spectrum", "irm", "ibm", "psm"}
@@ -131,11 +131,9 @@ class TrainConfig:
                 f"mix.seconds = {self.mix.seconds:g} is too short",
                 remedy=f"an excerpt holds the largest of loss_sizes, {max(self.loss_sizes)} samples, at least",
             )
-        listens = self.disturbance_weight or self.intelligibility_weight
-        if listens and self.mix.seconds < LISTENED_SECONDS:
+        if self.mix.seconds < WINDOW_SECONDS:
             raise RecipeError(
-                f"mix.seconds = {self.mix.seconds:g} is too short",
-                remedy=f"with disturbance_weight or intelligibility_weight it is {LISTENED_SECONDS:g} at least",
+                f"mix.seconds = {self.mix.seconds:g} is too short", remedy=f"it must be {WINDOW_SECONDS:g} at least"
             )
         for name in ("front_share", "complex_share", "average", "plateau_factor"):
             _share(name, getattr(self, name))

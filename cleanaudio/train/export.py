@@ -27,6 +27,7 @@ from cleanaudio.train.judge import Judged, Pair, gain, judge
 from cleanaudio.train.quantise import quantised
 
 TOLERANCE = 1e-4
+_LEAST_PASSED = 1e-3
 """Largest difference from torch, of full scale."""
 LOSS_OF_PESQ = 0.02
 """What 8 bits may cost."""
@@ -121,9 +122,13 @@ def export(
         card |= {"gains": f"to the power {request.exponent:g} of those trained, which takes less away"}
     if request.level:
         passed = gain(network, pairs, card.get("front", ""))
+        if not passed > _LEAST_PASSED:
+            raise ModelError(
+                "lets nothing of the clean recordings through", path=request.run_dir, remedy="leave out --level"
+            )
         data = scaled(data, 1 / passed)
         card |= {"level": f"output × {1 / passed:.3g}, for clean speech to keep its level"}
-        say(f"clean speech came out at {20 * np.log10(abs(passed)):.1f} dB, which is made good")
+        say(f"clean speech came out at {20 * np.log10(passed):.1f} dB, which is made good")
     try:
         with replacing(request.target) as unfinished:
             data, card = _judged(request, network, data, card, pairs, unfinished, say)

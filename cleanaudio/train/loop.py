@@ -91,7 +91,7 @@ class Trainer:
         )
         self.made_of: Mapping[str, Any] | None = None
         self.step = 0
-        self.minutes = self.hours = 0.0
+        self.minutes = self.hours = self.evaluated = 0.0
         self.best = -math.inf
         self.worse = 0
         self.slowed = 1.0
@@ -114,6 +114,7 @@ class Trainer:
         checkpoint.fill(self.mean, checkpoint.part(tensors, "mean."), path)
         checkpoint.fill_optimizer(self.optimizer, checkpoint.part(tensors, "optimizer."))
         self.step, self.minutes, self.hours = facts["step"], facts["minutes"], facts["hours_heard"]
+        self.evaluated = facts.get("evaluated", self.minutes)
         self.best = facts["best"]
         self.worse, self.slowed = facts["worse"], facts["slowed"]
         if self.stopped_early:
@@ -122,10 +123,12 @@ class Trainer:
             self._run_log.end_at(self.step)
 
     def start_from(self, path: Path) -> dict[str, Any]:
-        """Begin with the weights of another run's checkpoint, or of what was exported, and nothing else of it.
+        """Begin with the weights of another run, its best ones if a folder is named, or of an export, and nothing else.
 
         Returns its facts: what is counted, with the runs before it, and the data of all of them.
         """
+        if path.is_dir():
+            path = path / (BEST if (path / BEST).exists() else LAST)
         if path.suffix == ".onnx":
             weights, facts = graph.weights(path)
         else:
@@ -159,7 +162,7 @@ class Trainer:
                 self._run_log.clear()
             write_text(self.run_dir / "config.toml", render(self.config), "free some space")
         began, before = time.monotonic(), self.minutes
-        saved = evaluated = logged = began
+        saved = logged = began
         sums: dict[str, float] = {}
         count = 0
         scores = None
@@ -174,14 +177,14 @@ class Trainer:
             finished = self.step >= self.config.steps or now - began >= 60 * minutes
             # The strongest wish to end of all processes, so that none is left waiting for the others.
             end = int(self._agreed(STOP if after_step(self.step) else FINISH if finished else GO_ON, "MAX"))
-            due = now - evaluated >= 60 * self.config.evaluate_minutes or end == FINISH
+            due = self.minutes - self.evaluated >= self.config.evaluate_minutes or end == FINISH
             judging = bool(self.pairs) and self.rank == 0 and due and end != STOP
             if now - logged >= 30 or end or judging:
                 self._record({name: value / count for name, value in sums.items()})
                 sums, count, logged = {}, 0, now
             if judging:
                 scores = self._judge()
-                evaluated = time.monotonic()
+                self.evaluated = before + (time.monotonic() - began) / 60
             if self.config.schedule == "plateau":
                 self.slowed = self._agreed(self.slowed, "MIN")  # of which only the first, who judges, knows
             if self.config.early_stop:
@@ -269,6 +272,7 @@ class Trainer:
         optimizer = checkpoint.optimizer_tensors(self.optimizer)
         tensors |= {f"optimizer.{name}": value for name, value in optimizer.items()}
         checkpoint.save(self.run_dir / LAST, tensors, self._facts())
+        self._run_log.plot()
 
     def _facts(self) -> dict[str, float | str | dict]:
         return {
@@ -278,6 +282,7 @@ class Trainer:
             "step": self.step,
             "minutes": self.minutes,
             "hours_heard": self.hours,
+            "evaluated": self.evaluated,
             "best": self.best,
             "worse": self.worse,
             "slowed": self.slowed,
@@ -306,7 +311,6 @@ class Trainer:
             self.worse += 1
             if self.config.schedule == "plateau" and self.worse % (self.config.plateau_patience + 1) == 0:
                 self.slowed *= self.config.plateau_factor
-        self._run_log.plot()
         return scores
 
     def _record(self, values: dict[str, float]) -> None:

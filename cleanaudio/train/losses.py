@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cleanaudio.networks.spectrum import band_mask
-from cleanaudio.train.config import LISTENED_SECONDS
+from cleanaudio.train.config import WINDOW_SECONDS
 from cleanaudio.train.disturbance import Disturbance
 from cleanaudio.train.intelligibility import Intelligibility
 
@@ -45,7 +45,7 @@ def si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-
     energy_e, energy_t, cross : Tensor, shape (batch,)
         Energies of estimate and target, and their inner product, of signals or of spectra.
     floor : float
-        Share of the target's energy that is added to the error's, so that a perfect estimate has a finite value.
+        Share of the explained energy that is added to the error's, so that a perfect estimate has a finite value.
 
     Returns
     -------
@@ -185,7 +185,7 @@ class EnhancementLoss(nn.Module):
         super().__init__()
         self.weights = weights
         self.spectral = SpectralLoss(sizes, rate, weights.complex_share)
-        size = int(LISTENED_SECONDS / 2 * rate) * 2
+        size = int(WINDOW_SECONDS / 2 * rate) * 2
         self.register_buffer("window", torch.hann_window(size), persistent=False)
         self.listener = Listener(rate, size, size // 2, weights)
 

@@ -26,7 +26,7 @@ class MixConfig:
     formant_share, formants
         How often, and how far the formants move by themselves.
     room_share, noise_room_share : float
-        How often the voice, and the noise, stand in a room.
+        How often the voice stands in a room, and a noise that was coloured.
     target : {"room", "early"}
         Whether the target keeps the room or only its first 50 ms.
     two_noises, synthetic_share, babble_share : float

@@ -122,6 +122,6 @@ def bank(
     rooms = measured(sources, rate, seconds, log)
     if not rooms and simulated < 1:
         raise RecipeError("there are no rooms", remedy="name --rir, or let simulated_rooms be above 0")
-    # The measured ones stand for a third of all, however few they are.
+    # The measured ones stand for a fifth to a third of all, however few they are.
     rooms *= max(1, simulated // (2 * len(rooms))) if rooms else 1
     return np.stack(rooms + [shoebox(generator, rate, seconds) for _ in range(simulated)])

@@ -157,6 +157,8 @@ def _prepared(request: Request, log: Log, say: Callable[[str], None], follower: 
     pairs = None
     if request.dev is not None and not follower:
         pairs = evaluate.load_pairs(request.dev, c.mix.rate, request.dev_pairs)
+    if pairs is None and not follower and (c.schedule == "plateau" or c.early_stop):
+        say("without --dev nothing is evaluated: no plateau lowers the learning rate, and no early stop ends the run")
     mixer = Mixer(speech, noise, bank, c.mix, c.seed, request.device)
     trainer = Trainer(c, mixer, request.run_dir, pairs, request.device, log)
     earlier: Mapping[str, Any] = {}

@@ -151,6 +151,7 @@ def test_what_is_missing_is_asked_for(cli, arguments, message):
         (["--config", "nowhere.toml"], "nowhere.toml: the config cannot be read"),
         (["--device", "cuda:99"], "cannot use a device cuda:99"),
         (["--device", "abacus"], "no device 'abacus'"),
+        (["--device", "cpu:"], "no device 'cpu:'"),
         (["--resume"], "no run to resume"),
         (["--resume", "--start-from", "x"], "contradict"),
         (["--start-from", "nowhere.safetensors"], "no checkpoint"),

@@ -43,6 +43,12 @@ def test_wav_from_a_pipe_equals_soundfile_and_comes_out_as_it_was(subtype, toler
     np.testing.assert_array_equal(soundfile.read(io.BytesIO(out), dtype="float32")[0].T, heard)
 
 
+def test_samples_in_wider_frames_than_they_need_are_refused():
+    _, data = wav("PCM_24")
+    with pytest.raises(FormatError, match="2 channels and 24 bits with 8 bytes a frame"):
+        read_header(io.BytesIO(data[:32] + (8).to_bytes(2, "little") + data[34:]))
+
+
 @pytest.mark.parametrize("mask", [0, 0x3F, 0x60F])
 def test_loudspeakers_pass_through_a_pipe(mask):
     _, data = wav("PCM_16", channels=6, container="WAVEX")

@@ -55,6 +55,11 @@ def test_a_model_that_ships_is_known_by_its_name_and_sum(tmp_path: Path, monkeyp
     path.write_bytes(made.SerializeToString())
     with pytest.raises(ModelError, match="its card lacks a usable 'rate'"):
         catalog.installed()
+    for rate, latency in ((0, 0), (-16000, 0), (999_999_999, 0), (16000, -1)):
+        onnx.helper.set_model_props(made, {"rate": str(rate), "latency": str(latency)})
+        path.write_bytes(made.SerializeToString())
+        with pytest.raises(ModelError, match="its card lacks a usable rate or latency"):
+            catalog.of_file(path)
 
 
 def test_rate_and_latency_are_those_of_the_backend() -> None:

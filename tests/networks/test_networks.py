@@ -240,6 +240,16 @@ def test_silence_stays_silent(name):
     assert out.isfinite().all() and out.abs().max() < 1e-6
 
 
+def test_the_streaming_mask_keeps_its_running_statistics_in_half_precision_too():
+    network = lively("mask-lstm-streaming")
+    noise = 0.1 * torch.randn(1, 257, 500, 2, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        exact = network(noise, *network.start(1))[1]
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = network(noise, *network.start(1))[1]
+    torch.testing.assert_close(rough, exact, rtol=1e-3, atol=1e-4)
+
+
 def test_level_hardly_changes_what_the_streaming_mask_does():
     network = lively("mask-lstm-streaming")
     noisy = 0.1 * torch.randn(1, 16000)

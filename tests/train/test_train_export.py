@@ -181,6 +181,13 @@ def test_clean_speech_can_be_made_to_keep_its_level(tmp_path, pairs, name):
     assert sum("is made good" in line for line in said) == 1
 
 
+def test_silence_tells_no_level(tmp_path, pairs):
+    small_run(tmp_path)
+    soundfile.write(pairs / "clean" / "a.wav", np.zeros(32000), 16000)
+    with pytest.raises(ModelError, match="lets nothing of the clean recordings through"):
+        export(Request(tmp_path, tmp_path / "model.onnx", dev=pairs, level=True))
+
+
 def test_the_card_says_that_weights_are_of_16_bits(tmp_path):
     small_run(tmp_path)
     card = export(Request(tmp_path, tmp_path / "model.onnx", half=True))
