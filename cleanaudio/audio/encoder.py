@@ -22,6 +22,8 @@ from cleanaudio.errors import FormatError, OutputError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from cleanaudio.audio.level import LevelMeter
+
     Audio = NDArray[np.float32]
 
 
@@ -58,6 +60,8 @@ class Encoder:
         Frames taken so far.
     clipped : int
         Samples above full scale that were limited or clamped so far; always 0 in floating point.
+    meter : LevelMeter or None
+        Hears what is written.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Encoder:
             depth = DEPTHS.get(subtype)  # the companded and adaptive encodings have a noise of their own
             self._quantiser = Quantiser(depth or 16, channels, dither_seed if depth else None)
         self._sink: _Sink | None = None
+        self.meter: LevelMeter | None = None
 
     @property
     def clipped(self) -> int:
@@ -117,6 +122,8 @@ class Encoder:
         self._put(self._limiter.process(block) if self._limiter else block)
 
     def _put(self, block: Audio) -> None:
+        if self.meter is not None:
+            self.meter.add(np.clip(block, -1, 1) if self._format.is_bounded else block)
         if self._quantiser is not None:
             samples: NDArray = self._quantiser.process(block)
         else:

@@ -109,6 +109,8 @@ class Judge:
         result = gates.evaluate(gate, {**measured, **self.figures})
         self.fields |= {"gate": "pass" if result.passed else "fail", "quality": finite(result.quality)}
         if result.passed:
+            if quarantine(self.target).exists():
+                self.notes.append(f"an earlier one that failed the gate is still in {quarantine(self.target).parent}")
             return self.target
         self.notes += [str(verdict) for verdict in result.verdicts if not verdict.passed]
         if self.judging.if_fails == "original":

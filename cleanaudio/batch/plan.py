@@ -160,10 +160,11 @@ class _Planner:
         if self._policy.existing == "overwrite":
             return job
         if self._policy.existing == "refuse":
-            if existing := [path for path in job.targets if os.path.lexists(path)]:
-                raise OutputError("the output exists", path=existing[0], remedy="--overwrite or --skip-existing")
+            if existing := [path for path in self._places(job) if os.path.lexists(path)]:
+                remedy = "--overwrite" if self._policy.metrics is None else "--overwrite or --skip-existing"
+                raise OutputError("the output exists", path=existing[0], remedy=remedy)
             return job
-        if self._is_quarantined(job):
+        if self._is_quarantined(job) and self._made(job, job.set_apart) is not None:
             return Skipped(job, "failed the gate in an earlier run", rejected=True)
         if (made := self._made(job, job.targets)) is not None:
             failed = ", and failed the gate" if made.rejected else ""
@@ -206,7 +207,7 @@ class _Planner:
             return entry
         if entry.is_of_another(job.inputs[0], job.size, job.mtime_ns):
             raise OutputError(
-                f"the output exists, and was made of another recording: {existing[0]}",
+                f"the output {existing[0]} exists, and was made of another recording",
                 path=job.label,
                 remedy=f"{self._policy.apart}, or --overwrite",
             )

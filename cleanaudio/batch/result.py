@@ -145,9 +145,6 @@ class Result:
             )
         if not frames:
             self.notes.append("the recording holds no samples")
-        after = _levels(self._after, "out")
-        if clipped and (after["peak_out_dbfs"] or 0.0) > 0:
-            after["peak_out_dbfs"] = 0.0  # that is where they were limited
         return {
             "rate": info.rate,
             "channels": info.channels,
@@ -156,7 +153,7 @@ class Result:
             "latency_ms": 0.0 if self.original_kept else latency_ms,
             **judged,
             **before,
-            **after,
+            **_levels(self._after, "out"),
             "clipped_out": clipped + level.limited,
             **level.fields(),
         }
@@ -229,11 +226,11 @@ class Result:
             removed = stack.enter_context(self._writer(self.job.residual)) if self.job.residual else None
             # The last one in is the first to get its name.
             output = stack.enter_context(self._writer(self.job.output, self._keeps_samples(processor)))
+            output.meter = self._after
             level = self._levelled(processor, stack)
             for block, cleaned in walk(self.take, level):
                 before = self.original.process(block)
                 self._before.add(before)
-                self._after.add(cleaned)
                 output.write(cleaned)
                 if removed is not None:
                     waiting.push(before * np.float32(level.gain))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from cleanaudio.cli import completing
+
 ARRAY = "The array"
 
 Array = Annotated[
@@ -64,5 +66,6 @@ Mask = Annotated[
         "--mask",
         help="What tells voice from noise: a backend, salience (steady noise), vad (by level), or none.",
         rich_help_panel=ARRAY,
+        autocompletion=completing.mask,
     ),
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanaudio.batch.choices import POSTFILTER_STRENGTH, Method
-from cleanaudio.cli import array_options, options, values
+from cleanaudio.cli import array_options, completing, options, values
 from cleanaudio.cli.array_options import ARRAY, BadMics
 from cleanaudio.cli.console import say
 from cleanaudio.cli.shared import Shared, sharing
@@ -57,7 +57,12 @@ def beamform(
     ] = "auto",
     bad_mics: array_options.WhatOfBadMics = BadMics.DROP,
     postfilter: Annotated[
-        str | None, typer.Option(help="Backend that cleans the beam, as of denoise.", rich_help_panel=_AFTER)
+        str | None,
+        typer.Option(
+            help="Backend that cleans the beam, as of denoise.",
+            rich_help_panel=_AFTER,
+            autocompletion=completing.backend,
+        ),
     ] = None,
     postfilter_strength: Annotated[
         float | None,
@@ -82,7 +87,7 @@ def beamform(
         bool,
         typer.Option(
             "--sidecar",
-            help="Also write NAME.json: health, delays, weights, conditions.",
+            help="Also write NAME.EXT.json: health, delays, weights, conditions.",
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,

@@ -10,6 +10,11 @@ def backend(incomplete: str) -> list[str]:
     return _completed(incomplete, ["auto", *registry.names()], between="*+,")
 
 
+def mask(incomplete: str) -> list[str]:
+    """Complete what tells voice from noise at an array."""
+    return _completed(incomplete, ["salience", "vad"]) + backend(incomplete)
+
+
 def metric(incomplete: str) -> list[str]:
     """Complete the last of names between commas."""
     from cleanaudio.metrics import registry

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cleanaudio.cli import options, values
+from cleanaudio.cli import completing, options, values
 from cleanaudio.cli.shared import Shared, sharing
 from cleanaudio.errors import RecipeError
 
@@ -29,7 +29,9 @@ def denoise(
     fallback: Annotated[
         list[str] | None,
         typer.Option(
-            help="Backend to use where the first cannot be had or fails; repeatable.", rich_help_panel=options.HOW
+            help="Backend to use where the first cannot be had or fails; repeatable.",
+            rich_help_panel=options.HOW,
+            autocompletion=completing.backend,
         ),
     ] = None,
     device: options.Device = "cpu",

@@ -72,7 +72,7 @@ def score(
             "--report", help="One HTML file with everything.", callback=options.named, rich_help_panel=options.OUTPUT
         ),
     ] = None,
-    json_: options.Json = False,
+    json_: options.JsonEach = False,
     jobs: options.Jobs = None,
     allow_empty: options.AllowEmpty = False,
     quiet: options.Quiet = False,

@@ -118,7 +118,7 @@ class PcmFormat:
         encoding = ENCODINGS[self.encoding]
         with np.errstate(over="ignore", invalid="ignore"):
             audio = encoding.read(data).reshape(-1, self.channels).T.astype(np.float32)
-        audio /= np.float32(encoding.full_scale)
+            audio /= np.float32(encoding.full_scale)
         return repaired(audio) if encoding.is_float else audio
 
     def encode(self, audio: Audio) -> bytes:

@@ -333,10 +333,11 @@ class TestNeverTheInput:
 class TestExisting:
     def test_refused_by_default(self, here):
         source("out/a.wav")
-        error = failure(source("a.wav"))
-        assert "exists" in error.message
-        assert error.path == "out/a.wav"
-        assert error.remedy == "--overwrite or --skip-existing"
+        for metrics, remedy in ((None, "--overwrite"), (Path("out/m.csv"), "--overwrite or --skip-existing")):
+            error = failure(source("a.wav"), metrics=metrics)  # without a log nothing is known to be done
+            assert "exists" in error.message
+            assert error.path == "out/a.wav"
+            assert error.remedy == remedy
 
     def test_a_residual_is_not_overwritten_either(self, here):
         source("out/a.residual.wav")
@@ -488,11 +489,11 @@ class TestQuarantine:
     def test_is_made_anew_from_a_recording_that_has_changed(self, here):
         log_file = here / "out/metrics.csv"
         take = source("a.wav")
+        (job,) = decide(take, quarantines=True)
         apart = here / "out/quarantine/a.wav"
         apart.parent.mkdir(parents=True)
         apart.write_text("clean")
         with RowWriter(log_file, "run", "1", RECIPE, ("gate",)) as rows:
-            (job,) = decide(take, quarantines=True)
             rows.write(Done(replace(job, output=apart), {"gate": "fail"}))
         options = {"log": RowIndex.read(log_file), "existing": "skip", "quarantines": True}
         (step,) = decide(take, **options)
@@ -587,7 +588,8 @@ class TestAnotherRecording:
         other.path.write_text("another one")
         os.utime(other.path, (NOW - 7200, NOW - 7200))
         log = RowIndex.read(Path("out/metrics.csv"))
-        assert "was made of another recording" in str(failure(other, log=log, existing="skip"))
+        message = str(failure(other, log=log, existing="skip"))
+        assert message.startswith("the output out/rec.wav exists, and was made of another recording")
         (again,) = decide(source("a/rec.wav"), log=log, existing="skip")
         assert isinstance(again, Skipped)
 

@@ -16,6 +16,7 @@ import pytest
 import soundfile
 from cli_helpers import audio, hidden, read, rows, shape, write
 
+from cleanaudio.batch.judge import Judge
 from cleanaudio.batch.result import Result
 from cleanaudio.batch.rows import COLUMNS
 
@@ -666,14 +667,49 @@ def test_an_original_in_place_of_a_failure_was_cleaned_by_nothing(cli, tmp_path,
 
 
 @pytest.mark.usefixtures("quick_dnsmos")
-def test_an_output_that_cannot_get_its_name_leaves_no_residual(cli, tmp_path, noisy_speech):
+def test_an_output_that_cannot_get_its_name_leaves_no_residual(cli, tmp_path, noisy_speech, monkeypatch):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
     gated = ("--gate", "noise_floor<-200", "--if-fails", "quarantine")
     arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", *gated)
-    assert cli(*arguments).code == 3
-    again = cli(*arguments, "--residual")
-    assert again.code == 1 and "exists already" in again.stderr
+    judge = Judge.__call__
+
+    def taken_meanwhile(*given):
+        place = judge(*given)
+        place.parent.mkdir()
+        place.write_text("of another")
+        return place
+
+    monkeypatch.setattr(Judge, "__call__", taken_meanwhile)
+    ran = cli(*arguments, "--residual")
+    assert ran.code == 1 and "exists already" in ran.stderr
     assert [path.name for path in (tmp_path / "out" / "quarantine").iterdir()] == ["a.wav"]
+    again = cli(*arguments)  # known before anything is cleaned
+    assert again.code == 1 and "quarantine/a.wav: the output exists" in again.stderr
+
+
+@pytest.mark.parametrize("clip_mode", ["limit", "clamp"])
+def test_levels_after_are_those_of_the_file_that_was_written(cli, tmp_path, noisy_speech, clip_mode):
+    soundfile.write(tmp_path / "a.wav", 20 * noisy_speech(2.0, 16000), 16000, subtype="FLOAT")
+    ran = cli("denoise", tmp_path / "a.wav", "-o", tmp_path / "o", "-b", "none", *["--subtype", "PCM_16"],
+              "--clip-mode", clip_mode)  # fmt: skip
+    assert ran.code == 0, ran.stderr
+    assert cli("denoise", tmp_path / "o/a.wav", "-o", tmp_path / "p", "-b", "none").code == 0
+    (first,), (second,) = rows(tmp_path / "o"), rows(tmp_path / "p")
+    for what in ("peak", "rms", "noise_floor"):
+        assert float(first[f"{what}_out_dbfs"]) == pytest.approx(float(second[f"{what}_in_dbfs"]), abs=0.01)
+    assert int(first["clipped_out"]) > 0
+
+
+@pytest.mark.usefixtures("quick_dnsmos")
+def test_one_that_passes_tells_of_the_one_that_failed(cli, tmp_path, noisy_speech):
+    soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
+    arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener", "--skip-existing", "--gate")
+    assert cli(*arguments, "noise_floor<-200", "--if-fails", "quarantine").code == 3
+    assert "is still in" in cli(*arguments, "noise_floor<0").stderr
+    apart = tmp_path / "out" / "quarantine" / "a.wav"
+    apart.write_bytes(apart.read_bytes()[:-100])
+    ran = cli(*arguments, "noise_floor<-200", "--if-fails", "quarantine")
+    assert ran.code == 1 and "is not as it was made" in ran.stderr
 
 
 def test_an_output_that_was_damaged_or_edited_is_not_taken_for_done(cli, tmp_path, noisy_speech):
