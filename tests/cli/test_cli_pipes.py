@@ -125,7 +125,7 @@ class TestAudioOnStdin:
         assert piped(*common, stdin=whole).code == 0
         again = piped(*common, stdin=whole)  # what comes through a pipe may be anything
         assert again.code == 1 and "was made of another recording" in again.stderr
-        assert [row["status"] for row in rows(tmp_path / "out")] == ["done", "done"]
+        assert [row["status"] for row in rows(tmp_path / "out")] == ["done", "failed"]
 
     def test_with_a_log(self, program, tmp_path, whole):
         ran = program("denoise", "-", "--metrics", tmp_path / "log.csv", *QUIET, stdin=whole)
