@@ -82,7 +82,7 @@ def left_out(output_format: OutputFormat, channels: int) -> str | None:
     if _has_place(output_format) or channels == 1:
         return None
     coded = layout.positions(container, subtype, channels)
-    meant = sum(coded) or (layout.DEFAULTS[2] if channels == 2 else 0)  # of more, nobody reads what went unsaid
+    meant = sum(coded) or layout.DEFAULTS.get(channels, 0)
     parts = []
     if mask and not layout.alike(mask, meant):
         why = f"in {subtype} {channels} channels are {layout.name(meant)}" if coded else f"no place in {container}"

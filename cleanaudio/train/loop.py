@@ -192,6 +192,8 @@ class Trainer:
             if now - saved >= 60 * self.config.checkpoint_minutes or end or judging:
                 self.save()  # after the evaluation, whose result belongs to it
                 saved = now
+                if self.rank == 0:
+                    self._run_log.plot()
         return scores
 
     @property
@@ -272,7 +274,6 @@ class Trainer:
         optimizer = checkpoint.optimizer_tensors(self.optimizer)
         tensors |= {f"optimizer.{name}": value for name, value in optimizer.items()}
         checkpoint.save(self.run_dir / LAST, tensors, self._facts())
-        self._run_log.plot()
 
     def _facts(self) -> dict[str, float | str | dict]:
         return {

@@ -69,7 +69,9 @@ class RunLog:
             write_text(self._table, "".join(whole), "free some space")
 
     def plot(self) -> None:
-        """Draw the picture; needs matplotlib, does without it."""
+        """Draw the picture, if there is something to draw; needs matplotlib, does without it."""
+        if not self._table.exists():
+            return
         try:
             from matplotlib.figure import Figure
         except ImportError:
