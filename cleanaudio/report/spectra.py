@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -68,7 +69,7 @@ def decibels(power: Any) -> NDArray[np.float64]:
     return 10 * np.log10(np.maximum(power, 10 ** (LOWEST_DB / 10)))
 
 
-class _Frames:
+class _Frames(ABC):
     """Powers of short frames, gathered block by block; 1 is a sine of full scale.
 
     Parameters
@@ -102,8 +103,9 @@ class _Frames:
         self._done += len(powers)
         return len(powers)
 
+    @abstractmethod
     def _gather(self, powers: NDArray[np.float32]) -> None:
-        raise NotImplementedError
+        """Take the powers of the next frames, (frames, bins)."""
 
 
 class _Columns(_Frames):
