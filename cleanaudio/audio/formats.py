@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cleanaudio.audio import layout
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES, PERCEPTUAL
 from cleanaudio.audio.sniff import suffix_of
+from cleanaudio.audio.wording import kind
 from cleanaudio.errors import FormatError
 
 if TYPE_CHECKING:
@@ -295,6 +296,7 @@ def _kept_subtype(info: AudioInfo, container: str) -> str:
 
 
 def _check(info: AudioInfo, container: str, encoding: str) -> None:
+    import numpy as np
     import soundfile
 
     if encoding not in _possible(container):
@@ -308,11 +310,11 @@ def _check(info: AudioInfo, container: str, encoding: str) -> None:
             path=info.path,
             remedy=f"it takes {takes} Hz; choose another format, such as flac",
         )
-    try:  # the encoder itself knows best what rates and channels it takes
-        soundfile.SoundFile(io.BytesIO(), "w", info.rate, info.channels, encoding, format=container).close()
+    try:  # the encoder itself knows best what rates and channels it takes, some of them only with the first sample
+        soundfile.write(io.BytesIO(), np.zeros((1, info.channels)), info.rate, encoding, format=container)
     except soundfile.LibsndfileError as error:
         raise FormatError(
-            f"{_called(container, encoding)} cannot hold {info.channels} channels at {info.rate} Hz",
+            f"{_called(container, encoding)} cannot hold {kind(info.channels, info.rate)}",
             path=info.path,
             remedy="choose another format, such as wav",
         ) from error

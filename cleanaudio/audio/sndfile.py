@@ -33,8 +33,8 @@ _COUNTING_BLOCK = 65536
 _UNKNOWN_ENCODING = (1, 4, 18)
 """libsndfile's errors: format not recognised, encoding not supported, encoding not implemented."""
 
-_NO_RATE = 24
-"""libsndfile's error for what it calls an incomplete struct."""
+_IN_OTHER_WORDS = {7: "nothing in it can be decoded", 24: "the header claims a rate of 0 Hz"}
+"""What libsndfile calls no regular file, and an incomplete struct."""
 
 _HEAD = 4096
 """Bytes in which the first packet of an Ogg file is."""
@@ -172,7 +172,7 @@ def open_sndfile(view: View, channel_mask: int = 0, length: Length = "promised")
         file.close()
         if error.code in _UNKNOWN_ENCODING:
             return None
-        reason = "the header claims a rate of 0 Hz" if error.code == _NO_RATE else error.error_string.rstrip(".")
+        reason = _IN_OTHER_WORDS.get(error.code, error.error_string.rstrip("."))
         raise InputError(f"cannot be read: {reason}", path=name, remedy="the file is damaged; copy it again") from error
     sound = source.sound
     if sound.format == "RAW":  # a guess from nothing

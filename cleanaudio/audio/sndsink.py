@@ -13,6 +13,7 @@ from cleanaudio.audio import flac, layout
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.lossy import compression
+from cleanaudio.audio.wording import kind
 from cleanaudio.errors import FormatError
 
 
@@ -58,7 +59,7 @@ class SndfileSink:
         except soundfile.LibsndfileError as error:
             self._view.check()
             raise FormatError(
-                f"{output_format.format} with {output_format.subtype} cannot hold {channels} channels at {rate} Hz",
+                f"{output_format.format} with {output_format.subtype} cannot hold {kind(channels, rate)}",
                 remedy="choose another format, such as wav",
             ) from error
         for name, value in text.items():

@@ -53,6 +53,7 @@ BAD = {
     "chunk of 4 GB.wav": "claims a chunk 'junk' of 4294967280 bytes",
     "1000 channels.wav": "claims 1000 channels",
     "rate 0.wav": "rate of 0 Hz",
+    "cut at once.mp3": "nothing in it can be decoded",
     "dangling.wav": "leads nowhere",
     "own loop.wav": "leads nowhere|too many levels",
 }
@@ -87,6 +88,7 @@ def make(folder: Path, clip: np.ndarray, voice) -> None:
     (folder / "chunk of 4 GB.wav").write_bytes(whole[:36] + b"junk" + struct.pack("<I", 0xFFFFFFF0) + bytes(100))
     (folder / "1000 channels.wav").write_bytes(wav_bytes(pcm, channels=1000))
     (folder / "rate 0.wav").write_bytes(wav_bytes(pcm, rate=0))
+    (folder / "cut at once.mp3").write_bytes(write(folder / "mp3.mp3", clip, subtype="MPEG_LAYER_III").read_bytes()[:100])
     (folder / "dangling.wav").symlink_to("nowhere.wav")
     (folder / "own loop.wav").symlink_to("own loop.wav")
     (folder / "truncated.wav").write_bytes(whole[: 44 + 2 * 9000])
@@ -562,6 +564,12 @@ def test_ogg_has_a_highest_rate(cli, tmp_path, clip):
     source = write(tmp_path / "a.wav", clip, 250_000)
     ran = cli("denoise", source, "-b", "wiener", "-f", "ogg", "-o", tmp_path / "out")
     assert ran.code == 1 and "OGG cannot hold a rate of 250000 Hz (it takes up to 200000 Hz" in ran.stderr
+
+
+def test_flac_says_before_the_work_that_it_has_no_number_for_a_high_odd_rate(cli, tmp_path, clip):
+    source = write(tmp_path / "a.wav", clip, 68_697)
+    ran = cli("denoise", source, "-b", "wiener", "-f", "flac", "-o", tmp_path / "out")
+    assert ran.code == 1 and "FLAC cannot hold 1 channel at 68697 Hz (choose another format, such as wav)" in ran.stderr
 
 
 def test_silence_and_hardly_anything_have_a_noise_print_of_nothing(cli, tmp_path, clip):
