@@ -14,6 +14,8 @@ def main() -> None:
             signal.signal(number, _terminated)
     sys.unraisablehook = _again
     _open_standard_streams()
+    if "--debug" not in sys.argv:
+        _silence_libraries()
     # NumPy's products are of small matrices here: shared among threads they cost twice the work and win nothing.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -59,6 +61,19 @@ def _open_standard_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")  # a locale of few characters is no reason to fail
+
+
+def _silence_libraries() -> None:
+    """Keep stderr to ourselves.
+
+    Decoders and sound systems in C write what they think of a file or a card straight into it, without a name; what
+    matters of that comes as an error or a note.
+    """
+    encoding, errors = sys.stderr.encoding, sys.stderr.errors
+    sys.stderr = io.TextIOWrapper(io.FileIO(os.dup(2), "w"), encoding, errors, write_through=True)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def make(folder: Path, clip: np.ndarray, voice) -> None:
     (folder / "chunk of 4 GB.wav").write_bytes(whole[:36] + b"junk" + struct.pack("<I", 0xFFFFFFF0) + bytes(100))
     (folder / "1000 channels.wav").write_bytes(wav_bytes(pcm, channels=1000))
     (folder / "rate 0.wav").write_bytes(wav_bytes(pcm, rate=0))
-    (folder / "cut at once.mp3").write_bytes(write(folder / "mp3.mp3", clip, subtype="MPEG_LAYER_III").read_bytes()[:100])
+    (folder / "cut at once.mp3").write_bytes(write(folder / "mp3.mp3", clip, subtype="MPEG_LAYER_III").read_bytes()[:300])
     (folder / "dangling.wav").symlink_to("nowhere.wav")
     (folder / "own loop.wav").symlink_to("own loop.wav")
     (folder / "truncated.wav").write_bytes(whole[: 44 + 2 * 9000])

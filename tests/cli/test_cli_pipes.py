@@ -273,6 +273,17 @@ class TestNamesOnStdin:
         assert ran.code == 2 and "both read stdin" in ran.stderr
 
 
+def test_decoders_do_not_talk_on_stderr(program, tmp_path, clip):
+    """mpg123 has much to say about a frame that is cut short, without naming the file."""
+    whole = write(tmp_path / "whole.mp3", clip, subtype="MPEG_LAYER_III").read_bytes()
+    (tmp_path / "cut.mp3").write_bytes(whole[:300])
+    command = ("denoise", tmp_path / "cut.mp3", "-o", tmp_path / "out", "-b", "wiener")
+    ran = program(*command)
+    assert ran.returncode == 1
+    assert all(line.startswith(b"cleanaudio: ") for line in ran.stderr.splitlines())
+    assert b"mpg123" in program(*command, "--debug").stderr
+
+
 class TestTerminals:
     def run(self, *arguments: object, stream: str) -> tuple[int, str]:
         """Run the program with one of its streams on a terminal; return its exit code and what came there."""
