@@ -1,7 +1,8 @@
 """Several channels, one decision: so that cleaning does not make the stereo image wander.
 
 The feed is the mean of the channels, which favours a voice in the middle. Where the channels cancel each other (an
-inverted cable, one dead side) it slides over to the stronger channel, so that the voice is never lost.
+inverted cable, one dead side, frequencies at which a voice reaches one microphone half a period after the other) it
+slides over to the stronger channel, so that the voice is never lost.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from cleanaudio.backends.interface import Setup
 # Power of the mean of n channels relative to the strongest, times n: identical channels give n, unrelated ones 1, one
 # dead side of two 1/2, an inverted side 0. Between these marks the feed slides from the strongest channel to the mean.
 _STRONGEST_BELOW, _MEAN_ABOVE = 0.2, 0.4
-_SMOOTHING_S = 0.1
+_SMOOTHING_S = 0.3
+_SMOOTHING_BINS = 5
 
 
 def cancels(mean: float, strongest: float, channels: int) -> bool:
@@ -36,7 +38,7 @@ def cancels(mean: float, strongest: float, channels: int) -> bool:
 
 
 class Feed:
-    """The mono signal that linked channels are judged by, chosen frame by frame in the STFT domain.
+    """The mono signal that linked channels are judged by, chosen bin by bin in the STFT domain.
 
     Parameters
     ----------
@@ -52,28 +54,38 @@ class Feed:
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._mean = 0.0
-        self._each = np.zeros(self._channels)
+        self._state: NDArray[np.float64] | None = None
 
     def __call__(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """Take (channels, frames, bins), return the feed: (1, frames, bins)."""
-        if self._channels == 1:
-            return spectra
+        if self._channels == 1 or not spectra.shape[1]:
+            return spectra[:1]
         mean = spectra.mean(axis=0)
-        powers = np.asarray(np.sum(np.abs(spectra) ** 2, axis=-1, dtype=np.float64)).T
-        mean_powers = np.asarray(np.sum(np.abs(mean) ** 2, axis=-1, dtype=np.float64))
-        weights = np.empty((len(mean), self._channels), np.float32)
-        for t in range(len(mean)):
-            self._mean = self._keep * self._mean + (1 - self._keep) * float(mean_powers[t])
-            self._each = self._keep * self._each + (1 - self._keep) * powers[t]
-            strongest = int(np.argmax(self._each))
-            ratio = self._channels * self._mean / max(self._each[strongest], 1e-30)
-            share = min(1.0, max(0.0, (ratio - _STRONGEST_BELOW) / (_MEAN_ABOVE - _STRONGEST_BELOW)))
-            weights[t] = share / self._channels
-            weights[t, strongest] += 1 - share
-        if np.all(weights == np.float32(1 / self._channels)):
+        of_mean, *of_each = self._smoothed(np.concatenate([mean[None], spectra]))
+        powers = np.stack(of_each)
+        strongest = powers.argmax(axis=0)[None]
+        ratio = self._channels * of_mean / np.maximum(np.take_along_axis(powers, strongest, axis=0)[0], 1e-30)
+        share = ((ratio - _STRONGEST_BELOW) / (_MEAN_ABOVE - _STRONGEST_BELOW)).clip(0, 1).astype(np.float32)
+        if np.all(share == 1):
             return mean[None]
-        return np.einsum("ctf,tc->tf", spectra, weights)[None].astype(np.complex64, copy=False)
+        return share * mean + (1 - share) * np.take_along_axis(spectra, strongest, axis=0)
+
+    def _smoothed(self, spectra: NDArray[np.complex64]) -> NDArray[np.float64]:
+        """Return powers that are smoothed over time and neighbouring bins, (signals, frames, bins)."""
+        powers = spectra.real.astype(np.float64) ** 2 + spectra.imag.astype(np.float64) ** 2
+        bins, reach = powers.shape[-1], _SMOOTHING_BINS // 2
+        wider = np.pad(powers, ((0, 0), (0, 0), (reach, reach)), mode="edge")
+        powers = np.add.reduce([wider[..., shift : shift + bins] for shift in range(_SMOOTHING_BINS)]) / _SMOOTHING_BINS
+        first = 0
+        if self._state is None:
+            sounds = powers.any(axis=(0, 2))
+            if not sounds.any():
+                return powers
+            first = int(sounds.argmax())  # all bins begin with what the whole band says
+            self._state = powers[:, first].mean(axis=-1, keepdims=True).repeat(bins, axis=-1)
+        for t in range(first, powers.shape[1]):
+            powers[:, t] = self._state = self._keep * self._state + (1 - self._keep) * powers[:, t]
+        return powers
 
 
 class LinkedTransform:

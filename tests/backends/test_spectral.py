@@ -149,6 +149,19 @@ def test_linked_gains_are_one_decision(voice_and_noise):
     np.testing.assert_allclose(out[1], 0.5 * out[0], atol=1e-6)
 
 
+@pytest.mark.parametrize("delay", [3, 8, 16])
+def test_a_voice_that_comes_to_one_side_later_is_cleaned_as_well_as_by_each_side_alone(voice_and_noise, delay):
+    """The mean of both sides lacks the voice wherever the delay is half a period."""
+    voice, noise = voice_and_noise
+    sides = np.stack([voice, np.roll(voice, delay)])
+    noisy = sides + np.stack([noise, np.roll(noise, RATE)])
+    linked, alone = (
+        np.mean([snr(side, out) for side, out in zip(sides, clean("omlsa", noisy, linked=linked), strict=True)])
+        for linked in (True, False)
+    )
+    assert linked > alone - 0.6
+
+
 def test_independent_channels_are_cleaned_as_if_alone(voice_and_noise):
     voice, noise = voice_and_noise
     both = np.stack([voice + noise, 0.3 * voice + np.roll(noise, 999)])
