@@ -82,6 +82,10 @@ class OutputError(CleanAudioError):
     """A result that cannot be written: no permission, no space, a name that is taken."""
 
 
+class ResultLost(OutputError):
+    """What a command has come to cannot be written to its end; what it did until then stands."""
+
+
 class FormatError(CleanAudioError):
     """A container or encoding that cannot be read or written as asked."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cleanaudio.errors import OutputError
+from cleanaudio.errors import ResultLost
 
 _LONGEST_NAME = 255
 _ENDING = len(".12345678.part")
@@ -56,7 +56,7 @@ def write_text(path: str | os.PathLike[str], text: str, remedy: str) -> None:
 
     Raises
     ------
-    OutputError
+    ResultLost
         It cannot be written; an older file of this name is intact.
     """
     target = Path(path)
@@ -67,4 +67,4 @@ def write_text(path: str | os.PathLike[str], text: str, remedy: str) -> None:
             with replacing(target) as unfinished:
                 unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror or error}", path=path, remedy=remedy) from error
+        raise ResultLost(f"cannot be written: {error.strerror or error}", path=path, remedy=remedy) from error

@@ -104,7 +104,18 @@ def decide(terms: tuple[Term, ...], live: bool = False) -> tuple[tuple[Term, ...
     -------
     (tuple of Term, str or None)
         The terms by their real names; why ``auto`` became what it is, or None without ``auto``.
+
+    Raises
+    ------
+    RecipeError
+        ``auto`` with a model, or a backend that does not exist.
     """
+    for term in terms:
+        if term.name == "auto" and term.argument is not None:
+            raise RecipeError(
+                f"auto chooses its backend itself, and takes no model {term.argument}",
+                remedy="name the backend of the model, as in -b onnx:FILE",
+            )
     why = None
     decided: list[tuple[Term, ...]] = []
     for sum_ in stages(terms):

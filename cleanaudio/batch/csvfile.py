@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from cleanaudio.errors import OutputError
+from cleanaudio.errors import OutputError, ResultLost
 
 _CHUNK = 1 << 16
 _TELLING = 3
@@ -36,10 +36,6 @@ def cell(value: str | int | float | None) -> str:
         text = f"{value:.6f}".rstrip("0").rstrip(".")
         return "0" if text == "-0" else text
     return str(value).replace("\0", "\\0")
-
-
-class TableLost(OutputError):
-    """A table could not be written to its end; what the run did until then stands."""
 
 
 def check_place(path: Path, header: Sequence[str]) -> None:
@@ -94,7 +90,7 @@ class CsvFile:
 
         Raises
         ------
-        TableLost
+        ResultLost
         """
         self._begin()
         self._add(cells)
@@ -110,7 +106,7 @@ class CsvFile:
         try:
             self._file.write(line_of(cells))
         except OSError as error:
-            raise TableLost(f"cannot be written: {error.strerror}", path=self._path) from None
+            raise ResultLost(f"cannot be written: {error.strerror}", path=self._path) from None
 
     def __enter__(self) -> CsvFile:
         return self

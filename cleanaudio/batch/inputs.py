@@ -68,9 +68,7 @@ def expand(
         stdin is asked for twice.
     """
     if "-" in inputs:
-        raise RecipeError(
-            "audio on stdin (-) goes alone, without other inputs", remedy="a file of that name is called ./-"
-        )
+        raise RecipeError("this command takes no audio on stdin (-)", remedy="a file of that name is called ./-")
     readers = [text for text in inputs if text in ("@-", "@-0")] + ["--manifest -"] * (manifest == "-")
     if len(readers) > 1:
         raise RecipeError(f"{' and '.join(readers)} would both read stdin", remedy="keep one of them")

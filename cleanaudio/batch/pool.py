@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -70,7 +71,8 @@ def run_plan(
         if step is None:
             return
         first = [step]
-        while len(first) == 1 and not steps.ended and steps.within(_PATIENCE_S):
+        give_up_s = time.monotonic() + _PATIENCE_S
+        while len(first) == 1 and not steps.ended and steps.within(max(0.0, give_up_s - time.monotonic())):
             step = steps.take()
             if isinstance(step, Job):
                 first.append(step)

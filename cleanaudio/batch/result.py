@@ -211,8 +211,11 @@ class Result:
                 _copy(Path(info.path), finished)
             return self.job.output
 
-        level, _ = self._write(self.original, settle)
-        return level, 0
+        level, clipped = self._write(self.original, settle)
+        if self.take.reader.repaired:
+            return level, clipped
+        self._after = self._before  # those of a copy, which nothing was limited or scaled for
+        return Gained(self.original), 0
 
     def _write(self, processor: Processor, settle: Callable[[Path, float], Path] | None = None) -> tuple[Gained, int]:
         """Walk the recording into its output, and into the residual where wanted; return the limited samples too.

@@ -88,8 +88,9 @@ class Stop:
 
 
 def _usual() -> tuple[int, ...]:
-    hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
-    return (signal.SIGINT, signal.SIGTERM, *hung_up)
+    """Return the signals that end programs, but for those that whoever started this one has it ignore."""
+    ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return tuple(number for number in ending if signal.getsignal(number) is not signal.SIG_IGN)
 
 
 def carry_through() -> None:

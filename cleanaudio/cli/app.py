@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
 
 import cleanaudio
-from cleanaudio.batch.csvfile import TableLost
 from cleanaudio.cli import (
     backends,
     beamform,
@@ -24,9 +24,9 @@ from cleanaudio.cli import (
     stream,
     train,
 )
-from cleanaudio.cli.console import complain, say
+from cleanaudio.cli.console import say
 from cleanaudio.cli.exits import Exit
-from cleanaudio.errors import CleanAudioError
+from cleanaudio.errors import CleanAudioError, ResultLost
 
 app = typer.Typer(
     name="cleanaudio",
@@ -78,21 +78,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else Exit.DONE
     except CleanAudioError as error:
-        if "--debug" in arguments:
-            raise
-        complain(error)
-        return Exit.SOME_FAILED if isinstance(error, TableLost) else Exit.USAGE
+        _trace(arguments)
+        say(f"cleanaudio: {error.describe()}")
+        return Exit.SOME_FAILED if isinstance(error, ResultLost) else Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except OSError as error:
-        if "--debug" in arguments:
-            raise
+        _trace(arguments)
         where = error.filename or "standard output"  # all files of ours have errors of their own
         say(f"cleanaudio: {where}: {error.strerror or error}")
         return Exit.SOME_FAILED
     except Exception as error:
-        if "--debug" in arguments:
-            raise
+        _trace(arguments)
         say(f"cleanaudio: {type(error).__name__}: {error} (this is a bug; --debug shows where)")
         return Exit.SOME_FAILED
     return Exit.DONE
+
+
+def _trace(arguments: Sequence[str]) -> None:
+    """With ``--debug``, show where the exception that is being handled came from."""
+    if "--debug" in arguments:
+        say(traceback.format_exc().rstrip())

@@ -230,7 +230,7 @@ def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> 
     path = batch.metrics or default
     if path is None:
         return None
-    run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
     return stack.enter_context(
         RowWriter(path, run_id=run_id, version=cleanaudio.__version__, recipe_hash=recipe, extra_columns=batch.columns)
     )
@@ -278,7 +278,9 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
 
 def workers(jobs: int | None) -> int:
     """Return the number of worker processes: as asked for, else one a core."""
-    return jobs or len(os.sched_getaffinity(0))
+    if jobs:
+        return jobs
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS has none
 
 
 def exit_code(summary: Summary, allow_empty: bool) -> Exit:

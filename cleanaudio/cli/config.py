@@ -86,7 +86,8 @@ def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> di
             if not isinstance(value, bool):
                 raise RecipeError(f"{where}: {key} = {value!r} is no switch", remedy="write true or false")
             value = not value
-        value = [str(v) for v in value] if parameter.multiple and isinstance(value, list) else value
+        if parameter.multiple:
+            value = [str(one) for one in (value if isinstance(value, list) else [value])]
         try:
             parameter.process_value(context, value)
         except typer.BadParameter as error:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cleanaudio.audio.temporary import replacing
-from cleanaudio.errors import FormatError, OutputError
+from cleanaudio.errors import FormatError, OutputError, ResultLost
 from cleanaudio.report.markup import visible
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
     FormatError
         A suffix that matplotlib does not know.
     OutputError
-        It cannot be written, or something else is there.
+        Something else is there.
+    ResultLost
+        It cannot be written.
     """
     path = Path(path)
     check_name(path)
@@ -86,7 +88,7 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
     except ValueError as error:
         raise FormatError(str(error), path=path, remedy="use .png or .svg") from None
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=path) from None
+        raise ResultLost(f"cannot be written: {error.strerror}", path=path) from None
 
 
 def plot_profile(profile: NoiseProfile, path: str | PathLike[str]) -> None:

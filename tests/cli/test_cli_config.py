@@ -137,6 +137,10 @@ class TestPresets:
         ran = cli("denoise", source, "-o", tmp_path, "--preset", "mine", "--config", file)
         assert ran.code == 2 and "preset mine: there is no option 'limits'" in ran.stderr
 
+    def test_need_no_list_of_one(self, made, config):
+        row, _ = made("--config", config('backend = "omlsa"\nset = "tracker=imcra"'))
+        assert row["recipe"] == made("-b", "omlsa", "--set", "tracker=imcra")[0]["recipe"]
+
     def test_are_named_in_the_help(self, cli):
         assert all(name in cli("denoise", "--help").stdout for name in PRESETS)
 

@@ -820,6 +820,28 @@ def test_an_original_is_kept_byte_for_byte(cli, tmp_path, noisy_speech, suffix, 
     assert soundfile.info(tmp_path / "else" / "a.flac").format == "FLAC"
 
 
+@pytest.mark.usefixtures("quick_dnsmos")
+def test_an_original_is_kept_at_its_level_whatever_peaks_it_has(cli, tmp_path, noisy_speech):
+    loud = noisy_speech(2.0, 48000)
+    loud *= 3 / np.abs(loud).max()
+    recording = write(tmp_path / "a.wav", loud, 48000, subtype="FLOAT")
+    lossy = tmp_path / "a.mp3"
+    soundfile.write(lossy, soundfile.read(recording)[0], 48000)
+    gated = ("-b", "wiener", "--gate", "noise_floor<-200", "--if-fails", "original", "--clip-mode", "rescale")
+    assert cli("denoise", lossy, "-o", tmp_path / "out", *gated).code == 3
+    assert (tmp_path / "out" / "a.mp3").read_bytes() == lossy.read_bytes()
+    (row,) = rows(tmp_path / "out")
+    assert row["peak_out_dbfs"] == row["peak_in_dbfs"] and float(row["peak_in_dbfs"]) > 3
+    assert "scaled" not in row["notes"]
+
+
+def test_a_model_belongs_to_a_backend(cli, tmp_path, clip):
+    recording = write(tmp_path / "a.wav", clip)
+    for arguments in (("--model", "no.onnx"), ("-b", "auto:no.onnx"), ("-b", "wiener,auto:no.onnx")):
+        ran = cli("denoise", recording, "-o", tmp_path / "out", *arguments)
+        assert ran.code == 2 and "auto chooses its backend itself, and takes no model no.onnx" in ran.stderr
+
+
 def test_nothing_to_do_is_no_news_where_that_is_allowed(cli, tmp_path):
     (tmp_path / "in").mkdir()
     arguments = ("denoise", tmp_path / "in", tmp_path / "*.wav", "-r", "-o", tmp_path / "out", "--skip-existing")

@@ -159,6 +159,16 @@ def test_debug_shows_what_caused_a_failure(cli, pair, monkeypatch):
     assert "Traceback" not in cli(*arguments).stderr
     assert "ZeroDivisionError" in cli(*arguments, "--debug").stderr.split("Traceback", 1)[1]
     assert "Traceback" not in cli(*arguments).stderr
+    for extra in ((), ("--debug",)):
+        ran = cli("score", pair / "noisy", "--metric", "no such", *extra)
+        assert ran.code == 2 and ("Traceback" in ran.stderr) == bool(extra)
+
+
+def test_what_is_lost_at_the_end_is_no_usage_error(cli, pair):
+    arguments = ("score", pair / "noisy", "--metric", "loudness")
+    ran = cli(*arguments, "--report", "/dev/full")
+    assert ran.code == 1 and "/dev/full: cannot be written: No space left on device" in ran.stderr
+    assert "loudness" in ran.stdout
 
 
 def test_an_inverted_channel_does_not_silence_a_recording(cli, pair):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +42,15 @@ def parts(folder: Path) -> list[Path]:
     return list(folder.glob(".*.part"))
 
 
+@contextmanager
+def ignored(number: int) -> Iterator[None]:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def log_of(folder: Path) -> list[dict[str, str]]:
     return rows(folder) if (folder / "metrics.csv").exists() else []
 
@@ -56,6 +67,16 @@ def test_one_file_is_broken_off(tmp_path, long, number):
     (row,) = rows(out)
     assert row["status"] == "failed" and "the run was stopped" in row["reason"]
     assert "Traceback" not in said and said.endswith("0 done, 1 failed; stopped\n")
+
+
+def test_who_is_started_to_ignore_the_terminal_does(tmp_path, short):
+    """As a shell has it where a script puts a command into the background."""
+    folder, out = many(tmp_path / "in", short, 20), tmp_path / "out"
+    with ignored(signal.SIGINT), started("denoise", folder, "-o", out, "-b", "omlsa", "-j", "1") as process:
+        wait_for(lambda: log_of(out), process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    assert len(audio(out)) == 20
 
 
 @SIGNALS
