@@ -102,9 +102,15 @@ def _running_mean(values: NDArray[np.float64], reach: int) -> NDArray[np.float64
 
 
 def pauses(spectrogram: Powers) -> NDArray[np.bool_]:
-    """Return which frames of a noisy signal are most likely without speech: the quieter 40 %, smoothed over 70 ms."""
+    """Return which frames of a noisy signal are most likely without speech: the quieter 40 %, smoothed over 70 ms.
+
+    Digital silence is none of them, and does not count; where there is nothing else it is all of them.
+    """
+    sounds = spectrogram.any(axis=1)
+    if not sounds.any():
+        return ~sounds
     level = np.convolve(np.pad(levels(spectrogram), 4, mode="edge"), np.ones(9) / 9, "valid")
-    return level <= np.quantile(level, PAUSE_SHARE)
+    return sounds & (level <= np.quantile(level[sounds], PAUSE_SHARE))
 
 
 def _kurtosis_ratio(signals: Signals) -> Measured:

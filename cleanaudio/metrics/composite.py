@@ -2,15 +2,19 @@
 
 * ``csig``: distortion of the speech; ``cbak``: intrusiveness of the background; ``covl``: the whole. Each 1 … 5,
   higher is better (table VI of the paper, with the coefficients of the regression that everybody reports).
-* ``llr`` (0 …, lower is better): log-likelihood ratio of linear predictors (eq. 6); mean of the lowest 95 % of frames.
+* ``llr`` (0 … 2, lower is better): log-likelihood ratio of linear predictors (eq. 6), in each frame at most 2, as the
+  paper limits it; mean of the lowest 95 % of frames. The three opinions were fitted without that limit.
 * ``wss`` (0 …, lower is better): weighted spectral slope (Klatt, ICASSP 1982; eq. 9); mean of the lowest 95 %.
 
 At 16 kHz with PESQ-WB, as in all published tables for wide-band material (noisy VoiceBank-DEMAND: 3.35 / 2.44 / 2.63);
-recordings of less than 16 kHz at 8 kHz with PESQ-NB and predictors of order 10, the material of the paper. Resampled by
-soxr, on the channel means. Needs extra ``[pesq]`` for the three; the two distances do without.
+recordings of less than 16 kHz at 8 kHz with PESQ and predictors of order 10, the material of the paper, whose PESQ is
+the raw one of P.862, not mapped to opinions by P.862.1. Resampled by soxr, on the channel means. Needs extra ``[pesq]``
+for the three; the two distances do without.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +37,7 @@ _WIDTHS = (
     *(255.255, 276.072, 298.126, 321.465, 346.136),
 )
 """Critical bands of the slope distance, Hz."""
+_HIGHEST_LLR = 2.0
 _NEAR_HIGHEST_DB, _NEAR_PEAK_DB = 20.0, 1.0
 """Klatt's constants: how fast a slope loses weight below the highest band, and below the next peak."""
 
@@ -102,10 +107,10 @@ def likelihood_ratios(clean: NDArray[np.float64], processed: NDArray[np.float64]
     return np.log(np.maximum(1, errors[0] / np.maximum(errors[1], tiny)))  # below 1 only by rounding
 
 
-def _parts(signals: Signals) -> tuple[float, float] | NotMeasurable:
-    """Return (LLR, WSS)."""
+def _parts(signals: Signals) -> tuple[float, float, float] | NotMeasurable:
+    """Return (LLR, WSS, unlimited LLR)."""
 
-    def make() -> tuple[float, float] | NotMeasurable:
+    def make() -> tuple[float, float, float] | NotMeasurable:
         rate = rate_of(signals)
         tiny = np.finfo(float).eps  # keeps the predictors of silent frames defined, as the reference does
         signal = [signals.mono(what, rate).astype(np.float64) for what in ("reference", "enhanced")]
@@ -116,8 +121,9 @@ def _parts(signals: Signals) -> tuple[float, float] | NotMeasurable:
         clean, processed = (hann_frames(one + tiny, rate) for one in signal)
         if not len(clean):
             return TOO_SHORT
-        llr = trimmed_mean(likelihood_ratios(clean, processed, rate))
-        return llr, trimmed_mean(slope_distances(clean, processed, rate))
+        ratios = likelihood_ratios(clean, processed, rate)
+        limited = trimmed_mean(np.minimum(ratios, _HIGHEST_LLR))
+        return limited, trimmed_mean(slope_distances(clean, processed, rate)), trimmed_mean(ratios)
 
     return signals.derived("composite parts", make)
 
@@ -137,11 +143,19 @@ def _composite(signals: Signals) -> Computed:
         return dict.fromkeys(("csig", "cbak", "covl"), parts)
     opinion = (pesq.PESQ_WB if rate == 16000 else pesq.PESQ_NB).compute(signals)
     mos = next(iter(opinion.values()))
+    if rate == 8000 and not isinstance(mos, NotMeasurable):
+        mos = raw_pesq(mos)
     segments = segmental(signals.mono("reference", rate), signals.mono("enhanced", rate), rate)
     for value in (mos, segments):
         if isinstance(value, NotMeasurable):
             return dict.fromkeys(("csig", "cbak", "covl"), value)
-    return regression(*parts, segments, mos)  # type: ignore[arg-type]
+    _, wss, llr = parts
+    return regression(llr, wss, segments, mos)  # type: ignore[arg-type]
+
+
+def raw_pesq(mos: float) -> float:
+    """Return the score of P.862 whose opinion by P.862.1 (its eq. 1) is ``mos``, 1.02 … 4.55."""
+    return (4.6607 - math.log(4 / (mos - 0.999) - 1)) / 1.4945
 
 
 def regression(llr: float, wss: float, segmental_snr: float, mos: float) -> dict[str, Measured]:
@@ -169,6 +183,12 @@ COMPOSITE = Metric(
     summary="predicted listeners' scores: signal, background, overall",
 )
 LLR = single(
-    "llr", _part(0), needs=_NEEDS, higher_is_better=False, low=0.0, summary="log-likelihood ratio of linear predictors"
+    "llr",
+    _part(0),
+    needs=_NEEDS,
+    higher_is_better=False,
+    low=0.0,
+    high=2.0,
+    summary="log-likelihood ratio of linear predictors",
 )
 WSS = single("wss", _part(1), needs=_NEEDS, higher_is_better=False, low=0.0, summary="weighted spectral slope distance")

@@ -24,6 +24,8 @@ def _spectral_distortion(signals: Signals) -> Measured:
     before, after = powers(signals, "noisy"), powers(signals, "enhanced")
     if len(before) < FEWEST_FRAMES or not before.any():
         return NotMeasurable("too short, or digital silence")
+    sounds = before.any(axis=1)  # digital silence tells nothing of the noise
+    before, after = before[sounds], after[sounds]
     noise = np.quantile(before, NOISE_QUANTILE, axis=0)
     speech = before > np.maximum(noise * 10 ** (ABOVE_DB / 10), _TINY)
     count = speech.sum(axis=1)

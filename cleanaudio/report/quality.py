@@ -33,7 +33,8 @@ def quality(values: Mapping[str, Measured]) -> Measured:
 
         0.6 · clip(ΔOVRL) + 0.4 · clip(1 + ΔSIG / 0.5) − 0.2 · artifacts
 
-    where clip limits to 0 … 1, Δ is enhanced minus noisy input, and the whole is limited to 0 … 1. The first is taken
+    where clip limits to 0 … 1, Δ is enhanced minus noisy input, and the whole is limited to 0 … 1 (with the reference
+    it comes to 0.8 at most, for a recording that was hardly intelligible). The first is taken
     where ``pesq_wb_delta`` and ``stoi_delta`` are among the values. The second gives 0.4 to a recording that is left as
     it is, full marks to one that gains a point of OVRL and keeps its SIG. Not measurable where a part is not.
     """

@@ -71,6 +71,14 @@ def test_a_smooth_gain_is_no_artifact(scene):
     assert artifacts((gate * noisy).astype(np.float32), noisy) < 0.2
 
 
+def test_digital_silence_is_no_pause(scene):
+    _, noisy, noise = scene
+    cleaned = subtract(noisy, noise, 2, 0).astype(np.float32)
+    silence = np.zeros(5 * 16000, np.float32)
+    longer = kurtosis(np.concatenate([cleaned, silence]), np.concatenate([noisy, silence]))
+    assert longer == pytest.approx(kurtosis(cleaned, noisy), rel=0.02)
+
+
 def test_what_has_no_pauses_to_judge():
     assert isinstance(artifacts(np.zeros(16000)), NotMeasurable)
     assert isinstance(artifacts(np.ones(1000)), NotMeasurable)

@@ -142,6 +142,8 @@ def test_spectral_distortion_sees_a_filter_but_neither_gain_nor_removed_noise(sp
     assert measure("spectral_distortion", speech, noisy=noisy) < 1.5
     assert measure("spectral_distortion", dull, noisy=noisy) > 3
     assert isinstance(measure("spectral_distortion", np.zeros(16000), noisy=np.zeros(16000)), NotMeasurable)
+    longer = measure("spectral_distortion", np.append(dull, np.zeros(48000)), noisy=np.append(noisy, np.zeros(48000)))
+    assert longer == pytest.approx(measure("spectral_distortion", dull, noisy=noisy), rel=0.05)
 
 
 def test_a_silenced_voice_has_no_level_left(speech_like):

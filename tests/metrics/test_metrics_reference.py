@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+import soxr
 from scipy.linalg import solve_toeplitz, toeplitz
+from scipy.optimize import brentq
 
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.composite import regression
@@ -146,7 +148,7 @@ def test_llr_and_cepstral_distance_by_normal_equations(pair, noise_like):
     for x, y in zip(*(frames_by_loop(signal.astype(float), 16000) for signal in (clean, noisy)), strict=True):
         lags, a = predictor(x, 16)
         _, b = predictor(y, 16)
-        ratios.append(np.log((b @ toeplitz(lags) @ b) / (a @ toeplitz(lags) @ a)))
+        ratios.append(min(2, np.log((b @ toeplitz(lags) @ b) / (a @ toeplitz(lags) @ a))))
         # the cepstrum of 1 / A from its definition: the inverse transform of the log spectrum
         envelopes = [-np.fft.irfft(np.log(np.abs(np.fft.rfft(c, 8192)) ** 2))[1:17] for c in (a, b)]
         distances.append(min(10, 10 / np.log(10) * np.sqrt(2 * np.sum((envelopes[0] - envelopes[1]) ** 2))))
@@ -186,11 +188,32 @@ def test_weighted_spectral_slope_by_loop(pair):
     assert measure("wss", pair[1], pair[0]) == pytest.approx(trimmed(values), rel=1e-6)
 
 
-def test_composite_is_the_regression_of_its_parts(pair):
+@pytest.fixture(scope="module")
+def alike(pair, noise_like):
+    """A pair without frames that are too different for a likelihood ratio."""
+    floor = (0.02 * noise_like(3.0, 16000, "white", 9)).astype(np.float32)
+    return tuple(signal + floor for signal in pair)
+
+
+def test_composite_is_the_regression_of_its_parts(alike):
     keys = ["csig", "cbak", "covl", "llr", "wss", "segmental_snr", "pesq_wb"]
-    found = score(pair[1], 16000, pair[0], metrics=keys, align=False)
+    found = score(alike[1], 16000, alike[0], metrics=keys, align=False)
     expected = regression(found["llr"], found["wss"], found["segmental_snr"], found["pesq_wb"])
     assert {key: found[key] for key in expected} == pytest.approx(expected)
+
+
+def test_below_16_khz_the_regression_takes_the_raw_pesq_that_it_was_fitted_on(alike):
+    clean, noisy = (soxr.resample(signal, 16000, 8000) for signal in alike)
+    found = score(noisy, 8000, clean, metrics=["composite", "llr", "wss", "segmental_snr", "pesq_nb"], align=False)
+    raw = brentq(lambda x: 0.999 + 4 / (1 + np.exp(4.6607 - 1.4945 * x)) - found["pesq_nb"], -0.5, 4.5)
+    expected = regression(found["llr"], found["wss"], found["segmental_snr"], raw)
+    assert {key: found[key] for key in expected} == pytest.approx(expected)
+
+
+def test_a_frame_counts_at_most_2_in_the_likelihood_ratio(pair):
+    clean, noisy = pair[0].copy(), pair[1]
+    clean[len(clean) // 2 :] = 0
+    assert 1 < measure("llr", noisy, clean) <= 2
 
 
 def test_regression_gives_the_published_example():

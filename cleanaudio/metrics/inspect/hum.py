@@ -62,7 +62,11 @@ def find_hum(signal: Vector, rate: int) -> Hum | NotMeasurable | None:
     size = round(WINDOW_S * RATE)
     window = np.hanning(size + 1)[:-1]
     frames = np.lib.stride_tricks.sliding_window_view(slow, size)[:: size // 4]
-    power = np.quantile(np.abs(np.fft.rfft(frames * window, axis=1)) ** 2, QUANTILE, axis=0)
+    powers = np.abs(np.fft.rfft(frames * window, axis=1)) ** 2
+    powers = powers[powers.any(axis=1)]  # digital silence hides nothing
+    if not len(powers):
+        return None
+    power = np.quantile(powers, QUANTILE, axis=0)
     # a sine of RMS r shows r² · (window sum)² / 2 at its bin
     found = [_lines(power * 2 / window.sum() ** 2, base) for base in BASES_HZ]
     return max((hum for hum in found if hum is not None), key=lambda hum: hum.level_dbfs, default=None)

@@ -49,7 +49,9 @@ def test_hum_is_found_with_its_level_under_speech(base, speech_like, noise_like)
     hum = sum(
         10 ** (-(46 + 6 * k) / 20) * np.sqrt(2) * np.sin(2 * np.pi * 1.0005 * base * k * t + k) for k in (1, 2, 3)
     )
-    found = find_hum((speech_like(5.0) + 0.001 * noise_like(5.0) + hum).astype(np.float32), 16000)
+    signal = (speech_like(5.0) + 0.001 * noise_like(5.0) + hum).astype(np.float32)
+    found = find_hum(signal, 16000)
+    assert find_hum(np.append(signal, np.zeros(80000, np.float32)), 16000).base_hz == base, "silence hides no hum"
     assert found.base_hz == base and set(found.lines_hz) >= {base, 2 * base}
     expected = 10 * np.log10(sum(10 ** (-(46 + 6 * k) / 10) for k in (1, 2, 3)))
     assert found.level_dbfs == pytest.approx(expected, abs=1.5)
