@@ -112,7 +112,7 @@ class Onnx(ModelBackend):
         if contract == "stft-frames" and len(sessions) == 1:
             name = cast(WindowName, options["window"] if options["window"] != "auto" else card.window())
             context = int(options["context"]) or card.number("context")
-            needs = rate, context, card.number("ahead") or context
+            needs = rate, context, card.number("ahead") if card.text("ahead") else context
             grids = own_grid(*needs, setup.live), own_grid(*needs, live=True)
             return Loaded(FrameContract(sessions[0], rate, hop, name, delay, grids), hashes, front)
         if contract == "waveform" and len(sessions) == 1:

@@ -114,6 +114,11 @@ def _weight(text: str | None) -> float | None:
 def render(terms: tuple[Term, ...]) -> str:
     """Return the text of a spec, the inverse of :func:`parse`."""
     return ",".join(
-        str(sum_[0]) if len(sum_) == 1 else "+".join(f"{term.weight:g}*{term}" for term in sum_)
+        str(sum_[0]) if len(sum_) == 1 else "+".join(f"{_number(term.weight)}*{term}" for term in sum_)
         for sum_ in stages(terms)
     )
+
+
+def _number(weight: float) -> str:
+    text = f"{weight:g}"
+    return f"{weight:.15f}".rstrip("0") if "e" in text else text

@@ -37,7 +37,7 @@ _LIVE = {"window_s": 0.02, "hop_s": 0.005}
 _QUALITY = Option(
     "quality",
     "ahead",
-    "ahead: hear up to three seconds ahead for the noise; live: only the past, in windows of 20 ms",
+    "ahead: hear up to four seconds ahead; live: only the past, in windows of 20 ms",
     choices=("ahead", "live"),
 )
 _TRACKER = Option(

@@ -131,6 +131,7 @@ def _check_raw(described: dict[str, object], simulated: bool, with_devices: bool
         )
 
 
+_MAGIC_BYTES = 4
 _OTHER_STATS = "choose another file with --stats"
 
 
@@ -204,12 +205,13 @@ def _pipe(
         raise RecipeError("stdin is a terminal", remedy="pipe audio into it, or use --input-device or --simulate")
     if sys.stdout.isatty():
         raise RecipeError("will not write audio to a terminal", remedy="pipe it on, or redirect it to a file")
-    stdin, out = cast(BufferedReader, sys.stdin.buffer), sys.stdout.buffer
+    # What a larger buffer takes in with the header would be missing from what is known to wait in the pipe.
+    stdin, out = BufferedReader(cast(BufferedReader, sys.stdin.buffer).raw, _MAGIC_BYTES), sys.stdout.buffer
     if rate is None:
         pcm, length = read_header(stdin)
     else:
         pcm, length = PcmFormat(rate, channels, encoding), None
-        if stdin.peek(4)[:4] in MAGICS:
+        if stdin.peek(_MAGIC_BYTES) in MAGICS:
             raise RecipeError(
                 "stdin begins with a WAV header, and --rate is for raw samples", remedy="leave --rate out"
             )

@@ -106,11 +106,11 @@ def pauses(spectrogram: Powers) -> NDArray[np.bool_]:
 
     Digital silence is none of them, and does not count; where there is nothing else it is all of them.
     """
-    sounds = spectrogram.any(axis=1)
+    sounds = np.asarray(spectrogram.any(axis=1))
     if not sounds.any():
-        return ~sounds
+        return np.ones(len(sounds), bool)
     level = np.convolve(np.pad(levels(spectrogram), 4, mode="edge"), np.ones(9) / 9, "valid")
-    return sounds & (level <= np.quantile(level[sounds], PAUSE_SHARE))
+    return np.logical_and(sounds, level <= np.quantile(level[sounds], PAUSE_SHARE))
 
 
 def _kurtosis_ratio(signals: Signals) -> Measured:

@@ -9,7 +9,7 @@ which brings soft sounds nearer to loud ones. What is not causal normalises over
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,8 @@ from cleanaudio.errors import RecipeError
 from cleanaudio.networks.interface import Network
 
 RATE = 16000
+PIECE = 400
+"""Frames that long signals are cleaned by."""
 SILENCE, LEAST = 1e-6, 3e-3
 """Power of frames (−60 dBFS) that count half, and what those count that are nothing at all."""
 
@@ -292,9 +294,17 @@ class ConvTasNet(Network):
 
     def enhance(self, noisy: Tensor, bandwidth_hz: Tensor | None = None) -> Tensor:
         """Clean whole signals, (batch, samples); at this rate the bandwidth does not matter."""
-        behind = self.delay + -noisy.shape[1] % self.hop
-        states = (torch.zeros(shape, device=noisy.device) for shape in self._shapes(len(noisy)).values())
-        return self(functional.pad(noisy, (0, behind)), *states)[0][:, self.delay :][:, : noisy.shape[1]]
+        longer = functional.pad(noisy, (0, self.delay + -noisy.shape[1] % self.hop))
+        states: Sequence[Tensor] = [
+            torch.zeros(shape, device=noisy.device) for shape in self._shapes(len(noisy)).values()
+        ]
+        # The means of CumulativeNorm take memory with the square of the frames that they are made of at once.
+        in_pieces = self.config.causal and not torch.is_grad_enabled()
+        clean = []
+        for piece in longer.split(PIECE * self.hop if in_pieces else longer.shape[1], dim=1):
+            ready, *states = self(piece, *states)
+            clean.append(ready)
+        return torch.cat(clean, dim=1)[:, self.delay :][:, : noisy.shape[1]]
 
 
 def fourier_filters(kernel: int) -> Tensor:

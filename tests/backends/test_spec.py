@@ -47,12 +47,12 @@ names = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 arguments = st.none() | st.from_regex(r"[A-Za-z0-9_/]{1,12}\.onnx", fullmatch=True)
 
 
-sums = st.lists(st.builds(Term, names, arguments, st.sampled_from([1.0, 2.0, 3.0])), min_size=1, max_size=4)
+sums = st.lists(st.builds(Term, names, arguments, st.sampled_from([1.0, 2.0, 3.0, 2e-5])), min_size=1, max_size=4)
 
 
 @given(st.lists(sums, min_size=1, max_size=3))
 def test_rendering_is_the_inverse_of_parsing(series):
-    text = ",".join("+".join(f"{term.weight}*{term}" for term in terms) for terms in series)
+    text = ",".join("+".join(f"{term.weight:f}*{term}" for term in terms) for terms in series)
     again = stages(parse(render(parse(text))))
     assert [[str(term) for term in terms] for terms in again] == [[str(term) for term in terms] for terms in series]
     for terms, others in zip(again, series, strict=True):

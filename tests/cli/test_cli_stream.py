@@ -223,6 +223,15 @@ class TestBrokenPipes:
         assert said.endswith("note: 1 s had come in before the backend was ready, and were dropped\n")
         assert out == clip.tobytes()[:3200] and "backlog" not in report
 
+    def test_what_came_with_the_header_is_part_of_the_backlog(self, clip):
+        with started("stream", "-b", "none", stdin=subprocess.PIPE) as process:
+            process.stdin.write(wav_bytes(clip[:2000]))
+            process.stdin.flush()
+            said = process.stderr.readline().decode()
+            process.stdin.close()
+            assert process.wait(60) == 0
+        assert "note: 0.12 s had come in" in said
+
     def test_a_recording_has_no_backlog(self, tmp_path, clip):
         stats = tmp_path / "stats.json"
         command = (sys.executable, "-m", "cleanaudio", "stream", "--rate", "16000", "-b", "none", "--drop-backlog")
