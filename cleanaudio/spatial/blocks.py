@@ -152,8 +152,7 @@ class Blocks:
             noise = loaded(self._known, _LOADING, 1e-8 * power(noisy))
             return less_noise(noisy, noise), self._known, None
         if self._clustering:
-            classes = np.stack([mask, 1 - mask])
-            mask = cacgmm(spectra, classes, classes, self._clustering)[0]
+            mask = cacgmm(spectra, np.stack([mask, 1 - mask]), self._clustering)[0]
         return self._speech.push(spectra, mask), self._noise.push(spectra, 1 - mask), float(mask.mean())
 
     def _solve(self, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:
