@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,8 +194,7 @@ class DeepFilterNet(Backend):
 
     def require(self) -> None:
         """Raise BackendUnavailable where the archive or the package onnx is missing."""
-        if find_deepfilternet() is None:
-            raise BackendUnavailable(self.name, "deepfilternet", "no package with its weights is installed")
+        self._path()
         if find_spec("onnx") is None:
             raise BackendUnavailable(self.name, "deepfilternet", "the package onnx is not installed")
 
@@ -214,10 +214,13 @@ class DeepFilterNet(Backend):
         return processor(self._archive(), setup, resolved.options)
 
     def _archive(self) -> Archive:
+        return dfn_archive.read(str(self._path()))
+
+    def _path(self) -> Path:
         path = find_deepfilternet()
         if path is None:
             raise BackendUnavailable(self.name, "deepfilternet", "no package with its weights is installed")
-        return dfn_archive.read(str(path))
+        return path
 
 
 DEEPFILTERNET = DeepFilterNet()
