@@ -65,8 +65,8 @@ def judge(model: Path, pairs: Sequence[Pair], rate: int) -> Judged:
         outputs.append(through(processor, noisy[None])[0])
         seconds += time.perf_counter() - began
     clean = [reference for _, reference in pairs]
-    heard = sum(map(len, clean)) / rate
-    return Judged(_means(outputs, clean, rate), _means([noisy for noisy, _ in pairs], clean, rate), heard / seconds)
+    length_s = sum(map(len, clean)) / rate
+    return Judged(_means(outputs, clean, rate), _means([noisy for noisy, _ in pairs], clean, rate), length_s / seconds)
 
 
 def gain(network: Network, pairs: Sequence[Pair], front: str = "") -> float:
