@@ -96,7 +96,7 @@ class SpectralLoss(nn.Module):
         self.sizes, self.rate, self.complex_share = tuple(sizes), rate, complex_share
         for size in self.sizes:
             self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
-            self.register_buffer(f"weight_{size}", hearing(size // 2 + 1, rate), persistent=False)
+            self.register_buffer(f"weight_{size}", erb_weights(size // 2 + 1, rate), persistent=False)
 
     def forward(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Take (batch, samples) of about unit level, return the loss."""
@@ -204,7 +204,7 @@ class FrameLoss(nn.Module):
     def __init__(self, rate: int, size: int, config: TrainConfig, hop: int | None = None) -> None:
         super().__init__()
         self.rate, self.config = rate, config
-        self.register_buffer("weight", hearing(size // 2 + 1, rate), persistent=False)
+        self.register_buffer("weight", erb_weights(size // 2 + 1, rate), persistent=False)
         self.listener = Listener(rate, size, hop or size // 2, config)
 
     def forward(
@@ -259,7 +259,7 @@ def _compressed_power(power: Tensor) -> tuple[Tensor, Tensor]:
     return power.sqrt() * factor, factor
 
 
-def hearing(bins: int, rate: int) -> Tensor:
+def erb_weights(bins: int, rate: int) -> Tensor:
     """Return weights of mean one for bins from zero to half the rate: the root of how densely hearing resolves there.
 
     The density is that of the equivalent rectangular bandwidths of Glasberg & Moore (1990), eq. 3.
