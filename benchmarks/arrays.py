@@ -112,7 +112,7 @@ def dereverberation(count: int) -> None:
     scenes = list(simulated(count, with_noise=False))
     rows = []
     for channels in (1, 2, 4):
-        for method in ("none", "wpe", "online", "suppress", "auto"):
+        for method in ("none", "wpe", "suppress", "auto"):
             values = []
             for scene in scenes:
                 signal, direct = scene.mixture[:channels], scene.direct[0]

@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 WindowName = Literal["hann", "sqrt-hann", "vorbis"]
 
 
+def hann(frames: int) -> NDArray[np.float64]:
+    """Return the periodic Hann window of so many samples."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(frames) / frames))
+
+
 def window(name: WindowName, frames: int) -> NDArray[np.float32]:
     """Return a periodic analysis window.
 
@@ -30,12 +35,11 @@ def window(name: WindowName, frames: int) -> NDArray[np.float32]:
     -------
     ndarray, shape (frames,), float32
     """
-    phase = np.arange(frames) / frames
     if name == "vorbis":
         half = np.sin(np.pi * (np.arange(frames) + 0.5) / frames)
         return np.sin(np.pi / 2 * half**2).astype(np.float32)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * phase)
-    return (np.sqrt(hann) if name == "sqrt-hann" else hann).astype(np.float32)
+    shape = hann(frames)
+    return (np.sqrt(shape) if name == "sqrt-hann" else shape).astype(np.float32)
 
 
 def sizes(rate: int, window_s: float, hop_s: float) -> tuple[int, int]:

@@ -72,7 +72,7 @@ class Undelayed(Wrapper):
         return out[:, skip:]
 
 
-class Sane:
+class FiniteOutput:
     """Replaces values of a model that are not finite by zeros; it is an error where a model gives no others.
 
     Parameters

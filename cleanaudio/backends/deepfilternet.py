@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.backends import dfn_archive
-from cleanaudio.backends.blocks import Sane
+from cleanaudio.backends.blocks import FiniteOutput
 from cleanaudio.backends.dfn_archive import Archive
 from cleanaudio.backends.dfn_features import Features
 from cleanaudio.backends.dfn_graphs import StreamingNet, streaming
@@ -71,7 +72,7 @@ class DeepFilter:
         self._feed = Feed(channels, config.hop / config.rate)
         self._features = Features(config, _FRAMES)
         self._past = config.order - 1 - config.look_ahead
-        self._sane = Sane(archive.origin, patience=config.rate // config.hop * config.erb_bands)
+        self._finite = FiniteOutput(archive.origin, patience=config.rate // config.hop * config.erb_bands)
         self._wanted = ["m", "coefs", *(f"new_{name}" for name, _ in net.states)]
         self.look_ahead = config.look_ahead
         self.reset()
@@ -80,7 +81,7 @@ class DeepFilter:
         """Forget the signal."""
         self._feed.reset()
         self._features.reset()
-        self._sane.reset()
+        self._finite.reset()
         self._state = self._net.start()
         bins = self._config.window // 2 + 1
         past = np.zeros((self._channels, self._past, bins), np.complex64)
@@ -94,7 +95,7 @@ class DeepFilter:
     def flush(self) -> Complex:
         """Return the last frames: silence follows the end."""
         last = self._hear(np.zeros((self._channels, self.look_ahead, self._config.window // 2 + 1), np.complex64))
-        self._sane.check()
+        self._finite.check()
         return last
 
     def _hear(self, spectra: Complex) -> Complex:
@@ -114,7 +115,7 @@ class DeepFilter:
         )
         if not np.isfinite(taps).all():
             band_gains = np.full_like(band_gains, np.nan)
-        if self._sane(band_gains) is band_gains:
+        if self._finite(band_gains) is band_gains:
             self._state = dict(zip(self._state, state, strict=True))
         else:  # its states are lost as well: silence for these frames, and a new start
             band_gains, taps, self._state = np.zeros_like(band_gains), np.zeros_like(taps), self._net.start()
@@ -193,8 +194,7 @@ class DeepFilterNet(Backend):
 
     def require(self) -> None:
         """Raise BackendUnavailable where the archive or the package onnx is missing."""
-        if find_deepfilternet() is None:
-            raise BackendUnavailable(self.name, "deepfilternet", "no package with its weights is installed")
+        self._path()
         if find_spec("onnx") is None:
             raise BackendUnavailable(self.name, "deepfilternet", "the package onnx is not installed")
 
@@ -214,10 +214,13 @@ class DeepFilterNet(Backend):
         return processor(self._archive(), setup, resolved.options)
 
     def _archive(self) -> Archive:
+        return dfn_archive.read(str(self._path()))
+
+    def _path(self) -> Path:
         path = find_deepfilternet()
         if path is None:
             raise BackendUnavailable(self.name, "deepfilternet", "no package with its weights is installed")
-        return dfn_archive.read(str(path))
+        return path
 
 
 DEEPFILTERNET = DeepFilterNet()

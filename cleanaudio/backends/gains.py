@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.backends.estimators import LOG_AMPLITUDE, Estimator
-from cleanaudio.backends.presence import Presence
+from cleanaudio.backends.presence import SpeechAbsence
 from cleanaudio.backends.prior import Prior
 
 Power = NDArray[np.float32]
@@ -149,25 +149,25 @@ class OmLsa(_OnPrior):
     Parameters
     ----------
     prior : Prior
-    presence : Presence
+    absence : SpeechAbsence
         Estimates the a priori probability of absence.
     floor : float
         G_min.
     """
 
-    def __init__(self, prior: Prior, presence: Presence, floor: float) -> None:
+    def __init__(self, prior: Prior, absence: SpeechAbsence, floor: float) -> None:
         super().__init__(prior, max(floor, 1e-5))
-        self._presence = presence
+        self._absence = absence
 
     def reset(self) -> None:
         """Forget the signal."""
         super().reset()
-        self._presence.reset()
+        self._absence.reset()
 
     def _gains(self, gamma: Power, xi: Power) -> Power:
         if not len(xi):
             return xi
-        absence = self._presence(xi)
+        absence = self._absence(xi)
         above = xi + 1
         gains = xi / above
         v = gains * gamma

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
+from cleanaudio.audio.stft import hann
 from cleanaudio.backends.interface import Analysis, Backend, Option, Resolved, Setup, Value
 from cleanaudio.backends.linking import cancels, spread
 from cleanaudio.errors import BackendUnavailable
@@ -168,7 +169,7 @@ def _feed(whole: Audio) -> NDArray[np.float64]:
 def _thresholds(profile: NoiseProfile, resolved: Resolved, channels: int) -> NDArray[np.float64]:
     """Return the thresholds in dB that Gaussian noise of this print would give, (channels, bins)."""
     window = int(resolved.options["n_fft"])
-    shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    shape = hann(window)
     density = profile.at(np.linspace(0, resolved.rate / 2, window // 2 + 1), channels)
     power = density * resolved.rate * np.sum(shape**2) / np.sum(shape) ** 2  # scipy's scaling "spectrum"
     level = 10 * np.log10(np.maximum(power, 1e-30))

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
-from cleanaudio.backends.blocks import Sane, Undelayed
+from cleanaudio.backends.blocks import FiniteOutput, Undelayed
 from cleanaudio.backends.contract import MonoContract
-from cleanaudio.backends.session import Cached, Port, Session, listed
+from cleanaudio.backends.session import Port, Session, StatefulModel, listed
 from cleanaudio.errors import ModelError
 
 Audio = NDArray[np.float32]
@@ -45,15 +45,15 @@ class Stream:
         if source is None or clean is None:
             ports = f"it takes {listed(session.inputs)} and gives {listed(session.outputs)}"
             raise ModelError(f"is not of the contract waveform: {ports}", path=session.origin)
-        self._step, self._hop, self._origin = Cached(session, source, clean), hop, session.origin
-        self._sane = Sane(session.origin, patience)
+        self._step, self._hop, self._origin = StatefulModel(session, source, clean), hop, session.origin
+        self._finite = FiniteOutput(session.origin, patience)
         self.latency = hop
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         self._step.reset()
-        self._sane.reset()
+        self._finite.reset()
         self._waiting = Queue(np.zeros((1, 0), np.float32))
         self._owed = 0
 
@@ -65,7 +65,7 @@ class Stream:
     def flush(self) -> Audio:
         """Return the frames that are still owed: the model hears silence behind the end."""
         last = self._advance(np.zeros((1, -len(self._waiting) % self._hop), np.float32))
-        self._sane.check()
+        self._finite.check()
         return last
 
     def _advance(self, block: Audio) -> Audio:
@@ -81,7 +81,7 @@ class Stream:
         clean = self._step(piece)
         if clean.shape != piece.shape:
             raise ModelError(f"gives {clean.size} samples for {piece.size}", path=self._origin)
-        healthy = self._sane(clean)
+        healthy = self._finite(clean)
         if healthy is not clean:  # the caches are not finite either
             self._step.reset()
         return healthy

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.transform import SpectralProcessor
-from cleanaudio.backends.blocks import Sane, Undelayed
+from cleanaudio.backends.blocks import FiniteOutput, Undelayed
 from cleanaudio.backends.contract import MonoContract
 from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.errors import ModelError
@@ -71,20 +71,20 @@ class Dtln:
                 path=first.origin,
                 remedy="name the two files of one DTLN, the first stage first",
             )
-        self._sane = Sane(second.origin, patience * self.size)
+        self._finite = FiniteOutput(second.origin, patience * self.size)
 
     def reset(self) -> None:
         """Forget the signal."""
         self._mask.reset()
         self._refine.reset()
-        self._sane.reset()
+        self._finite.reset()
 
     def __call__(self, spectra: Complex) -> Complex:
         """Take and return (1, blocks, bins)."""
         masks = self._mask(np.abs(spectra[0]))
         blocks = np.fft.irfft(spectra[0] * masks, self.size, axis=-1).astype(np.float32, copy=False)
         refined = self._refine(blocks)
-        healthy = self._sane(refined)
+        healthy = self._finite(refined)
         if healthy is not refined:
             self._mask.reset()
             self._refine.reset()
@@ -92,7 +92,7 @@ class Dtln:
 
     def flush(self) -> Complex:
         """Return nothing: no block waits."""
-        self._sane.check()
+        self._finite.check()
         return np.zeros((1, 0, self.size // 2 + 1), np.complex64)
 
 

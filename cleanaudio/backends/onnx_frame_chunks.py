@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cleanaudio.backends.blocks import Sane
+from cleanaudio.backends.blocks import FiniteOutput
 from cleanaudio.backends.onnx_waveform import Grid
 from cleanaudio.backends.session import Session
 
@@ -47,13 +47,13 @@ class FrameChunks:
         self._session, self._source = session, session.inputs[0]
         self._bins = self._source.shape[1] or 0
         self._chunk, self._before, self._behind = in_frames(grid, hop)
-        self._sane = Sane(session.origin, 2 * max(patience, self._chunk) * self._bins)
+        self._finite = FiniteOutput(session.origin, 2 * max(patience, self._chunk) * self._bins)
         self.look_ahead = self._chunk + self._behind
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._sane.reset()
+        self._finite.reset()
         self._window = np.zeros((1, self._before + self._chunk + self._behind, self._bins), np.complex64)
         self._filled = 0
         self._first = 0  # of the frames in the window, which is not decided yet
@@ -74,7 +74,7 @@ class FrameChunks:
         """Return the last frames: behind the end there is nothing to be heard."""
         rest = self._filled - self._first
         last = self._decide(rest) if rest else self._window[:, :0]
-        self._sane.check()
+        self._finite.check()
         return last
 
     def _decide(self, count: int) -> Complex:
@@ -83,7 +83,7 @@ class FrameChunks:
         heard = self._window[0, : self._filled]
         parts = np.ascontiguousarray(heard).view(np.float32).reshape(len(heard), self._bins, 2)
         clean = self._session.run(None, {self._source.name: parts.transpose(1, 0, 2)[None]})[0][0]
-        clean = self._sane(np.ascontiguousarray(clean[:, self._first : end].transpose(1, 0, 2)))
+        clean = self._finite(np.ascontiguousarray(clean[:, self._first : end].transpose(1, 0, 2)))
         gone = max(0, end - self._before)
         self._window[:, : self._filled - gone] = self._window[:, gone : self._filled].copy()
         self._filled -= gone

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.stft import WindowName, synthesis_window, window
 from cleanaudio.audio.transform import SpectralProcessor
-from cleanaudio.backends.blocks import Sane
+from cleanaudio.backends.blocks import FiniteOutput
 from cleanaudio.backends.interface import Setup
 from cleanaudio.backends.level_normalised import LevelNormalised
 from cleanaudio.backends.linking import LinkedTransform, together_or_each
 from cleanaudio.backends.onnx_frame_chunks import FrameChunks, latency
 from cleanaudio.backends.onnx_waveform import Grid
-from cleanaudio.backends.session import Cached, Port, Session, listed
+from cleanaudio.backends.session import Port, Session, StatefulModel, listed
 from cleanaudio.errors import ModelError
 
 Complex = NDArray[np.complex64]
@@ -64,17 +64,17 @@ class FrameNet:
         if mix is None or clean is None or mix.shape[1] != clean.shape[1]:
             ports = f"it takes {listed(session.inputs)} and gives {listed(session.outputs)}"
             raise ModelError(f"is not of the contract stft-frames: {ports}", path=session.origin)
-        self._step = Cached(session, mix, clean)
+        self._step = StatefulModel(session, mix, clean)
         self.bins = mix.shape[1] or 0
         self._at_once = mix.shape[2] is None  # the network takes any number of frames
-        self._sane = Sane(session.origin, 2 * patience * self.bins)
+        self._finite = FiniteOutput(session.origin, 2 * patience * self.bins)
         self.look_ahead = look_ahead
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         self._step.reset()
-        self._sane.reset()
+        self._finite.reset()
         self._skip = self.look_ahead
 
     def __call__(self, spectra: Complex) -> Complex:
@@ -87,7 +87,7 @@ class FrameNet:
     def flush(self) -> Complex:
         """Return the last frames: the network hears silence behind the end."""
         last = self(np.zeros((1, self.look_ahead, self.bins), np.complex64))
-        self._sane.check()
+        self._finite.check()
         return last
 
     def _run(self, spectra: Complex) -> Complex:
@@ -101,7 +101,7 @@ class FrameNet:
         else:
             for t in range(count):
                 clean[t] = self._step(parts[t][None, :, None])[0, :, 0]
-        healthy = self._sane(clean)
+        healthy = self._finite(clean)
         if healthy is not clean:  # the caches are not finite either
             self._step.reset()
         return np.ascontiguousarray(healthy).view(np.complex64)[..., 0][None]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cleanaudio.audio.processor import Processor
-from cleanaudio.backends.blocks import Sane, Undelayed
+from cleanaudio.backends.blocks import FiniteOutput, Undelayed
 from cleanaudio.backends.contract import MonoContract
 from cleanaudio.backends.session import Port, Session, listed
 from cleanaudio.errors import ModelError, RecipeError
@@ -94,7 +94,7 @@ class Chunks:
         self._span, self._hop = grid.before + grid.chunk + grid.behind, grid.chunk - grid.overlap
         ramp = (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)
         self._rise = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
-        self._sane = Sane(session.origin, max(rate, grid.chunk))
+        self._finite = FiniteOutput(session.origin, max(rate, grid.chunk))
         self.latency = grid.latency
         self.reset()
 
@@ -106,7 +106,7 @@ class Chunks:
         self._tail = np.zeros(self._grid.overlap, np.float32)
         self._skip = self._grid.overlap
         self._taken = self._given = 0
-        self._sane.reset()
+        self._finite.reset()
 
     def process(self, block: Audio) -> Audio:
         """Take (1, n), return (1, m)."""
@@ -118,7 +118,7 @@ class Chunks:
         pieces = [np.zeros((1, 0), np.float32)]
         while self._given < self._taken:
             pieces.append(self._advance(np.zeros(self._span - self._filled, np.float32), ended=True))
-        self._sane.check()
+        self._finite.check()
         return np.concatenate(pieces, axis=1)
 
     def _advance(self, samples: Audio, ended: bool) -> Audio:
@@ -160,7 +160,7 @@ class Chunks:
                 remedy="choose the option chunk so that it fits the model's own frames",
             )
         clean = np.zeros(self._span, np.float32)
-        clean[first:last] = self._sane(out.reshape(-1))
+        clean[first:last] = self._finite(out.reshape(-1))
         return clean[self._grid.before : self._grid.before + self._grid.chunk]
 
 

@@ -15,7 +15,7 @@ from cleanaudio.backends.noise.smoothing import neighbours, per_frame, recursive
 Power = NDArray[np.float32]
 
 
-class Presence:
+class SpeechAbsence:
     """q̂ = 1 - P_local · P_global · P_frame, at most 0.95 (eqs. 22 to 28).
 
     Parameters

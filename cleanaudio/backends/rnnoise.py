@@ -93,30 +93,29 @@ class RnNoise(Backend):
 
     def require(self) -> None:
         """Raise BackendUnavailable where the library is missing."""
-        if find_rnnoise() is None:
-            raise BackendUnavailable(self.name, "rnnoise", f"the package {PACKAGE} is not installed")
+        self._path()
 
     def resolve(self, setup: Setup, options: Mapping[str, Value], argument: str | None = None) -> Resolved:
         """Find the library."""
-        self.require()
-        path = find_rnnoise()
-        assert path is not None  # required above
         return Resolved(
             rate=RATE,
             latency=FRAME + DELAY,
             options=self.complete(options),
-            hashes={"library": digest(path)},
+            hashes={"library": digest(self._path())},
             libraries=("numpy", PACKAGE),
         )
 
     def open(self, setup: Setup, resolved: Resolved, analysis: Analysis | None = None) -> Processor:
         """Return a fresh processor."""
-        self.require()
-        path = find_rnnoise()
-        assert path is not None
-        library = _load(path)
+        library = _load(self._path())
         voices = [Undelayed(Frames(library), DELAY, channels=1) for _ in range(setup.decisions)]
         return spread(voices, setup, RATE, FRAME)
+
+    def _path(self) -> Path:
+        path = find_rnnoise()
+        if path is None:
+            raise BackendUnavailable(self.name, "rnnoise", f"the package {PACKAGE} is not installed")
+        return path
 
 
 @lru_cache(maxsize=1)

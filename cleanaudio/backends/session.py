@@ -90,7 +90,7 @@ class Session:
             raise ModelError(f"fails when run: {_first_line(error)}", path=self.origin) from error
 
 
-class Cached:
+class StatefulModel:
     """A model with caches, which start from zeros: what one run returns the next one is given.
 
     Parameters

@@ -20,7 +20,7 @@ from cleanaudio.backends.linking import Feed
 from cleanaudio.backends.measuring import measure_quiet
 from cleanaudio.backends.noise.fixed import Fixed
 from cleanaudio.backends.noise.tracker import Tracker
-from cleanaudio.backends.presence import Presence
+from cleanaudio.backends.presence import SpeechAbsence
 from cleanaudio.backends.prior import DecisionDirected, MaximumLikelihood, Noncausal, Prior
 from cleanaudio.backends.profile import NoiseProfile
 from cleanaudio.errors import InputError, RecipeError
@@ -242,7 +242,7 @@ def _estimate(estimator: Estimator | None) -> MakeRule:
 
 
 def _omlsa(options: Mapping[str, Any], hop_s: float, bin_hz: float) -> Rule:
-    return OmLsa(_prior(options, hop_s, LOG_AMPLITUDE), Presence(bin_hz, hop_s), _floor(options))
+    return OmLsa(_prior(options, hop_s, LOG_AMPLITUDE), SpeechAbsence(bin_hz, hop_s), _floor(options))
 
 
 _SOFT_PRIORS = ("decision-directed", "noncausal")

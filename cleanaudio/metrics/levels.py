@@ -34,6 +34,18 @@ def frame_levels(audio: Audio, frame: int) -> np.ndarray:
     return 10 * np.log10(power[power > 0])
 
 
+def loudness_of(lufs: float | None) -> Measured:
+    """Return the integrated loudness that a LoudnessMeter gives, or why there is none."""
+    if lufs is None:
+        return NotMeasurable("shorter than a gating block of 0.4 s")
+    return NotMeasurable("nothing louder than -70 LUFS") if math.isinf(lufs) else lufs
+
+
+def true_peak_of(peak: float) -> Measured:
+    """Return in dBTP the peak that a TruePeakMeter gives."""
+    return 20 * math.log10(peak) if peak else SILENCE
+
+
 def _levels(signals: Signals) -> Levels:
     def make() -> Levels:
         meter = LevelMeter(signals.rate, len(signals.enhanced))
@@ -46,17 +58,13 @@ def _levels(signals: Signals) -> Levels:
 def _loudness(signals: Signals) -> Measured:
     meter = LoudnessMeter(signals.rate, len(signals.enhanced), signals.channel_mask)
     meter.add(signals.enhanced)
-    loudness = meter.integrated()
-    if loudness is None:
-        return NotMeasurable("shorter than a gating block of 0.4 s")
-    return NotMeasurable("nothing louder than -70 LUFS") if math.isinf(loudness) else loudness
+    return loudness_of(meter.integrated())
 
 
 def _true_peak(signals: Signals) -> Measured:
     meter = TruePeakMeter(signals.rate, len(signals.enhanced))
     meter.add(signals.enhanced)
-    peak = meter.finish()
-    return 20 * math.log10(peak) if peak else SILENCE
+    return true_peak_of(meter.finish())
 
 
 def _noise_floor(signals: Signals) -> Measured:

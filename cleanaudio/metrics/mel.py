@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.stft import window
+
 
 def _to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
     """Slaney's mel scale (Auditory Toolbox, 1998): linear to 1 kHz at 200/3 Hz a mel, then 27 mels a factor of 6.4."""
@@ -49,7 +51,6 @@ def power_frames(signal: NDArray[np.float32], size: int, hop: int) -> NDArray[np
     -------
     ndarray, shape (frames, size // 2 + 1), float32
     """
-    window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(signal, size)[::hop]
-    spectra = np.fft.rfft(frames * window, axis=-1)
+    spectra = np.fft.rfft(frames * window("hann", size), axis=-1)
     return (spectra.real**2 + spectra.imag**2).astype(np.float32)

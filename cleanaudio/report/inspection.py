@@ -32,7 +32,7 @@ from cleanaudio.metrics.inspect.sides import Sides, SidesMeter
 from cleanaudio.metrics.inspect.spectrum import bandwidth
 from cleanaudio.metrics.inspect.wiring import Fault, WiringMeter, exchanged
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Signals
-from cleanaudio.metrics.levels import SILENCE
+from cleanaudio.metrics.levels import SILENCE, loudness_of, true_peak_of
 from cleanaudio.report.scores import text
 
 Audio = NDArray[np.float32]
@@ -210,10 +210,10 @@ def _whole(reader: Reader) -> tuple[dict[str, Measured], WiringMeter, Sides | No
             meter.add(block)
     if not level.frames:
         raise InputError("holds no samples", path=reader.info.path)
-    levels, lufs, highest = level.result(), loudness.integrated(), peak.finish()
+    levels, highest = level.result(), peak.finish()
     measured: dict[str, Measured] = {
         "peak": _or(levels.peak_dbfs, SILENCE),
-        "true_peak": 20 * math.log10(highest) if highest else SILENCE,
+        "true_peak": true_peak_of(highest),
         "noise_floor": _or(levels.noise_floor_dbfs, _why_no_frames(level.frames, rate)),
         "offset": wiring.offset,
         "clipping_ratio": levels.clipped_samples / (level.frames * channels),
@@ -221,11 +221,7 @@ def _whole(reader: Reader) -> tuple[dict[str, Measured], WiringMeter, Sides | No
     if highest:
         steady = NotMeasurable("nothing stands out from the noise")
         measured["snr"] = _or(levels.snr_db, measured["noise_floor"] if levels.noise_floor_dbfs is None else steady)
-        quiet = NotMeasurable("nothing louder than -70 LUFS")
-        measured["loudness"] = _or(
-            None if lufs == -math.inf else lufs,
-            NotMeasurable("shorter than a gating block of 0.4 s") if lufs is None else quiet,
-        )
+        measured["loudness"] = loudness_of(loudness.integrated())
     return measured, wiring, sides.result()
 
 

@@ -9,7 +9,7 @@ from cleanaudio.audio.array import check_block
 from cleanaudio.audio.stft import Stft, sizes, window
 from cleanaudio.audio.transform import SpectralProcessor
 from cleanaudio.errors import InputError, RecipeError
-from cleanaudio.spatial.blocks import Blocks, Method, Pace, Rule
+from cleanaudio.spatial.blocks import Blocks, Method, Rule
 from cleanaudio.spatial.covariance import Covariance, weighted_sum
 from cleanaudio.spatial.masks import MaskEstimator
 from cleanaudio.spatial.stream import Audio, Log
@@ -154,8 +154,7 @@ class MaskBeamformer(SpectralProcessor):
             raise RecipeError("a block is 0.25 s or longer, the memory more than 0 s")
         size, hop = beamforming_stft(rate)
         rule = Rule(method, steering, mu, rank1, reference, every)
-        pace = Pace(rate / hop, block_s, memory_s, fade_s)
-        core = Blocks(channels, size // 2 + 1, rule, pace, noise, clustering, log)
+        core = Blocks(channels, size // 2 + 1, rule, rate / hop, block_s, memory_s, fade_s, noise, clustering, log)
         super().__init__(core, channels, window("sqrt-hann", size), hop, outputs=channels if every else 1)
         self._blocks, self._masks = core, masks
         if masks is not None:

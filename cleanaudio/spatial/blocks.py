@@ -51,20 +51,6 @@ class Rule:
         return beamformers.souden(speech, noise, reference, _LOADING)
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How time goes: frames per second, and the seconds of :class:`cleanaudio.spatial.adaptive.MaskBeamformer`."""
-
-    frame_rate: float
-    block_s: float
-    memory_s: float
-    fade_s: float
-
-    def frames(self, seconds: float) -> int:
-        """Return how many frames so many seconds are."""
-        return round(seconds * self.frame_rate)
-
-
 class Blocks:
     """The core: hears a block, learns from it, filters it."""
 
@@ -73,17 +59,21 @@ class Blocks:
         channels: int,
         bins: int,
         rule: Rule,
-        pace: Pace,
+        frame_rate: float,
+        block_s: float,
+        memory_s: float,
+        fade_s: float,
         noise: Covariance | None,
         clustering: int,
         log: Log | None,
     ) -> None:
         self._channels, self._outputs, self._bins = channels, channels if rule.every else 1, bins
-        self._rule, self._pace, self._known, self._clustering, self._log = rule, pace, noise, clustering, log
-        self._block, self._fade = pace.frames(pace.block_s), pace.frames(pace.fade_s)
-        self._least = pace.frames(min(_LEAST_S, pace.block_s))
+        self._rule, self._known, self._clustering, self._log = rule, noise, clustering, log
+        self._frame_rate = frame_rate
+        seconds = block_s, fade_s, min(_LEAST_S, block_s)
+        self._block, self._fade, self._least = (round(each * frame_rate) for each in seconds)
         self.look_ahead = self._block + self._least
-        self._speech, self._noise = (Recursive(channels, bins, pace.memory_s * pace.frame_rate) for _ in range(2))
+        self._speech, self._noise = (Recursive(channels, bins, memory_s * frame_rate) for _ in range(2))
         self.reset()
 
     def reset(self) -> None:
@@ -133,8 +123,8 @@ class Blocks:
             out[:, :fade] = slide * out[:, :fade] + (1 - slide) * _filtered(old, spectra[:, :fade])
         if self._log is not None:
             entry = {
-                "start_s": self._done / self._pace.frame_rate,
-                "end_s": (self._done + count) / self._pace.frame_rate,
+                "start_s": self._done / self._frame_rate,
+                "end_s": (self._done + count) / self._frame_rate,
                 "reference": self._rule.reference,
                 "condition": float(np.median(condition(loaded(noise, _LOADING)))),
                 "speech": share,
@@ -152,8 +142,7 @@ class Blocks:
             noise = loaded(self._known, _LOADING, 1e-8 * power(noisy))
             return less_noise(noisy, noise), self._known, None
         if self._clustering:
-            classes = np.stack([mask, 1 - mask])
-            mask = cacgmm(spectra, classes, classes, self._clustering)[0]
+            mask = cacgmm(spectra, np.stack([mask, 1 - mask]), self._clustering)[0]
         return self._speech.push(spectra, mask), self._noise.push(spectra, 1 - mask), float(mask.mean())
 
     def _solve(self, speech: Covariance, noise: Covariance) -> NDArray[np.complex128]:

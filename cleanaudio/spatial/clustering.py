@@ -2,9 +2,9 @@
 
 Each frame's direction in the space of the channels, z = x / ‖x‖, belongs to one of K classes with the density
 p(z) ∝ det(B)⁻¹ (zᴴ B⁻¹ z)⁻ᴹ (Ito, Araki & Nakatani, EUSIPCO 2016). Expectation-maximisation finds the B and the
-probabilities. A guide says beforehand how probable each class is in each frame, or frame and bin,
-as in guided source separation (Boeddeker, Heitkaemper, Schmalenstroeer, Drude, Heymann & Haeb-Umbach, CHiME 2018):
-with it the classes keep their meaning in every bin.
+probabilities. A guide says beforehand how probable each class is in each frame and bin, as in guided source separation
+(Boeddeker, Heitkaemper, Schmalenstroeer, Drude, Heymann & Haeb-Umbach, CHiME 2018): with it the classes keep their
+meaning in every bin.
 
 The quadratic form and the update of B are both inner products of the real features of z zᴴ, M² per frame, so that
 the work is two real matrix products per iteration.
@@ -19,32 +19,21 @@ from cleanaudio.errors import RecipeError
 
 _BINS_AT_ONCE = 32  # their features stay in the processor's cache
 _LEAST = 1e-10
+_DOUBT = 0.1  # so much may the directions overrule the guide
+_LOADING = 1e-3  # added to the diagonal of each B, whose mean eigenvalue is 1
 
 
-def cacgmm(
-    spectra: NDArray[np.complex64],
-    start: NDArray[np.floating],
-    guide: NDArray[np.floating] | None = None,
-    iterations: int = 5,
-    doubt: float = 0.1,
-    loading: float = 1e-3,
-) -> NDArray[np.float32]:
+def cacgmm(spectra: NDArray[np.complex64], guide: NDArray[np.floating], iterations: int = 5) -> NDArray[np.float32]:
     """Return the probability of each class.
 
     Parameters
     ----------
     spectra : ndarray, shape (channels, frames, bins)
         At least two channels.
-    start : ndarray, shape (classes, frames, bins)
-        First probabilities, ≥ 0; made to sum to 1.
-    guide : ndarray, shape (classes, frames) or (classes, frames, bins), optional
-        Prior probability of the classes, which stays; made to sum to 1. Without it the prior is learned for each bin.
+    guide : ndarray, shape (classes, frames, bins)
+        Prior probability of the classes, ≥ 0; made to sum to 1. What the directions are first learned from, and, kept
+        within 0.1 … 0.9, the prior that stays.
     iterations : int
-    doubt : float
-        The guide is kept within doubt … 1 − doubt: so much may the directions overrule it; 0 where the guide's
-        zeros are certain (a speaker who is known to be silent).
-    loading : float
-        Added to the diagonal of each B, whose mean eigenvalue is 1.
 
     Returns
     -------
@@ -56,22 +45,16 @@ def cacgmm(
         Shapes that do not fit, fewer than two channels or classes.
     """
     channels, frames, bins = spectra.shape
-    classes = len(start)
-    if channels < 2 or classes < 2 or start.shape != (classes, frames, bins):
+    classes = len(guide)
+    if channels < 2 or classes < 2 or guide.shape != (classes, frames, bins):
         raise RecipeError(
-            f"spatial clustering needs two channels or more and start probabilities (classes, {frames}, {bins}), "
-            f"not {channels} channels and {start.shape}"
+            f"spatial clustering needs two channels or more and a guide (classes, {frames}, {bins}), "
+            f"not {channels} channels and {guide.shape}"
         )
-    if guide is not None and guide.shape not in ((classes, frames), (classes, frames, bins)):
-        raise RecipeError(f"a guide has the shape (classes, frames) or (classes, frames, bins), not {guide.shape}")
     result = np.empty((classes, frames, bins), np.float32)
     for first in range(0, bins, _BINS_AT_ONCE):
         some = slice(first, first + _BINS_AT_ONCE)
-        prior = None
-        if guide is not None:
-            part = guide[:, :, None] if guide.ndim == 2 else guide[:, :, some]
-            prior = _log_prior(_to_bins(part), doubt)
-        posterior = _Mixture(spectra[:, :, some], loading).fit(_to_bins(start[:, :, some]), prior, iterations)
+        posterior = _Mixture(spectra[:, :, some]).fit(_to_bins(guide[:, :, some]), iterations)
         result[:, :, some] = posterior.transpose(1, 2, 0)
     return result
 
@@ -81,34 +64,26 @@ def _to_bins(values: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
 
 
-def _log_prior(guide: NDArray[np.float32], doubt: float) -> NDArray[np.float32]:
-    share = guide / np.maximum(guide.sum(axis=1, keepdims=True), _LEAST)
-    share = np.clip(share, max(doubt, _LEAST), 1 - doubt)
-    return np.log(share / share.sum(axis=1, keepdims=True))
-
-
 class _Mixture:
     """The model of a few bins."""
 
-    def __init__(self, spectra: NDArray[np.complex64], loading: float) -> None:
+    def __init__(self, spectra: NDArray[np.complex64]) -> None:
         z = np.ascontiguousarray(spectra.transpose(2, 1, 0))
         z /= np.maximum(np.linalg.norm(z, axis=-1, keepdims=True), 1e-20)
-        self._channels, self._loading = z.shape[-1], loading
+        self._channels = z.shape[-1]
         self._upper = np.triu_indices(self._channels, 1)
         self._features = self._of_directions(z)
 
-    def fit(
-        self, start: NDArray[np.float32], prior: NDArray[np.float32] | None, iterations: int
-    ) -> NDArray[np.float32]:
+    def fit(self, guide: NDArray[np.float32], iterations: int) -> NDArray[np.float32]:
         """Return the posterior, (bins, classes, frames)."""
-        posterior = start / np.maximum(start.sum(axis=1, keepdims=True), _LEAST)
-        weights = posterior
+        posterior = weights = guide / np.maximum(guide.sum(axis=1, keepdims=True), _LEAST)
+        share = np.clip(posterior, _DOUBT, 1 - _DOUBT)
+        prior = np.log(share / share.sum(axis=1, keepdims=True))
         for _ in range(iterations):
             shape = self._shape(weights)
             quadratic = np.maximum(np.matmul(self._of_inverse(shape), self._features.swapaxes(1, 2)), _LEAST)
             volume = np.linalg.slogdet(shape)[1].astype(np.float32)[:, :, None]
-            learned = np.log(np.maximum(posterior.mean(axis=2, keepdims=True), 1e-6)) if prior is None else prior
-            score = learned - volume - self._channels * np.log(quadratic)
+            score = prior - volume - self._channels * np.log(quadratic)
             score -= score.max(axis=1, keepdims=True)
             posterior = np.exp(score)
             posterior /= posterior.sum(axis=1, keepdims=True)
@@ -136,5 +111,5 @@ class _Mixture:
         shape[..., every, every] = sums[..., : self._channels]
         mean = sums[..., : self._channels].mean(axis=-1)
         shape /= np.maximum(mean, _LEAST)[..., None, None]
-        shape[..., every, every] += self._loading
+        shape[..., every, every] += _LOADING
         return shape

@@ -1,8 +1,8 @@
-"""Dereverberation of a recording, streaming: WPE block by block or frame by frame, and late-reverberation suppression.
+"""Dereverberation of a recording, streaming: WPE block by block, and late-reverberation suppression.
 
 WPE needs several microphones, or a long recording, to learn the room; what is left of the reverberation, all of it
-where a clip is too short to learn anything, is taken by the suppressor where there is one channel. Frame by frame the
-suppressor alone is better than the recursive WPE, or than both, by every measure (``benchmarks/dereverb.py``).
+where a clip is too short to learn anything, is taken by the suppressor where there is one channel. Frame by frame there
+is the suppressor alone: recursive WPE, with it or without, was worse by every measure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cleanaudio.audio.stft import sizes, window
 from cleanaudio.audio.transform import Spectra, SpectralProcessor
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.late_reverb import LateReverb
-from cleanaudio.spatial.wpe import FRAMES_PER_TAP, OnlineWpe, affordable_taps, check, wpe
+from cleanaudio.spatial.wpe import FRAMES_PER_TAP, affordable_taps, check, wpe
 
 WINDOW_S, HOP_S = 0.032, 0.008
 DELAY = 5
@@ -101,48 +101,15 @@ class BlockWpe:
         return cleaned[:, :done]
 
 
-class FrameWpe:
-    """Recursive WPE, without look-ahead.
-
-    Parameters
-    ----------
-    channels, bins, taps, delay : int
-    alpha : float
-    strength : float
-    """
-
-    def __init__(
-        self, channels: int, bins: int, taps: int = 10, delay: int = DELAY, alpha: float = 0.9999, strength: float = 1.0
-    ) -> None:
-        self._wpe = OnlineWpe(channels, bins, taps, delay, alpha)
-        self._shape, self._strength = (channels, 0, bins), strength
-        self.look_ahead = 0
-
-    def reset(self) -> None:
-        """Forget the signal."""
-        self._wpe.reset()
-
-    def __call__(self, spectra: Spectra) -> Spectra:
-        """Take and return (channels, frames, bins)."""
-        return (spectra - self._strength * self._wpe.predict(spectra)).astype(np.complex64)
-
-    def flush(self) -> Spectra:
-        """Return nothing: no frame waits."""
-        return np.zeros(self._shape, np.complex64)
-
-
 def check_strength(strength: float) -> None:
     """Raise RecipeError unless the strength is 0 … 1."""
     if not 0 <= strength <= 1:
         raise RecipeError(f"a dereverberation strength of {strength:g} is outside 0 … 1")
 
 
-def default_taps(channels: int, online: bool = False) -> int:
-    """Return the length of the prediction filter, in frames.
-
-    One channel wants more past than many; frame by frame a short filter learns faster and does as well.
-    """
-    return 5 if online else {1: 30, 2: 20, 3: 14}.get(channels, 10)
+def default_taps(channels: int) -> int:
+    """Return the length of the prediction filter, in frames: one channel wants more past than many."""
+    return {1: 30, 2: 20, 3: 14}.get(channels, 10)
 
 
 def dereverb(
@@ -150,11 +117,10 @@ def dereverb(
     channels: int,
     strength: float = 1.0,
     *,
-    method: Literal["auto", "wpe", "online", "suppress"] = "auto",
+    method: Literal["auto", "wpe", "suppress"] = "auto",
     taps: int | None = None,
     delay: int = DELAY,
     iterations: int = 3,
-    alpha: float = 0.999,
     t60_s: float | None = None,
     linked: bool = False,
     block_s: float = 15.0,
@@ -166,13 +132,11 @@ def dereverb(
     rate, channels : int
     strength : float
         0 … 1; 0 leaves the signal as it is.
-    method : {"auto", "wpe", "online", "suppress"}
-        ``wpe`` in blocks, ``online`` frame by frame, ``suppress`` late reverberation by spectral subtraction, frame by
-        frame too; ``auto`` is ``wpe``, followed by ``suppress`` where there is one channel.
+    method : {"auto", "wpe", "suppress"}
+        ``wpe`` in blocks, ``suppress`` late reverberation by spectral subtraction, frame by frame; ``auto`` is ``wpe``,
+        followed by ``suppress`` where there is one channel.
     taps, delay, iterations : int
         Of WPE, in frames of 8 ms.
-    alpha : float
-        Forgetting factor of ``online``, per frame.
     t60_s : float, optional
         For ``suppress``; estimated without it.
     linked : bool
@@ -187,7 +151,7 @@ def dereverb(
     check_strength(strength)
     size, hop = sizes(rate, WINDOW_S, HOP_S)
     analysis = window("sqrt-hann", size)
-    bins, taps = size // 2 + 1, default_taps(channels, method == "online") if taps is None else taps
+    bins, taps = size // 2 + 1, default_taps(channels) if taps is None else taps
 
     def suppressor() -> Processor:
         rule = LateReverb(rate, channels, size, hop, strength, t60_s, linked)
@@ -195,11 +159,8 @@ def dereverb(
 
     if method == "suppress":
         return suppressor()
-    if method == "online":
-        core = FrameWpe(channels, bins, taps, delay, alpha, strength)
-        return SpectralProcessor(core, channels, analysis, hop)
     if method not in ("auto", "wpe"):
-        raise RecipeError(f"no dereverberation {method!r}", remedy="auto, wpe, online or suppress")
+        raise RecipeError(f"no dereverberation {method!r}", remedy="auto, wpe or suppress")
     blocks = BlockWpe(channels, bins, rate / hop, taps, delay, iterations, strength, block_s)
     by_wpe = SpectralProcessor(blocks, channels, analysis, hop)
     return Series([by_wpe, suppressor()]) if method == "auto" and channels == 1 else by_wpe

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.covariance import Covariance
 from cleanaudio.spatial.geometry import Geometry, unit_vectors
+from cleanaudio.spatial.tdoa import phat
 
 _FLAT = 1e-3  # of the array's extent
 _MOST_DIRECTIONS = 20_000  # their steering vectors take some hundred megabytes
@@ -119,9 +120,7 @@ def srp_phat(
     """
     channels = covariance.shape[-1]
     weights = np.ones(len(covariance)) if weights is None else weights
-    pairs = covariance * (1 - np.eye(channels))
-    magnitude = np.abs(pairs)
-    whitened = np.where(magnitude > 1e-20, pairs / np.maximum(magnitude, 1e-20), 0) * weights[:, None, None]
+    whitened = phat(covariance * (1 - np.eye(channels))) * weights[:, None, None]
     # Each matrix acts on all directions at once: (bins, directions, channels).
     by_bin = steering.transpose(1, 0, 2)
     seen = np.matmul(by_bin.conj(), whitened.astype(steering.dtype))

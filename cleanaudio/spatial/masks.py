@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.stft import Stft, window
-from cleanaudio.spatial.stream import Audio, frame_count
+from cleanaudio.spatial.stream import Audio, missing
 
 Mask = NDArray[np.float32]
 
@@ -86,8 +86,7 @@ class EnhancerMask:
 
     def flush(self) -> Mask:
         """Return the masks that are still owed."""
-        missing = frame_count(self._taken, self._size, self._hop) * self._hop - self._taken
-        tail = np.zeros((len(self._channels), max(missing, 0)), np.float32)
+        tail = np.zeros((len(self._channels), missing(self._taken, self._size, self._hop)), np.float32)
         return self._compare(tail, np.concatenate([self._enhancer.flush(), tail], axis=1))
 
     def _compare(self, heard: Audio, cleaned: Audio) -> Mask:
@@ -145,8 +144,7 @@ class ActivityMask:
 
     def flush(self) -> Mask:
         """Return the masks that are still owed."""
-        missing = frame_count(self._taken, self._size, self._hop) * self._hop - self._taken
-        return self._judge(np.zeros((self._channels, max(missing, 0)), np.float32))
+        return self._judge(np.zeros((self._channels, missing(self._taken, self._size, self._hop)), np.float32))
 
     def _judge(self, block: Audio) -> Mask:
         spectra = self._stft.push(block)[:, :, self._voiced]

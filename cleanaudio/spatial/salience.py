@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.stft import Stft, window
 from cleanaudio.spatial.covariance import TINY
 from cleanaudio.spatial.masks import Mask
-from cleanaudio.spatial.stream import Audio, frame_count
+from cleanaudio.spatial.stream import Audio, missing
 
 _SMOOTH_S, _GROUP_S = 0.072, 0.25
 _STRAY = 6.0
@@ -67,8 +67,7 @@ class SalienceMask:
 
     def flush(self) -> Mask:
         """Return the masks that are still owed."""
-        missing = frame_count(self._taken, self._size, self._hop) * self._hop - self._taken
-        self._hear(np.zeros((self._channels, max(missing, 0)), np.float32))
+        self._hear(np.zeros((self._channels, missing(self._taken, self._size, self._hop)), np.float32))
         if self._rows:
             self._close()
         return self._decide(0)

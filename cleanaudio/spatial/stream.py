@@ -16,3 +16,8 @@ Log = Callable[[Mapping[str, Any]], None]
 def frame_count(frames: int, size: int, hop: int) -> int:
     """Return how many STFT frames cover a signal of so many samples, tail included."""
     return -(-(frames + size - hop) // hop) if frames else 0
+
+
+def missing(frames: int, size: int, hop: int) -> int:
+    """Return how many samples of silence after so many of a signal the STFT frames that cover it want."""
+    return frame_count(frames, size, hop) * hop - frames

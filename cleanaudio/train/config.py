@@ -53,8 +53,14 @@ class TrainConfig:
         Share of the examples that go through the front; live, and in a series, the network must do without it.
     loss_sizes : tuple of int
         Windows of the spectral loss.
-    si_snr_weight, complex_share, level_weight, disturbance_weight, intelligibility_weight : float
-        Of the parts of the loss; see ``losses``.
+    si_snr_weight, level_weight : float
+        Of the loss, for each dB.
+    complex_share : float
+        Of the complex error in the spectral one; the magnitude's is one minus it.
+    disturbance_weight : float
+        Of the loss, for each point that a listener's opinion falls.
+    intelligibility_weight : float
+        Of the loss, for all words lost.
     evaluate_minutes, checkpoint_minutes : float
     early_stop : int
         Evaluations without a better one until the run ends; 0: never.

@@ -22,7 +22,7 @@ from cleanaudio.networks.interface import Network
 from cleanaudio.train import about
 from cleanaudio.train.evaluate import load_pairs
 from cleanaudio.train.graph import difference, graph, halved, scaled, with_card
-from cleanaudio.train.hearing import heard
+from cleanaudio.train.hearing import apply_front
 from cleanaudio.train.judge import Judged, Pair, gain, judge
 from cleanaudio.train.quantise import quantised
 
@@ -164,7 +164,7 @@ def _judged(
             if "pesq_wb" not in judged.enhanced:
                 raise BackendUnavailable("--quantise", "pesq", "it is judged by PESQ, which cannot be measured")
             front = card.get("front", "")
-            calibration = [heard(front, network.rate, noisy[None])[0] for noisy, _ in pairs[:CALIBRATION]]
+            calibration = [apply_front(front, network.rate, noisy[None])[0] for noisy, _ in pairs[:CALIBRATION]]
             smaller = store(quantised(data, network, calibration))
             smaller_judged = _measured(smaller, card, pairs, network.rate, unfinished)
             say(f"8 bits: {_told(smaller_judged, smaller)}")

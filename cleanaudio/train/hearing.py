@@ -12,7 +12,7 @@ from cleanaudio.backends.interface import Setup
 Signals = NDArray[np.float32]
 
 
-def heard(spec: str, rate: int, noisy: Signals) -> Signals:
+def apply_front(spec: str, rate: int, noisy: Signals) -> Signals:
     """Return what a network behind a front hears.
 
     Parameters

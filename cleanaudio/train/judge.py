@@ -18,7 +18,7 @@ from cleanaudio.backends.spec import Term
 from cleanaudio.metrics.aggregate import finite
 from cleanaudio.metrics.score import score
 from cleanaudio.networks.interface import Network
-from cleanaudio.train.hearing import heard
+from cleanaudio.train.hearing import apply_front
 
 METRICS = ("pesq_wb", "estoi", "si_sdr", "dnsmos_ovrl")
 Pair = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -65,8 +65,8 @@ def judge(model: Path, pairs: Sequence[Pair], rate: int) -> Judged:
         outputs.append(through(processor, noisy[None])[0])
         seconds += time.perf_counter() - began
     clean = [reference for _, reference in pairs]
-    heard = sum(map(len, clean)) / rate
-    return Judged(_means(outputs, clean, rate), _means([noisy for noisy, _ in pairs], clean, rate), heard / seconds)
+    length_s = sum(map(len, clean)) / rate
+    return Judged(_means(outputs, clean, rate), _means([noisy for noisy, _ in pairs], clean, rate), length_s / seconds)
 
 
 def gain(network: Network, pairs: Sequence[Pair], front: str = "") -> float:
@@ -82,7 +82,7 @@ def gain(network: Network, pairs: Sequence[Pair], front: str = "") -> float:
     shares = []
     with torch.no_grad():
         for _, clean in pairs:
-            out = network.enhance(torch.from_numpy(heard(front, network.rate, clean[None])))[0].numpy()
+            out = network.enhance(torch.from_numpy(apply_front(front, network.rate, clean[None])))[0].numpy()
             shares.append(float(out @ clean / (clean @ clean + 1e-12)))
     return float(np.median(shares))
 

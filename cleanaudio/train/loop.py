@@ -25,7 +25,7 @@ from cleanaudio.train import about, graph
 from cleanaudio.train.config import TrainConfig, render
 from cleanaudio.train.data import Mixer
 from cleanaudio.train.evaluate import Scores, evaluate
-from cleanaudio.train.hearing import heard
+from cleanaudio.train.hearing import apply_front
 from cleanaudio.train.objective import Objective
 from cleanaudio.train.runlog import RunLog
 
@@ -70,7 +70,9 @@ class Trainer:
         log: Log = lambda row: None,
     ) -> None:
         self.config, self.mixer, self.run_dir = config, mixer, run_dir
-        self.pairs = [(heard(config.front, config.mix.rate, noisy[None])[0], clean) for noisy, clean in pairs or []]
+        self.pairs = [
+            (apply_front(config.front, config.mix.rate, noisy[None])[0], clean) for noisy, clean in pairs or []
+        ]
         self.device, self.log, self._run_log = torch.device(device), log, RunLog(run_dir)
         torch.manual_seed(config.seed)
         self.network = registry.build(config.network, config.options).to(self.device)
@@ -250,7 +252,7 @@ class Trainer:
             return noisy
         choose = np.random.default_rng((c.seed, 3, place))
         index = torch.from_numpy(np.flatnonzero(choose.random(len(noisy)) < c.front_share)).to(self.device)
-        behind = heard(c.front, c.mix.rate, noisy[index].cpu().numpy())
+        behind = apply_front(c.front, c.mix.rate, noisy[index].cpu().numpy())
         return noisy.index_copy(0, index, torch.from_numpy(behind).to(self.device))
 
     def learning_rate(self) -> float:

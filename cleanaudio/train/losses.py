@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from cleanaudio.networks.spectrum import band_mask
-from cleanaudio.train.config import WINDOW_SECONDS
+from cleanaudio.train.config import WINDOW_SECONDS, TrainConfig
 from cleanaudio.train.disturbance import Disturbance
 from cleanaudio.train.intelligibility import Intelligibility
-
-
-@dataclass(frozen=True)
-class Weights:
-    """What the parts of a loss weigh.
-
-    Parameters
-    ----------
-    si_snr, level : float
-        For each dB.
-    complex_share : float
-        Of the complex error in the spectral one; the magnitude's is one minus it.
-    disturbance : float
-        For each point that a listener's opinion falls.
-    intelligibility : float
-        For all words lost.
-    """
-
-    si_snr: float = 0.005
-    complex_share: float = 0.4
-    level: float = 0.005
-    disturbance: float = 0.0
-    intelligibility: float = 0.0
 
 
 def si_snr(energy_e: Tensor, energy_t: Tensor, cross: Tensor, floor: float = 1e-3) -> Tensor:
@@ -115,12 +91,12 @@ class SpectralLoss(nn.Module):
         Weight of the complex error; the magnitude's is one minus it.
     """
 
-    def __init__(self, sizes: Sequence[int], rate: int, complex_share: float = 0.4) -> None:
+    def __init__(self, sizes: Sequence[int], rate: int, complex_share: float) -> None:
         super().__init__()
         self.sizes, self.rate, self.complex_share = tuple(sizes), rate, complex_share
         for size in self.sizes:
             self.register_buffer(f"window_{size}", torch.hann_window(size), persistent=False)
-            self.register_buffer(f"weight_{size}", hearing(size // 2 + 1, rate), persistent=False)
+            self.register_buffer(f"weight_{size}", erb_weights(size // 2 + 1, rate), persistent=False)
 
     def forward(self, estimate: Tensor, target: Tensor) -> Tensor:
         """Take (batch, samples) of about unit level, return the loss."""
@@ -142,29 +118,30 @@ class Listener(nn.Module):
     rate : int
     size, hop : int
         Of the spectra, in samples.
-    weights : Weights
+    config : TrainConfig
+        What the parts weigh.
     """
 
-    def __init__(self, rate: int, size: int, hop: int, weights: Weights) -> None:
+    def __init__(self, rate: int, size: int, hop: int, config: TrainConfig) -> None:
         super().__init__()
-        self.weights = weights
+        self.config = config
         self.disturbance = Disturbance(rate, size, hop)
         self.intelligibility = Intelligibility(rate, size, hop)
 
     @property
     def minds(self) -> bool:
         """Whether anything weighs."""
-        return self.weights.disturbance > 0 or self.weights.intelligibility > 0
+        return self.config.disturbance_weight > 0 or self.config.intelligibility_weight > 0
 
     def forward(self, power_e: Tensor, power_t: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Take powers of spectra of about unit level, (batch, frames, bins); return the loss and its parts."""
         loss, parts = power_e.new_zeros(()), {}
-        if self.weights.disturbance:
+        if self.config.disturbance_weight:
             parts["disturbance"] = self.disturbance(power_e, power_t).mean()
-            loss = loss + self.weights.disturbance * parts["disturbance"]
-        if self.weights.intelligibility:
+            loss = loss + self.config.disturbance_weight * parts["disturbance"]
+        if self.config.intelligibility_weight:
             parts["intelligibility"] = self.intelligibility(power_e, power_t).mean()
-            loss = loss + self.weights.intelligibility * (1 - parts["intelligibility"])
+            loss = loss + self.config.intelligibility_weight * (1 - parts["intelligibility"])
         return loss, {name: part.detach() for name, part in parts.items()}
 
 
@@ -176,18 +153,19 @@ class EnhancementLoss(nn.Module):
     rate : int
     sizes : sequence of int
         Windows of the spectral loss.
-    weights : Weights
+    config : TrainConfig
+        What the parts weigh.
     """
 
     window: Tensor
 
-    def __init__(self, rate: int, sizes: Sequence[int], weights: Weights = Weights()) -> None:
+    def __init__(self, rate: int, sizes: Sequence[int], config: TrainConfig) -> None:
         super().__init__()
-        self.weights = weights
-        self.spectral = SpectralLoss(sizes, rate, weights.complex_share)
+        self.config = config
+        self.spectral = SpectralLoss(sizes, rate, config.complex_share)
         size = int(WINDOW_SECONDS / 2 * rate) * 2
         self.register_buffer("window", torch.hann_window(size), persistent=False)
-        self.listener = Listener(rate, size, size // 2, weights)
+        self.listener = Listener(rate, size, size // 2, config)
 
     def forward(self, estimate: Tensor, target: Tensor, noisy: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts.
@@ -200,7 +178,7 @@ class EnhancementLoss(nn.Module):
         estimate, target = estimate.float() / level, target / level
         spectral = self.spectral(estimate, target)
         energy_t, cross = target.square().sum(1), (estimate * target).sum(1)
-        loss, parts = _weighed(self.weights, spectral, estimate.square().sum(1), energy_t, cross)
+        loss, parts = _weighed(self.config, spectral, estimate.square().sum(1), energy_t, cross)
         if self.listener.minds:  # its spectra cost something
             missed, heard = self.listener(*(_power(_spectra(signal, self.window)) for signal in (estimate, target)))
             loss, parts = loss + missed, parts | heard
@@ -215,18 +193,19 @@ class FrameLoss(nn.Module):
     rate : int
     size : int
         Window of the spectra, in samples.
-    weights : Weights
+    config : TrainConfig
+        What the parts weigh.
     hop : int, optional
         Samples from frame to frame; half the window where it is left out.
     """
 
     weight: Tensor
 
-    def __init__(self, rate: int, size: int, weights: Weights = Weights(), hop: int | None = None) -> None:
+    def __init__(self, rate: int, size: int, config: TrainConfig, hop: int | None = None) -> None:
         super().__init__()
-        self.rate, self.weights = rate, weights
-        self.register_buffer("weight", hearing(size // 2 + 1, rate), persistent=False)
-        self.listener = Listener(rate, size, hop or size // 2, weights)
+        self.rate, self.config = rate, config
+        self.register_buffer("weight", erb_weights(size // 2 + 1, rate), persistent=False)
+        self.listener = Listener(rate, size, hop or size // 2, config)
 
     def forward(
         self, estimate: Tensor, target: Tensor, noisy: Tensor, bandwidth_hz: Tensor
@@ -248,22 +227,22 @@ class FrameLoss(nn.Module):
         # As ``compressed``, with the squares multiplied out: the spectra themselves are not needed any more.
         small_e, factor_e = _compressed_power(power_e)
         small_t, factor_t = _compressed_power(power_t)
-        share = self.weights.complex_share
+        share = self.config.complex_share
         common = (1 - share) * small_e * small_t + share * factor_e * factor_t * cross
         spectral = (counts * (small_e.square() + small_t.square() - 2 * common)).mean()
         energy_t, cross = power_t.sum((1, 2)), cross.sum((1, 2))
-        loss, parts = _weighed(self.weights, spectral, power_e.sum((1, 2)), energy_t, cross)
+        loss, parts = _weighed(self.config, spectral, power_e.sum((1, 2)), energy_t, cross)
         missed, heard = self.listener(power_e, power_t)
         return loss + missed, parts | heard
 
 
 def _weighed(
-    weights: Weights, spectral: Tensor, energy_e: Tensor, energy_t: Tensor, cross: Tensor
+    config: TrainConfig, spectral: Tensor, energy_e: Tensor, energy_t: Tensor, cross: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return spectral error, SI-SNR and level as one loss, and each; the energies as :func:`si_snr` takes them."""
     ratio = si_snr(energy_e, energy_t, cross).mean()
     error = level_error(energy_t, cross).mean()
-    loss = spectral - weights.si_snr * ratio + weights.level * error
+    loss = spectral - config.si_snr_weight * ratio + config.level_weight * error
     return loss, {"spectral": spectral.detach(), "si_snr_db": ratio.detach(), "level_db": error.detach()}
 
 
@@ -280,7 +259,7 @@ def _compressed_power(power: Tensor) -> tuple[Tensor, Tensor]:
     return power.sqrt() * factor, factor
 
 
-def hearing(bins: int, rate: int) -> Tensor:
+def erb_weights(bins: int, rate: int) -> Tensor:
     """Return weights of mean one for bins from zero to half the rate: the root of how densely hearing resolves there.
 
     The density is that of the equivalent rectangular bandwidths of Glasberg & Moore (1990), eq. 3.

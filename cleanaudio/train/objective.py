@@ -11,7 +11,7 @@ from cleanaudio.errors import RecipeError
 from cleanaudio.networks.interface import Network
 from cleanaudio.train.config import TrainConfig
 from cleanaudio.train.data import Batch
-from cleanaudio.train.losses import EnhancementLoss, FrameLoss, Weights, ideal_mask
+from cleanaudio.train.losses import EnhancementLoss, FrameLoss, ideal_mask
 
 
 class Objective:
@@ -37,18 +37,11 @@ class Objective:
         self.kind, self.device = config.target, device
         self.mixed = config.mixed_precision and (device.type == "cuda" or _multiplies_bfloat16())
         self.network = cast(Any, network)  # only some networks have masks, or work on spectra
-        weights = Weights(
-            config.si_snr_weight,
-            config.complex_share,
-            config.level_weight,
-            config.disturbance_weight,
-            config.intelligibility_weight,
-        )
         if self.kind == "signal":
-            self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, weights).to(device)
+            self.loss = EnhancementLoss(config.mix.rate, config.loss_sizes, config).to(device)
         elif self.kind == "spectrum":
             spectrum = self.network.spectrum
-            self.frame_loss = FrameLoss(config.mix.rate, spectrum.size, weights, spectrum.hop).to(device)
+            self.frame_loss = FrameLoss(config.mix.rate, spectrum.size, config, spectrum.hop).to(device)
 
     def __call__(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a batch, and its parts."""

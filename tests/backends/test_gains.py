@@ -6,7 +6,7 @@ import scipy.special as sp
 
 from cleanaudio.backends.estimators import AMPLITUDE, LOG_AMPLITUDE, bessel_scaled, exp1
 from cleanaudio.backends.gains import Estimate, OmLsa, Subtraction
-from cleanaudio.backends.presence import Presence
+from cleanaudio.backends.presence import SpeechAbsence
 from cleanaudio.backends.prior import XI_MIN, DecisionDirected, MaximumLikelihood, Noncausal
 
 HOP_S = 0.008
@@ -152,7 +152,7 @@ def test_the_noncausal_prior_does_not_depend_on_blocks():
 
 def test_omlsa_lies_between_its_floor_and_the_conditional_gain():
     gamma, xi = grid()
-    gains = OmLsa(Given(xi), Presence(31.25, HOP_S), 0.1)(gamma, np.ones_like(gamma))
+    gains = OmLsa(Given(xi), SpeechAbsence(31.25, HOP_S), 0.1)(gamma, np.ones_like(gamma))
     conditional = np.clip(log_amplitude(gamma.astype(np.float64), xi.astype(np.float64)), 0.1, 1)
     assert np.all(gains >= 0.1 * 0.9999)
     assert np.all(gains <= conditional * 1.0005)
@@ -162,15 +162,15 @@ def test_omlsa_is_the_floor_in_noise_and_lets_speech_through():
     xi = np.full((60, 257), XI_MIN, np.float32)
     xi[30:, 20:200] = 30.0
     gamma = 1 + xi
-    gains = OmLsa(Given(xi), Presence(31.25, HOP_S), 0.1)(gamma, np.ones_like(gamma))
+    gains = OmLsa(Given(xi), SpeechAbsence(31.25, HOP_S), 0.1)(gamma, np.ones_like(gamma))
     assert np.all(gains[:30] < 0.101)
     assert np.all(gains[40:, 40:180] > 0.95)
 
 
 def test_presence_follows_the_snr():
     quiet, loud = (np.full((20, 257), level, np.float32) for level in (1e-3, 10.0))
-    assert np.all(Presence(31.25, HOP_S)(quiet) == np.float32(Presence.ABSENCE_MAX))
-    assert np.all(Presence(31.25, HOP_S)(loud) == 0)
+    assert np.all(SpeechAbsence(31.25, HOP_S)(quiet) == np.float32(SpeechAbsence.ABSENCE_MAX))
+    assert np.all(SpeechAbsence(31.25, HOP_S)(loud) == 0)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_presence_follows_the_snr():
         Subtraction("power", 2, 0.002, 0.0),
         Estimate(DecisionDirected(0.98, HOP_S, AMPLITUDE), AMPLITUDE, 0.0),
         Estimate(MaximumLikelihood(), None, 0.0),
-        OmLsa(DecisionDirected(0.98, HOP_S, LOG_AMPLITUDE), Presence(31.25, HOP_S), 0.0),
+        OmLsa(DecisionDirected(0.98, HOP_S, LOG_AMPLITUDE), SpeechAbsence(31.25, HOP_S), 0.0),
     ],
 )
 def test_gains_are_finite_and_at_most_one_whatever_comes(rule):

@@ -37,7 +37,7 @@ def test_every_network_overfits_one_batch(name):
     time = torch.arange(rate // 2) / rate
     target = 0.1 * torch.sin(2 * torch.pi * time * torch.tensor([[300.0], [500.0]])) * (time % 0.2 < 0.1)
     noisy = target + 0.05 * torch.randn(target.shape)
-    loss_of = EnhancementLoss(rate, (512,))
+    loss_of = EnhancementLoss(rate, (512,), config.TrainConfig(name))
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     losses = []
     for _ in range(60):

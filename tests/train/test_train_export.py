@@ -22,7 +22,7 @@ from cleanaudio.train import about
 from cleanaudio.train import export as exporting
 from cleanaudio.train.export import TOLERANCE, Request, export
 from cleanaudio.train.graph import difference, graph, halved, weights, with_card
-from cleanaudio.train.hearing import heard
+from cleanaudio.train.hearing import apply_front
 from cleanaudio.train.judge import Judged, gain
 from cleanaudio.train.loop import Trainer
 
@@ -137,7 +137,7 @@ def test_a_model_is_measured_behind_its_front(tmp_path, pairs, monkeypatch):
         assert card.get("front", "") == front and (("| front | omlsa |" in render(card, "model.onnx")) == bool(front))
         figures[front] = card["metrics"]
     assert figures[""] != figures["omlsa"] and levels == ["", "omlsa"]
-    np.testing.assert_array_equal(scales[1], heard("omlsa", 16000, scales[0][None])[0])
+    np.testing.assert_array_equal(scales[1], apply_front("omlsa", 16000, scales[0][None])[0])
 
 
 def test_the_gain_is_that_of_network_and_front_together(noise_like):

@@ -16,7 +16,7 @@ from cleanaudio.networks.checkpoint import BEST, LAST, load_network
 from cleanaudio.train import about
 from cleanaudio.train.config import TrainConfig, changed, from_mapping, read, render, shipped
 from cleanaudio.train.evaluate import Scores, evaluate, load_pairs
-from cleanaudio.train.hearing import heard
+from cleanaudio.train.hearing import apply_front
 from cleanaudio.train.loop import Diverged, Trainer
 from cleanaudio.train.objective import Objective
 
@@ -365,10 +365,10 @@ def test_a_network_is_trained_on_what_its_front_leaves(tmp_path, monkeypatch):
     monkeypatch.setattr(Objective, "__call__", lambda self, batch: given.append(batch.noisy) or loss(self, batch))
     front, (noisy, clean) = "0.8*omlsa+0.2*none", pairs()[0]
     trainer = Trainer(tiny_config(front=front, front_share=0.5, batch=8), mixer, tmp_path / "run", [(noisy, clean)])
-    np.testing.assert_array_equal(trainer.pairs[0][0], heard(front, 48000, noisy[None])[0])
+    np.testing.assert_array_equal(trainer.pairs[0][0], apply_front(front, 48000, noisy[None])[0])
     trainer.one_step()
     mixed = mixer.batch(0, 8).noisy.numpy()
-    behind = np.concatenate([heard(front, 48000, signal[None]) for signal in mixed])
+    behind = np.concatenate([apply_front(front, 48000, signal[None]) for signal in mixed])
     bare = np.all(given[0].numpy() == mixed, axis=1)
     assert 0 < bare.sum() < 8
     np.testing.assert_allclose(given[0].numpy(), np.where(bare[:, None], mixed, behind), atol=1e-6)

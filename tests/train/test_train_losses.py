@@ -4,7 +4,11 @@ import torch
 
 from cleanaudio.audio.stft import window
 from cleanaudio.networks.spectrum import Spectrum
-from cleanaudio.train.losses import EnhancementLoss, FrameLoss, Weights, compressed, ideal_mask, level_error, si_snr
+from cleanaudio.train.config import TrainConfig
+from cleanaudio.train.losses import EnhancementLoss, FrameLoss, compressed, ideal_mask, level_error, si_snr
+
+CONFIG = TrainConfig("fullband")
+WITH_LISTENER = TrainConfig("fullband", disturbance_weight=0.02, intelligibility_weight=0.1)
 
 
 def noise(*shape, seed=1):
@@ -43,9 +47,7 @@ def test_compressed_error_is_zero_for_the_same_and_symmetric():
 def test_gradients_are_finite_also_on_silence(target_level, estimate_level):
     estimate = (estimate_level * noise(2, 9600)).requires_grad_()
     target = target_level * noise(2, 9600, seed=2)
-    loss, parts = EnhancementLoss(48000, (512, 2048), Weights(disturbance=0.02, intelligibility=0.1))(
-        estimate, target, target
-    )
+    loss, parts = EnhancementLoss(48000, (512, 2048), WITH_LISTENER)(estimate, target, target)
     loss.backward()
     assert loss.isfinite() and all(part.isfinite() for part in parts.values())
     assert estimate.grad.isfinite().all()
@@ -53,7 +55,7 @@ def test_gradients_are_finite_also_on_silence(target_level, estimate_level):
 
 def test_less_noise_is_less_loss():
     target, error = 0.1 * noise(2, 9600), 0.1 * noise(2, 9600, seed=2)
-    loss = EnhancementLoss(48000, (512,))
+    loss = EnhancementLoss(48000, (512,), CONFIG)
     values = [loss(target + share * error, target, target + error)[0].item() for share in (0, 0.1, 0.5, 1)]
     assert values == sorted(values)
 
@@ -72,9 +74,8 @@ def test_the_loss_on_frames_is_that_on_signals_up_to_the_window():
     target = 0.1 * torch.randn(2, 48000)
     noisy, estimate = (target + share * torch.randn(2, 48000) for share in (0.1, 0.03))
     everywhere = torch.tensor([24000.0, 24000.0])
-    weights = Weights(disturbance=0.02, intelligibility=0.1)
-    of_frames, parts = FrameLoss(48000, 960, weights)(*map(spectrum, (estimate, target, noisy)), everywhere)
-    of_signals, same = EnhancementLoss(48000, (960,), weights)(estimate, target, noisy)
+    of_frames, parts = FrameLoss(48000, 960, WITH_LISTENER)(*map(spectrum, (estimate, target, noisy)), everywhere)
+    of_signals, same = EnhancementLoss(48000, (960,), WITH_LISTENER)(estimate, target, noisy)
     assert parts["disturbance"] == pytest.approx(same["disturbance"].item(), abs=0.25)
     assert parts["intelligibility"] == pytest.approx(same["intelligibility"].item(), abs=0.02)
     assert parts["si_snr_db"] == pytest.approx(same["si_snr_db"].item(), abs=0.1)
@@ -91,7 +92,10 @@ def test_a_voice_that_came_out_softer_or_louder_costs_its_decibels():
         assert wrong.tolist() == pytest.approx([decibels, decibels, 0.0], abs=0.01)
     spectrum = Spectrum(torch.from_numpy(window("vorbis", 960)), 480)
     band = torch.full((3,), 24000.0)
-    for loss in (EnhancementLoss(48000, (512,)), lambda *x: FrameLoss(48000, 960)(*map(spectrum, x), band)):
+    for loss in (
+        EnhancementLoss(48000, (512,), CONFIG),
+        lambda *x: FrameLoss(48000, 960, CONFIG)(*map(spectrum, x), band),
+    ):
         _, parts = loss(0.5 * target[:, :4800], target[:, :4800], target[:, :4800])
         assert parts["level_db"].item() == pytest.approx(2 / 3 * 6.02, abs=0.01)
 
@@ -100,7 +104,7 @@ def test_what_lies_above_the_bandwidth_does_not_count_on_frames():
     spectrum = Spectrum(torch.from_numpy(window("vorbis", 960)), 480)
     target = 0.1 * torch.sin(torch.arange(4800) / 10)[None].repeat(2, 1)
     band = torch.tensor([8000.0, 24000.0])
-    loss = FrameLoss(48000, 960)
+    loss = FrameLoss(48000, 960, CONFIG)
     clean = spectrum(target)
     hissing = clean.clone()
     hissing[..., 200:] += 0.1

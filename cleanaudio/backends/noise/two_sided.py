@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.stft import hann
 from cleanaudio.backends.noise.minimum import minimum_bias
 
 Power = NDArray[np.float32]
@@ -200,7 +201,7 @@ class _Window:
 
 def _hann(reach: int) -> Power:
     """Return a symmetric window of 2 · reach + 1 values without zeros, 1 in the middle."""
-    return (0.5 + 0.5 * np.cos(np.pi * np.arange(-reach, reach + 1) / (reach + 1))).astype(np.float32)
+    return hann(2 * reach + 2)[1:].astype(np.float32)
 
 
 def _smoother(side: int, frames: int) -> Power:
@@ -215,7 +216,7 @@ def _smoother(side: int, frames: int) -> Power:
 def _correlation(frames: int, overlap: int) -> float:
     """Return by how much the variance of a mean over frames exceeds that of independent ones (Welch 1967)."""
     size = 64 * overlap
-    shape = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    shape = hann(size)
     total = 1.0
     for lag in range(1, overlap):
         shared = float(shape[64 * lag :] @ shape[: -64 * lag] / (shape @ shape))

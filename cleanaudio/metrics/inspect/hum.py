@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cleanaudio.audio.resample import resampled
+from cleanaudio.audio.stft import hann
 from cleanaudio.metrics.interface import NotMeasurable, Vector
 
 BASES_HZ = (50, 60)
@@ -60,7 +61,7 @@ def find_hum(signal: Vector, rate: int) -> Hum | NotMeasurable | None:
         return NotMeasurable(f"shorter than {SHORTEST_S:g} s")
     slow = resampled(signal, rate, RATE)
     size = round(WINDOW_S * RATE)
-    window = np.hanning(size + 1)[:-1]
+    window = hann(size)
     frames = np.lib.stride_tricks.sliding_window_view(slow, size)[:: size // 4]
     powers = np.abs(np.fft.rfft(frames * window, axis=1)) ** 2
     powers = powers[powers.any(axis=1)]  # digital silence hides nothing

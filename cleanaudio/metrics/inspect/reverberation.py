@@ -16,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from cleanaudio.audio.resample import resampled
+from cleanaudio.audio.stft import hann
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Vector
 
 RATE = 16000
@@ -56,7 +57,7 @@ def reverberation(signal: Vector, rate: int) -> Measured:
 
 def _band_levels(signal: Vector) -> NDArray[np.float64]:
     """Return the level of each band and frame in dB, (bands, frames)."""
-    window = np.hanning(SIZE + 1)[:-1].astype(np.float32)
+    window = hann(SIZE).astype(np.float32)
     frames = sliding_window_view(signal, SIZE)[::HOP]
     edges = [(low * SIZE // RATE, high * SIZE // RATE) for low, high in BANDS_HZ]
     pieces = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cleanaudio.audio.stft import hann
 from cleanaudio.metrics.interface import Measured, NotMeasurable, Vector
 from cleanaudio.metrics.levels import SILENCE
 
@@ -29,7 +30,7 @@ def long_term(signal: Vector, size: int = SIZE) -> NDArray[np.float64]:
     ndarray, shape (size // 2 + 1,)
     """
     signal = np.pad(signal, (0, max(0, size - len(signal))))
-    window = np.hanning(size + 1)[:-1]
+    window = hann(size)
     frames = np.lib.stride_tricks.sliding_window_view(signal, size)[:: size // 2]
     total = np.zeros(size // 2 + 1)
     for start in range(0, len(frames), _CHUNK):  # frames overlap in memory; their windowed copies must not pile up
