@@ -58,25 +58,25 @@ def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: 
         With the exit code, where it is not 0.
     """
     _check(batch)
-    if why is not None and not batch.quiet:
+    if why is not None and not batch.shared.quiet:
         say(f"cleanaudio: auto is {backend}: {why}")
     with ExitStack() as stack:
         summary = (_to_stdout if batch.to_stdout else _to_files)(batch, work, recipe, backend, stack)
-    if not batch.quiet and not batch.dry_run:
+    if not batch.shared.quiet and not batch.shared.dry_run:
         say_summary(summary)
-    code = exit_code(summary, batch.allow_empty)
+    code = exit_code(summary, batch.shared.allow_empty)
     if code:
         raise typer.Exit(code)
 
 
 def _check(batch: Batch) -> None:
-    if not batch.inputs and batch.manifest is None:
+    if not batch.inputs and batch.shared.manifest is None:
         raise RecipeError("nothing to clean", remedy="name files or folders, a --manifest, or - for stdin")
     if "-" in batch.inputs and not batch.piped:
         raise RecipeError("audio on stdin (-) cannot be mixed with other inputs")
-    if batch.to_stdout and batch.json:
+    if batch.to_stdout and batch.shared.json:
         raise RecipeError("audio and --json cannot share stdout", remedy="write to a file, or use --metrics FILE.csv")
-    if batch.to_stdout and sys.stdout.isatty() and not batch.dry_run:
+    if batch.to_stdout and sys.stdout.isatty() and not batch.shared.dry_run:
         raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
     if not batch.to_stdout:
         batch.target()
@@ -104,7 +104,7 @@ def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: 
             yield step
 
     made: list[Path] = []
-    if batch.dry_run:
+    if batch.shared.dry_run:
         return _show(steps(), batch)
     summary = _run(steps(), work, batch, _rows(batch, recipe, None, stack))
     if summary.done:
@@ -139,13 +139,13 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
         return spooled(room)
     found = expand(
         batch.inputs,
-        recursive=batch.recursive,
+        recursive=batch.shared.recursive,
         suffixes=AUDIO_SUFFIXES,
         exclude=exclude,
-        manifest=None if batch.manifest is None else str(batch.manifest),
+        manifest=None if batch.shared.manifest is None else str(batch.shared.manifest),
         stdin=None if sys.stdin is None else sys.stdin.buffer,
     )
-    if batch.allow_empty:
+    if batch.shared.allow_empty:
         found = filterfalse(says_nothing_found, found)
     return found if batch.grouping is None else grouped(found, batch.grouping)
 
@@ -167,12 +167,12 @@ def spooled(room: Path) -> Iterator[Source | Problem]:
 
 def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     folder, file = batch.target()
-    metrics = batch.metrics or (folder / LOG_NAME if folder else None)
+    metrics = batch.shared.metrics or (folder / LOG_NAME if folder else None)
     policy = OutputPolicy(
         folder=folder,
         file=file,
-        name=batch.name,
-        suffix=batch.suffix,
+        name=batch.shared.name,
+        suffix=batch.shared.suffix,
         backend=backend,
         extension=_extension(batch),
         existing=batch.existing,
@@ -188,7 +188,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     if metrics is not None:
         check_log(metrics)
     lock = None if folder is None else FolderLock(folder)
-    if lock is not None and not batch.dry_run:
+    if lock is not None and not batch.shared.dry_run:
         stack.enter_context(lock)
     begun = (lambda output: False) if lock is None else lock.has_begun
     log = None if metrics is None else RowIndex.read(metrics)
@@ -198,11 +198,11 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     def steps() -> Iterator[Step]:
         return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun, now=time.time)
 
-    if batch.dry_run:
+    if batch.shared.dry_run:
         return _show(steps(), batch)
     rows = _rows(batch, recipe, metrics, stack)
-    count = counter(batch.inputs, lambda: _sources(batch, exclude, room), batch.manifest)
-    progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
+    count = counter(batch.inputs, lambda: _sources(batch, exclude, room), batch.shared.manifest)
+    progress = stack.enter_context(Progress(count, shown=not batch.shared.quiet and not batch.shared.json))
     return _run(steps(), work, batch, rows, progress.advance, lock)
 
 
@@ -215,19 +215,19 @@ def _run(
     lock: FolderLock | None = None,
 ) -> Summary:
     def on_outcome(outcome: Outcome) -> None:
-        if batch.json:
+        if batch.shared.json:
             print(json.dumps(json_of(outcome), ensure_ascii=True), flush=True)
-        tell(outcome, batch.quiet)
+        tell(outcome, batch.shared.quiet)
 
     try:
-        return run(steps, work, workers(batch.jobs), rows, on_outcome, on_progress, lock=lock)
+        return run(steps, work, workers(batch.shared.jobs), rows, on_outcome, on_progress, lock=lock)
     except OutputError as error:  # the log itself cannot be written: what is done is done, the rest must wait
         complain(error)
         raise typer.Exit(Exit.SOME_FAILED) from error
 
 
 def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> RowWriter | None:
-    path = batch.metrics or default
+    path = batch.shared.metrics or default
     if path is None:
         return None
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
@@ -249,7 +249,7 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
     """Print the plan: JSON lines or a table."""
     summary = Summary()
     table = None
-    if not batch.json:
+    if not batch.shared.json:
         from rich.table import Table
         from rich.text import Text
 
