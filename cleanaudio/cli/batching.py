@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -18,11 +17,10 @@ from pathlib import Path
 import typer
 
 import cleanaudio
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.audio.formats import output_suffix
 from cleanaudio.audio.wording import clock
 from cleanaudio.batch.groups import grouped
 from cleanaudio.batch.history import LOG_NAME, check_log
-from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, Step
 from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
@@ -34,7 +32,8 @@ from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
-from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
+from cleanaudio.cli.recordings import find, spooled, temporary_folder
+from cleanaudio.errors import OutputError, RecipeError
 
 
 def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:
@@ -90,7 +89,7 @@ def _check(batch: Batch) -> None:
 
 def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     """One recording whose result goes to stdout: it is made in a temporary folder."""
-    room = _room(stack)
+    room = temporary_folder(stack)
     policy = OutputPolicy(folder=room / "out", backend=backend, extension=_extension(batch))
 
     def steps() -> Iterator[Step]:
@@ -124,11 +123,6 @@ def _copy_to_stdout(path: Path) -> None:
         raise typer.Exit(Exit.SOME_FAILED) from error
 
 
-def _room(stack: ExitStack) -> Path:
-    """Return a temporary folder that goes when the command ends."""
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
-
-
 def _extension(batch: Batch) -> Callable[[Path], str]:
     return lambda path: output_suffix(path, batch.written.format)
 
@@ -137,32 +131,10 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
     if batch.piped:
         assert room is not None
         return spooled(room)
-    found = expand(
-        batch.inputs,
-        recursive=batch.shared.recursive,
-        suffixes=AUDIO_SUFFIXES,
-        exclude=exclude,
-        manifest=None if batch.shared.manifest is None else str(batch.shared.manifest),
-        stdin=None if sys.stdin is None else sys.stdin.buffer,
-    )
+    found = find(batch.inputs, batch.shared.recursive, exclude=exclude, manifest=batch.shared.manifest)
     if batch.shared.allow_empty:
         found = filterfalse(says_nothing_found, found)
     return found if batch.grouping is None else grouped(found, batch.grouping)
-
-
-def spooled(room: Path) -> Iterator[Source | Problem]:
-    """Keep the recording on stdin in a file in a folder, so that it can be read twice."""
-    from cleanaudio.audio.spool import spool
-
-    try:
-        if sys.stdin is None:
-            raise InputError("stdin is closed", path="-", remedy="pipe a recording into it")
-        path = spool(sys.stdin.buffer, room)
-    except CleanAudioError as error:
-        yield Problem("-", error)
-    else:
-        path = path.rename(room / f"stdin{path.suffix}")
-        yield Source(path, Path(path.name), "-")
 
 
 def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
@@ -193,7 +165,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     begun = (lambda output: False) if lock is None else lock.has_begun
     log = None if metrics is None else RowIndex.read(metrics)
     exclude = () if folder is None else (folder,)
-    room = _room(stack) if batch.piped else None
+    room = temporary_folder(stack) if batch.piped else None
 
     def steps() -> Iterator[Step]:
         return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun, now=time.time)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,9 +10,8 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.audio.formats import output_suffix
 from cleanaudio.batch.csvfile import CsvFile, cell
-from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.mix_manifest import COLUMNS, names_no_mix, planned, row_of
 from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, plan_mixes, variants
@@ -25,6 +23,7 @@ from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
+from cleanaudio.cli.recordings import find
 from cleanaudio.errors import OutputError
 
 
@@ -166,18 +165,7 @@ def _counted(speech: Iterable[Source | Problem], each: int) -> Iterator[Source |
         yield from [item] * (1 if isinstance(item, Problem) else each)
 
 
-def find(inputs: Sequence[str], recursive: bool, folder: Path | None = None) -> Iterator[Source | Problem]:
-    """Find recordings, those in the output folder left out."""
-    return expand(
-        inputs,
-        recursive=recursive,
-        suffixes=AUDIO_SUFFIXES,
-        exclude=() if folder is None else (folder,),
-        stdin=None if sys.stdin is None else sys.stdin.buffer,
-    )
-
-
-def all_noise(inputs: Sequence[str], recursive: bool, folder: Path | None = None) -> list[Source]:
+def all_noise(inputs: Sequence[str], recursive: bool, exclude: tuple[Path, ...] = ()) -> list[Source]:
     """Return the noise recordings, all of them: nothing can be drawn before they are known.
 
     Raises
@@ -186,7 +174,7 @@ def all_noise(inputs: Sequence[str], recursive: bool, folder: Path | None = None
         There is none, or one that was named cannot be had.
     """
     found = []
-    for item in find(inputs, recursive, folder):
+    for item in find(inputs, recursive, exclude=exclude):
         if isinstance(item, Problem):
             item.error.message = f"noise: {item.error.message}"
             raise item.error
