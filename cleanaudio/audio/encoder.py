@@ -155,7 +155,7 @@ class Encoder:
             self._sink.abort()
             self._sink = None
 
-    def _open_sink(self, file: BinaryIO, seekable: bool = True) -> _Sink:
+    def _open_sink(self, file: BinaryIO) -> _Sink:
         container, subtype = self._format.format, self._format.subtype
         if container in wave.CONTAINERS and subtype in wave.ENCODINGS:
             return wave.WaveSink(
@@ -167,7 +167,6 @@ class Encoder:
                 frames=self._expected,
                 chunks=self._tags.chunks_for_wav(self._rate),
                 channel_mask=self._format.channel_mask,
-                seekable=seekable,
             )
         if container == "MP3":
             file.write(self._tags.id3 or id3.build(self._tags))
@@ -199,9 +198,7 @@ class Encoder:
     def _says_positions(self) -> bool:
         return channelmask.has_to_say(self._format, self._channels)
 
-    def _failed(self, error: OSError) -> Exception:
-        if isinstance(error, BrokenPipeError):  # who listened has gone; the caller knows whether that is an error
-            return error
+    def _failed(self, error: OSError) -> OutputError:
         reason = error.strerror or str(error)
         remedy = _REMEDIES.get(error.errno or 0, "check the folder and its disk")
         return OutputError(f"cannot be written: {reason}", path=self._name, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Writing WAV: with the chunks of the original, above 4 GiB as RF64, into pipes with an open length.
+"""Writing WAV: with the chunks of the original, above 4 GiB as RF64.
 
 Sources: Microsoft, Multiple Channel Audio Data and WAVE Files (extensible header); EBU Tech 3306 (RF64, and how a
 JUNK chunk keeps the place of a ds64 chunk until the length is known).
@@ -44,8 +44,6 @@ class WaveSink:
         Identifier and content of further chunks, written before the samples.
     channel_mask : int
         Loudspeaker positions, for WAVEX and RF64.
-    seekable : bool
-        Whether the header can be corrected at the end; without, an unknown length stays open (0xFFFFFFFF).
     """
 
     def __init__(
@@ -59,13 +57,11 @@ class WaveSink:
         frames: int | None = None,
         chunks: Iterable[tuple[bytes, bytes]] = (),
         channel_mask: int = 0,
-        seekable: bool = True,
     ) -> None:
         self._file = file
         self._subtype = subtype
         self._bits = ENCODINGS[subtype]
         self._block_align = channels * self._bits // 8
-        self._seekable = seekable
         self._written = 0
         self._promised = None if frames is None else frames * self._block_align
         self._always_long = container == "RF64"
@@ -73,7 +69,7 @@ class WaveSink:
         self._format = packed(b"fmt ", self._format_fields(rate, channels, channel_mask if extensible else None))
         self._extra = b"".join(packed(name, content) for name, content in chunks)
         largest = len(self._format) + len(self._extra) + 100 + (self._promised or 0)
-        self._room = self._always_long or largest > _LARGEST_RIFF or (frames is None and seekable)
+        self._room = self._always_long or largest > _LARGEST_RIFF or frames is None
         self._header = self._make_header(self._promised)
         file.write(self._header)
 
@@ -87,7 +83,7 @@ class WaveSink:
         """Put the true lengths into the header."""
         if self._written % 2:
             self._file.write(b"\0")
-        if self._seekable and self._written != self._promised:
+        if self._written != self._promised:
             self._file.seek(0)
             self._file.write(self._make_header(self._written))
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-import tempfile
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from cleanaudio.audio import wave
 from cleanaudio.audio.choices import ClipMode
 from cleanaudio.audio.encoder import Encoder
 from cleanaudio.audio.formats import OutputFormat, output_format
@@ -20,7 +17,7 @@ from cleanaudio.audio.metadata.tags import Tags
 from cleanaudio.audio.temporary import new_temporary
 from cleanaudio.errors import OutputError
 
-__all__ = ["AtomicWriter", "ClipMode", "OutputFormat", "StreamWriter", "output_format"]
+__all__ = ["AtomicWriter", "ClipMode", "OutputFormat", "output_format"]
 
 
 class AtomicWriter(Encoder):
@@ -46,8 +43,6 @@ class AtomicWriter(Encoder):
         Seed of the TPDF dither of integer formats; None rounds without dither.
     overwrite : bool
         Whether an existing file may be replaced.
-    fsync : bool
-        Whether the data are forced to the disk before the file gets its name.
 
     Raises
     ------
@@ -76,11 +71,10 @@ class AtomicWriter(Encoder):
         clip_mode: ClipMode = "limit",
         dither_seed: int | None = None,
         overwrite: bool = False,
-        fsync: bool = False,
     ) -> None:
         self.path = Path(path)
         super().__init__(str(self.path), rate, channels, output_format, tags, frames, clip_mode, dither_seed)
-        self._overwrite, self._fsync, self._whole = overwrite, fsync, False
+        self._overwrite, self._whole = overwrite, False
         self._temporaries: list[Path] = []
         self._file: BinaryIO
 
@@ -114,9 +108,6 @@ class AtomicWriter(Encoder):
             try:
                 self._finish()
                 self._file = self._describe(self._file, self._create)
-                self._file.flush()
-                if self._fsync:
-                    os.fsync(self._file.fileno())
                 self._file.close()
             except OSError as error:
                 raise self._failed(error) from error
@@ -173,67 +164,6 @@ class AtomicWriter(Encoder):
             _discard(self._file)
         for temporary in self._temporaries:
             temporary.unlink(missing_ok=True)
-
-
-class StreamWriter(Encoder):
-    """A result on its way into a pipe such as standard output, a context manager.
-
-    WAV goes out as it comes, with the length in its header where ``frames`` is given, else an open one; what needs a
-    seekable file (FLAC, Ogg …) is made in a temporary file and copied when it is whole.
-
-    Parameters
-    ----------
-    stream : binary file
-        Flushed, not closed.
-    rate, channels, output_format, tags, frames, clip_mode, dither_seed
-        As :class:`AtomicWriter`.
-    """
-
-    def __init__(
-        self,
-        stream: BinaryIO,
-        rate: int,
-        channels: int,
-        output_format: OutputFormat,
-        *,
-        tags: Tags | None = None,
-        frames: int | None = None,
-        clip_mode: ClipMode = "limit",
-        dither_seed: int | None = None,
-    ) -> None:
-        super().__init__("-", rate, channels, output_format, tags, frames, clip_mode, dither_seed)
-        self._stream = stream
-        self._file: BinaryIO | None = None
-
-    def __enter__(self) -> StreamWriter:
-        direct = self._format.format in wave.CONTAINERS and self._format.subtype in wave.ENCODINGS
-        try:
-            if not direct:
-                self._file = tempfile.TemporaryFile()
-            self._sink = self._open_sink(self._file or self._stream, seekable=not direct)
-        except OSError as error:
-            self._close()
-            raise self._failed(error) from error
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            if kind is None:
-                self._finish()
-                if self._file is not None:
-                    self._file = self._describe(self._file, tempfile.TemporaryFile)
-                    self._file.seek(0)
-                    shutil.copyfileobj(self._file, self._stream, 1 << 20)
-                self._stream.flush()
-        except OSError as failure:
-            raise self._failed(failure) from failure
-        finally:
-            self._close()
-
-    def _close(self) -> None:
-        self._abort()
-        if self._file is not None:
-            _discard(self._file)
 
 
 def _discard(file: BinaryIO) -> None:

@@ -112,16 +112,11 @@ class _Beamforming:
 
     def _guarded(self, open_beam: Open, open_postfilter: Open) -> Processor | None:
         """Return the postfilter, watched over; None where it would do harm."""
-        from cleanaudio.batch import guard
-        from cleanaudio.metrics import dnsmos
+        from cleanaudio.batch.guard import guarded
 
-        dnsmos.use_threads(self.threads)
-        rate = self.array.reader.info.rate
-        decision = guard.decide(self.take.read, self.take.frames, rate, open_postfilter, open_beam)
+        outputs = self.path.outputs
+        decision, self.watched = guarded(self.take, outputs, self.threads, open_postfilter, open_beam)
         self.result.notes += decision.notes("the postfilter", "no postfilter")
-        if not decision.share:
-            return None
-        self.watched = decision.watching(decision.cleaned or open_postfilter(), rate, self.path.outputs)
         return self.watched
 
     @property

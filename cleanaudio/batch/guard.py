@@ -21,6 +21,7 @@ from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.processor import Processor, through
 from cleanaudio.audio.spread import spread
 from cleanaudio.batch.replay import Known
+from cleanaudio.batch.take import Take
 from cleanaudio.batch.voice import CELL_S, Cells, allowed_loss, compared, eased, listen, parts
 from cleanaudio.batch.watched import Watched
 from cleanaudio.metrics import dnsmos
@@ -82,6 +83,33 @@ class Decision:
             return []
         kept = f"{self.share:.0%} of {what}" if self.share else without
         return [f"guarded: {kept}: {self.reason}"]
+
+
+def guarded(
+    take: Take,
+    channels: int,
+    threads: int,
+    open_processor: Callable[[], Processor],
+    open_before: Callable[[], Processor] | None = None,
+) -> tuple[Decision, Watched | None]:
+    """Decide about a recording; return what cleans as much as it bears too, None where that is nothing.
+
+    Parameters
+    ----------
+    take : Take
+    channels : int
+        Of what is cleaned.
+    threads : int
+        Threads that a model may use.
+    open_processor, open_before : callable
+        As :func:`decide` takes them.
+    """
+    dnsmos.use_threads(threads)
+    rate = take.reader.info.rate
+    decision = decide(take.read, take.frames, rate, open_processor, open_before)
+    if not decision.share:
+        return decision, None
+    return decision, decision.watching(decision.cleaned or open_processor(), rate, channels)
 
 
 def excerpts(frames: int, rate: int) -> list[tuple[int, int]]:

@@ -43,6 +43,8 @@ class Made:
         Size and modification time of the output, if the log says.
     rejected : bool
         Whether it failed a gate.
+    gain_db : float
+        With which it was written, 0 where none was asked for.
     """
 
     size: int
@@ -53,6 +55,7 @@ class Made:
     output_bytes: int | None = None
     output_mtime_ns: int | None = None
     rejected: bool = False
+    gain_db: float = 0.0
 
     def made_from(self, size: int, mtime_ns: int, recipe_hash: str) -> bool:
         """Whether the output was made from such an input with such a recipe."""
@@ -61,6 +64,14 @@ class Made:
     def is_of_another(self, path: Path, size: int, mtime_ns: int) -> bool:
         """Whether the output was made of another recording: one of another path, and another size or time."""
         return self.source != _place(os.path.abspath(path)) and (self.size, self.mtime_ns) != (size, mtime_ns)
+
+    def is_there(self, output: Path) -> bool:
+        """Whether the output is there as it was made."""
+        try:
+            status = output.stat()
+        except OSError:
+            return False
+        return status.st_size == self.output_bytes and not self.is_changed(status.st_mtime_ns)
 
     def is_changed(self, mtime_ns: int, beside: bool = False) -> bool:
         """Whether someone has changed an output since it was made, or what was written beside it.
@@ -81,7 +92,7 @@ class Made:
 
 
 class RowIndex:
-    """The outputs that a log knows, at 75 to 95 bytes each.
+    """The outputs that a log knows, at 83 to 101 bytes each.
 
     For each output it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
     still what that row says.
@@ -93,6 +104,7 @@ class RowIndex:
         self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
         self._sources = array("Q")
         self._bytes, self._changed, self._rejected = array("q"), array("q"), array("b")
+        self._gains = array("d")
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -133,6 +145,7 @@ class RowIndex:
             None if known == _UNKNOWN else known,
             None if changed == _UNKNOWN else changed,
             bool(self._rejected[number]),
+            self._gains[number],
         )
 
     def _take(self, row: Mapping[str, str]) -> None:
@@ -142,16 +155,17 @@ class RowIndex:
             made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _seconds(row["time"])
             left = (int(row.get(name) or _UNKNOWN) for name in ("output_bytes", "output_mtime_ns"))
             numbers = array("q", (*made, *left))
+            gain_db = float(row.get("gain_db") or 0.0)
             key = self._names.key(row["output"])
         except (ValueError, OverflowError):  # the header, or a row that someone has edited
             return
         number = self._numbers.add(key)
-        values = (*numbers, _recipe(row["recipe"]), _place(row.get("input_path")), row.get("gate") == "fail")
-        columns = (
+        rest = _recipe(row["recipe"]), _place(row.get("input_path")), row.get("gate") == "fail", gain_db
+        columns: tuple[array, ...] = (
             self._sizes, self._mtimes, self._times, self._bytes, self._changed,
-            self._recipes, self._sources, self._rejected,
+            self._recipes, self._sources, self._rejected, self._gains,
         )  # fmt: skip
-        for column, value in zip(columns, values, strict=True):
+        for column, value in zip(columns, (*numbers, *rest), strict=True):
             if number == len(column):
                 column.append(value)
             else:

@@ -102,16 +102,12 @@ class _Cleaning:
 
     def _guarded(self, path: chain.Chain, open_cleaning: Callable[[], Processor]) -> Processor:
         """Return what cleans as much as the recording bears; dereverberation is what the user wants, and stays."""
-        from cleanaudio.batch import guard
-        from cleanaudio.metrics import dnsmos
+        from cleanaudio.batch.guard import guarded
 
-        dnsmos.use_threads(self.threads)
-        info, open_before = self.info, path.dereverberation if path.dereverb else None
-        decision = guard.decide(self.take.read, self.take.frames, info.rate, open_cleaning, open_before)
+        channels, open_before = self.info.channels, path.dereverberation if path.dereverb else None
+        decision, self.watched = guarded(self.take, channels, self.threads, open_cleaning, open_before)
         self.result.notes += decision.notes("the cleaning", "dereverberation alone" if open_before else "the original")
-        cleaning: Processor = Untouched(info.channels)
-        if decision.share > 0:
-            cleaning = self.watched = decision.watching(decision.cleaned or open_cleaning(), info.rate, info.channels)
+        cleaning = self.watched or Untouched(channels)
         return Series([decision.before or open_before(), cleaning]) if open_before else cleaning
 
 

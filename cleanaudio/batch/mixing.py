@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from cleanaudio.audio.metadata.tags import read_tags
 from cleanaudio.audio.mixing import Balance, SilentNoiseError, balance, generator, side_by_side
 from cleanaudio.audio.noise_bed import NoiseBed, Place, draw_place
 from cleanaudio.audio.writer import AtomicWriter, output_format
-from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, attempt
-from cleanaudio.batch.plan import OutputPolicy, plan
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
+from cleanaudio.batch.policy import OutputPolicy
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
@@ -77,16 +76,24 @@ class MixRequest:
 
 @dataclass(frozen=True)
 class MixPolicy(OutputPolicy):
-    """Outputs are called as their :class:`Variant` says."""
+    """Sources are what :func:`variants` gives; outputs are called as their :class:`Variant` says."""
 
     apart = "rename one of the recordings or noises, or name the folder that they are in"
 
+    def job(self, number: int, source: Source) -> MixJob:
+        """Return the mix to make of a source; where it goes comes later."""
+        return MixJob(number, source.files, Path(), source.label, variant=_variant(source))
+
     def target(self, source: Source, number: int) -> Path:
         """Return the output of a source."""
-        variant = source.meta["variant"]
-        assert isinstance(variant, Variant)
         path = super().target(source, number)
-        return path.with_name(variant.name + path.suffix)
+        return path.with_name(_variant(source).name + path.suffix)
+
+
+def _variant(source: Source) -> Variant:
+    variant = source.meta["variant"]
+    assert isinstance(variant, Variant)
+    return variant
 
 
 def variants(
@@ -114,34 +121,6 @@ def variants(
             stem = f"{source.path.stem}_{one.path.stem}" if every else source.path.stem
             for snr_db in snrs_db:
                 yield replace(source, meta={"variant": Variant(one, snr_db, f"{stem}_snr{snr_db:g}", key)})
-
-
-def plan_mixes(
-    sources: Iterable[Source | Problem], policy: MixPolicy, now: float | Callable[[], float]
-) -> Iterator[MixJob | Skipped | Failed]:
-    """Turn what :func:`variants` gives into jobs, lazily; see :func:`cleanaudio.batch.plan.plan`."""
-    waiting: deque[Source | Problem] = deque()
-
-    def remembered() -> Iterator[Source | Problem]:
-        for source in sources:
-            waiting.append(source)
-            yield source
-
-    for step in plan(remembered(), policy, recipe_hash="", now=now):
-        source = waiting.popleft()
-        if isinstance(step, Job) and isinstance(source, Source):
-            yield _mix_job(step, source)
-        elif isinstance(step, Failed) and isinstance(source, Source):
-            yield replace(step, job=_mix_job(step.job, source))
-        else:
-            assert not isinstance(step, Job)
-            yield step
-
-
-def _mix_job(job: Job, source: Source) -> MixJob:
-    variant = source.meta["variant"]
-    assert isinstance(variant, Variant)
-    return MixJob(**{one.name: getattr(job, one.name) for one in fields(Job)}, variant=variant)
 
 
 def mix_file(request: MixRequest, job: Job) -> Outcome:

@@ -95,7 +95,7 @@ class _Planner:
         self._inputs = Numbers()
 
     def step(self, number: int, source: Source, now: float) -> Step:
-        job = Job(number, source.files, Path(), source.label)
+        job = self._policy.job(number, source)
         try:
             statuses = [_status_of_input(path, source) for path in source.files]
             newest = max(status.st_mtime_ns for status in statuses)

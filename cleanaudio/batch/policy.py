@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from cleanaudio.audio.formats import says_another_format
 from cleanaudio.batch.choices import DEFAULT_NAME
+from cleanaudio.batch.outcome import Job
 from cleanaudio.batch.source import Source
 from cleanaudio.errors import OutputError, RecipeError
 
@@ -92,6 +93,10 @@ class OutputPolicy:
             return self.folder
         assert self.file is not None
         return self.file.parent
+
+    def job(self, number: int, source: Source) -> Job:
+        """Return what is to be done with a source; where its outputs go comes later."""
+        return Job(number, source.files, Path(), source.label)
 
     def target(self, source: Source, number: int) -> Path:
         """Return the output of a source.

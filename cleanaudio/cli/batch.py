@@ -18,25 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """What a run is to do with files; see :mod:`cleanaudio.cli.options`."""
+    """What a run is to do with files: what was asked for, and what follows from it."""
 
-    inputs: tuple[str, ...]
-    output: str | None
-    recursive: bool
-    manifest: Path | None
+    shared: Shared
     written: Output
-    name: str
-    suffix: str
-    metrics: Path | None
-    jobs: int | None
-    json: bool
-    dry_run: bool
     existing: Literal["refuse", "skip", "overwrite"]
     min_age_s: float
-    allow_empty: bool
-    quiet: bool
     columns: tuple[str, ...] = ()
-    quarantines: bool = False
     residual: bool = False
     grouping: Grouping | None = None
     sidecar: bool = False
@@ -72,27 +60,25 @@ class Batch:
         from cleanaudio.batch.output import Output
 
         return cls(
-            inputs=tuple(shared.inputs or ()),
-            output=shared.output,
-            recursive=shared.recursive,
-            manifest=shared.manifest,
+            shared=shared,
             written=Output(_format(shared), shared.subtype, shared.clip_mode, shared.level, shared.judging),
-            name=shared.name,
-            suffix=shared.suffix,
-            metrics=shared.metrics,
-            jobs=shared.jobs,
-            json=shared.json,
-            dry_run=shared.dry_run,
             existing=_existing(shared),
             min_age_s=values.duration(shared.min_age),
-            allow_empty=shared.allow_empty,
-            quiet=shared.quiet,
             columns=(*columns, *(LEVELS if shared.level else ()), *(shared.judging.columns if shared.judging else ())),
-            quarantines=shared.if_fails == "quarantine",
             residual=residual,
             grouping=grouping,
             sidecar=sidecar,
         )
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What is to be read, as the user named it."""
+        return tuple(self.shared.inputs or ())
+
+    @property
+    def quarantines(self) -> bool:
+        """Whether what fails a gate is put aside."""
+        return self.shared.if_fails == "quarantine"
 
     @property
     def piped(self) -> bool:
@@ -102,7 +88,8 @@ class Batch:
     @property
     def to_stdout(self) -> bool:
         """Whether the result goes to stdout."""
-        return self.output == "-" or (self.output is None and self.piped)
+        output = self.shared.output
+        return output == "-" or (output is None and self.piped)
 
     @property
     def replaces(self) -> bool:
@@ -117,14 +104,16 @@ class Batch:
         RecipeError
             No output, or a file for several inputs.
         """
-        if not self.output:
+        output = self.shared.output
+        if not output:
             raise RecipeError("where shall the results go?", remedy="give -o FOLDER")
-        path = Path(self.output)
-        if not names_a_file(self.output):
+        path = Path(output)
+        if not names_a_file(output):
             return path, None
         lone = len(self.inputs) == 1 and not self.inputs[0].startswith("@") and not Path(self.inputs[0]).is_dir()
-        if self.manifest or not (lone or self.grouping):  # of several files that may be one recording the plan knows
-            raise RecipeError(f"-o {self.output} is one file, but there may be several inputs", remedy="give a folder")
+        # Of several files that may be one recording the plan knows.
+        if self.shared.manifest or not (lone or self.grouping):
+            raise RecipeError(f"-o {output} is one file, but there may be several inputs", remedy="give a folder")
         return None, path
 
 

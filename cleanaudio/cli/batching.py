@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -18,11 +17,10 @@ from pathlib import Path
 import typer
 
 import cleanaudio
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.audio.formats import output_suffix
 from cleanaudio.audio.wording import clock
 from cleanaudio.batch.groups import grouped
 from cleanaudio.batch.history import LOG_NAME, check_log
-from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, Step
 from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
@@ -34,7 +32,8 @@ from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
-from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
+from cleanaudio.cli.recordings import find, spooled, temporary_folder
+from cleanaudio.errors import OutputError, RecipeError
 
 
 def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:
@@ -58,25 +57,25 @@ def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: 
         With the exit code, where it is not 0.
     """
     _check(batch)
-    if why is not None and not batch.quiet:
+    if why is not None and not batch.shared.quiet:
         say(f"cleanaudio: auto is {backend}: {why}")
     with ExitStack() as stack:
         summary = (_to_stdout if batch.to_stdout else _to_files)(batch, work, recipe, backend, stack)
-    if not batch.quiet and not batch.dry_run:
+    if not batch.shared.quiet and not batch.shared.dry_run:
         say_summary(summary)
-    code = exit_code(summary, batch.allow_empty)
+    code = exit_code(summary, batch.shared.allow_empty)
     if code:
         raise typer.Exit(code)
 
 
 def _check(batch: Batch) -> None:
-    if not batch.inputs and batch.manifest is None:
+    if not batch.inputs and batch.shared.manifest is None:
         raise RecipeError("nothing to clean", remedy="name files or folders, a --manifest, or - for stdin")
     if "-" in batch.inputs and not batch.piped:
         raise RecipeError("audio on stdin (-) cannot be mixed with other inputs")
-    if batch.to_stdout and batch.json:
+    if batch.to_stdout and batch.shared.json:
         raise RecipeError("audio and --json cannot share stdout", remedy="write to a file, or use --metrics FILE.csv")
-    if batch.to_stdout and sys.stdout.isatty() and not batch.dry_run:
+    if batch.to_stdout and sys.stdout.isatty() and not batch.shared.dry_run:
         raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
     if not batch.to_stdout:
         batch.target()
@@ -90,7 +89,7 @@ def _check(batch: Batch) -> None:
 
 def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     """One recording whose result goes to stdout: it is made in a temporary folder."""
-    room = _room(stack)
+    room = temporary_folder(stack)
     policy = OutputPolicy(folder=room / "out", backend=backend, extension=_extension(batch))
 
     def steps() -> Iterator[Step]:
@@ -104,7 +103,7 @@ def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: 
             yield step
 
     made: list[Path] = []
-    if batch.dry_run:
+    if batch.shared.dry_run:
         return _show(steps(), batch)
     summary = _run(steps(), work, batch, _rows(batch, recipe, None, stack))
     if summary.done:
@@ -124,11 +123,6 @@ def _copy_to_stdout(path: Path) -> None:
         raise typer.Exit(Exit.SOME_FAILED) from error
 
 
-def _room(stack: ExitStack) -> Path:
-    """Return a temporary folder that goes when the command ends."""
-    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cleanaudio-")))
-
-
 def _extension(batch: Batch) -> Callable[[Path], str]:
     return lambda path: output_suffix(path, batch.written.format)
 
@@ -137,42 +131,20 @@ def _sources(batch: Batch, exclude: tuple[Path, ...], room: Path | None) -> Iter
     if batch.piped:
         assert room is not None
         return spooled(room)
-    found = expand(
-        batch.inputs,
-        recursive=batch.recursive,
-        suffixes=AUDIO_SUFFIXES,
-        exclude=exclude,
-        manifest=None if batch.manifest is None else str(batch.manifest),
-        stdin=None if sys.stdin is None else sys.stdin.buffer,
-    )
-    if batch.allow_empty:
+    found = find(batch.inputs, batch.shared.recursive, exclude=exclude, manifest=batch.shared.manifest)
+    if batch.shared.allow_empty:
         found = filterfalse(says_nothing_found, found)
     return found if batch.grouping is None else grouped(found, batch.grouping)
 
 
-def spooled(room: Path) -> Iterator[Source | Problem]:
-    """Keep the recording on stdin in a file in a folder, so that it can be read twice."""
-    from cleanaudio.audio.spool import spool
-
-    try:
-        if sys.stdin is None:
-            raise InputError("stdin is closed", path="-", remedy="pipe a recording into it")
-        path = spool(sys.stdin.buffer, room)
-    except CleanAudioError as error:
-        yield Problem("-", error)
-    else:
-        path = path.rename(room / f"stdin{path.suffix}")
-        yield Source(path, Path(path.name), "-")
-
-
 def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:
     folder, file = batch.target()
-    metrics = batch.metrics or (folder / LOG_NAME if folder else None)
+    metrics = batch.shared.metrics or (folder / LOG_NAME if folder else None)
     policy = OutputPolicy(
         folder=folder,
         file=file,
-        name=batch.name,
-        suffix=batch.suffix,
+        name=batch.shared.name,
+        suffix=batch.shared.suffix,
         backend=backend,
         extension=_extension(batch),
         existing=batch.existing,
@@ -188,21 +160,21 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     if metrics is not None:
         check_log(metrics)
     lock = None if folder is None else FolderLock(folder)
-    if lock is not None and not batch.dry_run:
+    if lock is not None and not batch.shared.dry_run:
         stack.enter_context(lock)
     begun = (lambda output: False) if lock is None else lock.has_begun
     log = None if metrics is None else RowIndex.read(metrics)
     exclude = () if folder is None else (folder,)
-    room = _room(stack) if batch.piped else None
+    room = temporary_folder(stack) if batch.piped else None
 
     def steps() -> Iterator[Step]:
         return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun, now=time.time)
 
-    if batch.dry_run:
+    if batch.shared.dry_run:
         return _show(steps(), batch)
     rows = _rows(batch, recipe, metrics, stack)
-    count = counter(batch.inputs, lambda: _sources(batch, exclude, room), batch.manifest)
-    progress = stack.enter_context(Progress(count, shown=not batch.quiet and not batch.json))
+    count = counter(batch.inputs, lambda: _sources(batch, exclude, room), batch.shared.manifest)
+    progress = stack.enter_context(Progress(count, shown=not batch.shared.quiet and not batch.shared.json))
     return _run(steps(), work, batch, rows, progress.advance, lock)
 
 
@@ -215,19 +187,19 @@ def _run(
     lock: FolderLock | None = None,
 ) -> Summary:
     def on_outcome(outcome: Outcome) -> None:
-        if batch.json:
+        if batch.shared.json:
             print(json.dumps(json_of(outcome), ensure_ascii=True), flush=True)
-        tell(outcome, batch.quiet)
+        tell(outcome, batch.shared.quiet)
 
     try:
-        return run(steps, work, workers(batch.jobs), rows, on_outcome, on_progress, lock=lock)
+        return run(steps, work, workers(batch.shared.jobs), rows, on_outcome, on_progress, lock=lock)
     except OutputError as error:  # the log itself cannot be written: what is done is done, the rest must wait
         complain(error)
         raise typer.Exit(Exit.SOME_FAILED) from error
 
 
 def _rows(batch: Batch, recipe: str, default: Path | None, stack: ExitStack) -> RowWriter | None:
-    path = batch.metrics or default
+    path = batch.shared.metrics or default
     if path is None:
         return None
     run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
@@ -249,7 +221,7 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
     """Print the plan: JSON lines or a table."""
     summary = Summary()
     table = None
-    if not batch.json:
+    if not batch.shared.json:
         from rich.table import Table
         from rich.text import Text
 

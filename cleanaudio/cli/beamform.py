@@ -147,9 +147,9 @@ def beamform(
         raise RecipeError("--mask is of no use here", remedy="leave it out")
     if plot_beam is not None:
         _plot(request, plot_beam)
-        if not batch.inputs and batch.manifest is None:
+        if not batch.inputs and shared.manifest is None:
             return
-    if why is not None and request.masking is not None and not batch.quiet:
+    if why is not None and request.masking is not None and not shared.quiet:
         say(f"cleanaudio: masks by {spec}: {why}")
     execute(batch, digest(request.resolved()), partial(_work, request, batch.replaces), backend=method)
 

@@ -84,7 +84,7 @@ def denoise(
         guard=guards(spec, why) if guard is None else guard,
         output=batch.written,
     )
-    recipe = resolved(request, workers(batch.jobs))
+    recipe = resolved(request, workers(shared.jobs))
     execute(batch, digest(recipe), partial(_work, request, batch.replaces), backend=spec, why=why)
 
 

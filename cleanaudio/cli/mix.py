@@ -63,7 +63,8 @@ def mix(
 
     from cleanaudio.audio.formats import check_names
     from cleanaudio.batch.mixing import MixRequest
-    from cleanaudio.cli.mixing import Mixing, all_noise, find
+    from cleanaudio.cli.mixing import Mixing, all_noise
+    from cleanaudio.cli.recordings import find
 
     clean, noises = _sides(list(inputs or ()), list(noise or ()))
     snrs = mix_options.ratios(snr)
@@ -84,8 +85,8 @@ def mix(
         quiet=quiet,
         allow_empty=allow_empty,
     )
-    sources = partial(find, clean, recursive, output)
-    code = mixing.run(sources, all_noise(noises, recursive, output), snrs, every=every, jobs=jobs, dry_run=dry_run)
+    sources = partial(find, clean, recursive, exclude=(output,))
+    code = mixing.run(sources, all_noise(noises, recursive, (output,)), snrs, every=every, jobs=jobs, dry_run=dry_run)
     if code:
         raise typer.Exit(code)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -11,20 +10,20 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, output_suffix
+from cleanaudio.audio.formats import output_suffix
 from cleanaudio.batch.csvfile import CsvFile, cell
-from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.mix_manifest import COLUMNS, names_no_mix, planned, row_of
-from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, plan_mixes, variants
-from cleanaudio.batch.outcome import Done, Failed, Outcome, Skipped
-from cleanaudio.batch.plan import check_targets
+from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, variants
+from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Step
+from cleanaudio.batch.plan import check_targets, plan
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
+from cleanaudio.cli.recordings import find
 from cleanaudio.errors import OutputError
 
 
@@ -75,8 +74,9 @@ class Mixing:
         )
         check_targets(policy)
 
-        def steps() -> Iterator[MixJob | Skipped | Failed]:
-            return plan_mixes(variants(speech(), noise, snrs_db, request.seed, every), policy, time.time)
+        def steps() -> Iterator[Step]:
+            mixes = variants(speech(), noise, snrs_db, request.seed, every)
+            return plan(mixes, policy, recipe_hash="", now=time.time)
 
         if dry_run:
             return exit_code(self._show(steps()), self._allow_empty)
@@ -121,7 +121,7 @@ class Mixing:
             for note in outcome.notes:
                 say(f"cleanaudio: {outcome.job.output}: note: {note}")
 
-    def _show(self, steps: Iterator[MixJob | Skipped | Failed]) -> Summary:
+    def _show(self, steps: Iterator[Step]) -> Summary:
         """Print the plan: JSON lines or a table."""
         from rich.table import Table
         from rich.text import Text
@@ -129,7 +129,8 @@ class Mixing:
         summary = Summary()
         table = Table("clean", "noise", "SNR", "noisy", box=None, header_style="bold")
         for step in steps:
-            if isinstance(step, MixJob):
+            if isinstance(step, Job):
+                assert isinstance(step, MixJob)
                 summary.done += 1
                 row = planned(step) | {"status": "planned"}
                 cells = [step.label, step.variant.noise.label, f"{step.variant.snr_db:g} dB", str(step.output)]
@@ -146,9 +147,9 @@ class Mixing:
         return summary
 
 
-def _looked_ahead(steps: Iterator[MixJob | Skipped | Failed]) -> tuple[Iterator[MixJob | Skipped | Failed], bool]:
+def _looked_ahead(steps: Iterator[Step]) -> tuple[Iterator[Step], bool]:
     """Return the steps, and whether there is one beside folders and patterns in which there is nothing."""
-    seen: list[MixJob | Skipped | Failed] = []
+    seen: list[Step] = []
     for step in steps:
         seen.append(step)
         if not (isinstance(step, Failed) and isinstance(step.error, NothingFound)):
@@ -166,18 +167,7 @@ def _counted(speech: Iterable[Source | Problem], each: int) -> Iterator[Source |
         yield from [item] * (1 if isinstance(item, Problem) else each)
 
 
-def find(inputs: Sequence[str], recursive: bool, folder: Path | None = None) -> Iterator[Source | Problem]:
-    """Find recordings, those in the output folder left out."""
-    return expand(
-        inputs,
-        recursive=recursive,
-        suffixes=AUDIO_SUFFIXES,
-        exclude=() if folder is None else (folder,),
-        stdin=None if sys.stdin is None else sys.stdin.buffer,
-    )
-
-
-def all_noise(inputs: Sequence[str], recursive: bool, folder: Path | None = None) -> list[Source]:
+def all_noise(inputs: Sequence[str], recursive: bool, exclude: tuple[Path, ...] = ()) -> list[Source]:
     """Return the noise recordings, all of them: nothing can be drawn before they are known.
 
     Raises
@@ -186,7 +176,7 @@ def all_noise(inputs: Sequence[str], recursive: bool, folder: Path | None = None
         There is none, or one that was named cannot be had.
     """
     found = []
-    for item in find(inputs, recursive, folder):
+    for item in find(inputs, recursive, exclude=exclude):
         if isinstance(item, Problem):
             item.error.message = f"noise: {item.error.message}"
             raise item.error

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.gains import Gains
-from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Failed, Outcome, Step
 from cleanaudio.batch.pairs import Groups, Side, Trial, Unpaired, pair
 from cleanaudio.batch.run import run
@@ -22,6 +19,7 @@ from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say
 from cleanaudio.cli.progress import Progress
+from cleanaudio.cli.recordings import find
 from cleanaudio.cli.score_tables import show
 from cleanaudio.errors import RecipeError
 from cleanaudio.metrics import registry
@@ -162,19 +160,15 @@ class Scoring:
         inputs = getattr(self._sides, what)
         if not inputs:
             return None
-        found, problems = _split(self._expand(inputs))
+        found, problems = _split(find(inputs, self._sides.recursive))
         for problem in problems:
             raise problem.error
         return Side(what, found)
 
-    def _expand(self, inputs: Sequence[str]) -> Iterator[Source | Problem]:
-        stdin = None if sys.stdin is None else sys.stdin.buffer
-        return expand(inputs, recursive=self._sides.recursive, suffixes=AUDIO_SUFFIXES, stdin=stdin)
-
     def _steps(self, reference: Side | None, noisy: Side | None) -> Iterator[Step]:
         number, gains = 0, Gains()
         for system, inputs in self._sides.by_system().items():
-            found, problems = _split(self._expand(inputs))
+            found, problems = _split(find(inputs, self._sides.recursive))
             for item in (*problems, *pair(system, found, reference, noisy, self._sides.match)):
                 if isinstance(item, Trial):
                     gain_db = None if noisy is None else gains.of(item.enhanced)

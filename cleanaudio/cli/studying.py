@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from cleanaudio.audio.formats import AUDIO_SUFFIXES
 from cleanaudio.batch.csvfile import CsvFile
-from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.names import RealNames
 from cleanaudio.batch.outcome import Failed, Outcome
 from cleanaudio.batch.run import run
@@ -19,6 +16,7 @@ from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.progress import Progress
+from cleanaudio.cli.recordings import find
 from cleanaudio.errors import InputError
 from cleanaudio.impact.study import Finding, Study, Utterance, stated_s, transcript
 from cleanaudio.impact.studying import Studied, StudyJob, study_file
@@ -90,11 +88,10 @@ class Studying:
         return exit_code(summary, allow_empty)
 
     def _steps(self) -> Iterator[StudyJob | Failed]:
-        stdin = None if sys.stdin is None else sys.stdin.buffer
         names = RealNames()
         found: list[Source | Problem] = []
         lines: dict[bytes, list[Mapping[str, object]]] = {}  # that name a recording
-        for item in expand([], suffixes=AUDIO_SUFFIXES, manifest=str(self._manifest), stdin=stdin, again=True):
+        for item in find([], manifest=self._manifest, again=True):
             if isinstance(item, Problem):
                 found.append(item)
                 continue

@@ -20,7 +20,8 @@ def output(tmp_path):
 def log(output, /, **cells):
     status = output.stat()
     row = {"output": str(output), "status": "done", "gain_db": "4.5", "output_bytes": status.st_size}
-    row |= {"output_mtime_ns": status.st_mtime_ns, **cells}
+    row |= {"output_mtime_ns": status.st_mtime_ns, "time": "2000-01-01T00:00:00Z", "recipe": "r"}
+    row |= {"input_bytes": 4, "input_mtime_ns": 1, **cells}
     (output.parents[1] / "metrics.csv").write_text(f"{','.join(row)}\n{','.join(map(str, row.values()))}\n")
 
 
@@ -46,6 +47,14 @@ def test_an_output_that_was_changed_since_has_none(output):
     log(output)
     os.utime(output, (1e9, 1e9))
     assert Gains().of(output) is None
+
+
+def test_the_log_says_it_also_through_a_link(output, tmp_path):
+    log(output)
+    (tmp_path / "to the log").symlink_to(tmp_path / "out")
+    (tmp_path / "below the log").symlink_to(output.parent)
+    assert Gains().of(tmp_path / "to the log" / "deep" / "a.wav") == 4.5
+    assert Gains().of(tmp_path / "below the log" / "a.wav") == 4.5
 
 
 def test_another_table_of_the_name_does_no_harm(output):
