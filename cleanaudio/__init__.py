@@ -62,7 +62,7 @@ def clean(
     strength : float
         0 (leave it as it is) … 1.
     limit_db : float, optional
-        Take away at most so many dB.
+        Attenuate by at most so many dB.
     channels : {"linked", "independent", "mid-side"}, optional
         Default: linked for two channels, independent for more.
     dereverb : float

@@ -73,7 +73,7 @@ class Undelayed(Wrapper):
 
 
 class FiniteOutput:
-    """Replaces values of a model that are not finite by zeros; it is an error where a model gives no others.
+    """Replaces values of a model that are not finite by zeros; raises where a model gives nothing else.
 
     Parameters
     ----------
@@ -113,4 +113,4 @@ class FiniteOutput:
     def check(self) -> None:
         """Raise ModelError if there were values, and none was finite."""
         if self._bad and not self._good:
-            raise ModelError("gives no numbers (NaN) for this recording", path=self._origin)
+            raise ModelError("gives only NaN or infinity for this recording", path=self._origin)

@@ -263,7 +263,7 @@ def resolve(settings: Settings, setup: Setup) -> Chain:
         if not last and limit_db is not None and any(option.name == "limit_db" for option in backend.options):
             given = {"limit_db": limit_db, **given}
             limit_db = None
-        # Another backend has removed the noise that the print describes.
+        # Another backend has removed the noise that the profile describes.
         here = replace(setup, profile=None, cleaned=True) if term.stage > first else setup
         resolved = backend.resolve(here, backend.validate(given), term.argument)
         links.append(Link(term, backend, here, resolved, dry=0.0 if last else _dry(settings.strength, limit_db)))

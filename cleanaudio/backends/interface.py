@@ -113,7 +113,7 @@ class Setup:
     device : str
         ``"cpu"`` or ``"cuda"``.
     profile : NoiseProfile, optional
-        A measured noise print.
+        A measured noise profile.
     cleaned : bool
         Whether another backend has cleaned the input.
     """
@@ -187,7 +187,7 @@ class Backend(ABC):
     takes_argument : bool
         Whether ``name:ARGUMENT`` makes sense.
     takes_profile : bool
-        Whether a noise print is of use to it.
+        Whether a noise profile is of use to it.
     keeps_room : bool
         Whether it is made to leave the reverberation of a voice as it is.
     """

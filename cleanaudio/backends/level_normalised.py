@@ -28,7 +28,7 @@ SINK_DB = 2.0
 SEARCH_DB = 20.0
 """The same for a live signal of which nothing has been heard yet."""
 FALL_DB = 3.0
-"""How much less than the frame before a frame may be raised: neighbouring frames are cleaned together."""
+"""By how much less than the frame before a frame may be amplified: neighbouring frames are cleaned together."""
 
 
 class LevelGains:

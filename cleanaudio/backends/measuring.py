@@ -1,4 +1,4 @@
-"""Noise prints measured on recordings: on all of one, on its stretches without speech, and the mean of several."""
+"""Noise profiles measured on recordings: on all of one, on its stretches without speech, and the mean of several."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BANDS = 12
 def measure(
     blocks: Iterable[NDArray[np.float32]], rate: int, *, source: str = "", start_s: float = 0.0
 ) -> NoiseProfile:
-    """Measure a print on material that is noise throughout.
+    """Measure a profile on material that is noise throughout.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def measure(
 
 
 def measure_quiet(blocks: Iterable[NDArray[np.float32]], rate: int, *, source: str = "") -> NoiseProfile:
-    """Measure a print on those stretches of a recording that hold no speech, as far as can be told.
+    """Measure a profile on those stretches of a recording that hold no speech, as far as can be told.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def measure_quiet(blocks: Iterable[NDArray[np.float32]], rate: int, *, source: s
 
 
 def average(profiles: Sequence[NoiseProfile]) -> NoiseProfile:
-    """Return one print for the noise of several recordings, each weighed by how much of it was measured.
+    """Return one profile for the noise of several recordings, each weighed by how much of it was measured.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 The package works through a recording in chunks of 600,000 frames with 30,000 frames of context on both sides. The same
 grid is walked here as the samples come, so that the result is the package's for the whole file and memory stays
 flat. Its stationary threshold is measured on the first chunk, as there (``clip_noise_stationary``), in a first pass; or
-follows from a noise print.
+follows from a noise profile.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _feed(whole: Audio) -> NDArray[np.float64]:
 
 
 def _thresholds(profile: NoiseProfile, resolved: Resolved, channels: int) -> NDArray[np.float64]:
-    """Return the thresholds in dB that Gaussian noise of this print would give, (channels, bins)."""
+    """Return the thresholds in dB that Gaussian noise of this profile would give, (channels, bins)."""
     window = int(resolved.options["n_fft"])
     shape = hann(window)
     density = profile.at(np.linspace(0, resolved.rate / 2, window // 2 + 1), channels)

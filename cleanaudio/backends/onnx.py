@@ -13,7 +13,7 @@ What a model takes and gives is one of four contracts, told apart by its inputs,
     An archive: :mod:`cleanaudio.backends.deepfilternet`.
 
 A card is the file's own metadata: name, rate (Hz), contract, hop, delay (samples), window, context and ahead (samples
-to be heard before and behind a stretch, by a model that hears any length), front (a spec of classical backends that
+to be heard before and after a stretch, by a model that hears any length), front (a spec of classical backends that
 clean recordings before the model hears them), latency (samples), licence, training data, metrics, date.
 """
 
@@ -76,7 +76,7 @@ class Onnx(ModelBackend):
         Option(
             "chunk",
             0,
-            "waveform: heard at once; 0: what the model wants, else 1 s, live 32 ms",
+            "waveform: length of a chunk; 0: the model's own, else 1 s, live 32 ms",
             "samples",
             low=0,
             high=1e7,
@@ -84,7 +84,7 @@ class Onnx(ModelBackend):
         Option(
             "overlap", -1, "waveform: cross-faded from chunk to chunk; -1: half a chunk", "samples", low=-1, high=1e7
         ),
-        Option("context", 0, "heard besides on each side of a chunk; 0: as the card says", "samples", low=0, high=1e7),
+        Option("context", 0, "heard on either side of a chunk; 0: as the card says", "samples", low=0, high=1e7),
         Option(
             "hop", 0, "step; 0: as the card says, else 1/2 (dtln: 1/4) of the window, or 1", "samples", low=0, high=1e7
         ),

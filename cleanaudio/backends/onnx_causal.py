@@ -63,7 +63,7 @@ class Stream:
         return self._advance(block)
 
     def flush(self) -> Audio:
-        """Return the frames that are still owed: the model hears silence behind the end."""
+        """Return the frames that are still owed: the model hears silence after the end."""
         last = self._advance(np.zeros((1, -len(self._waiting) % self._hop), np.float32))
         self._finite.check()
         return last

@@ -17,15 +17,15 @@ Complex = NDArray[np.complex64]
 
 
 def in_frames(grid: Grid, hop: int) -> tuple[int, int, int]:
-    """Return the chunk, the frames heard before and those heard behind it of a grid in samples."""
-    chunk, before, behind = (max(1, samples // hop) for samples in (grid.chunk, grid.before, grid.behind))
-    return chunk, before, behind
+    """Return the chunk, the frames heard before and those heard after it of a grid in samples."""
+    chunk, before, after = (max(1, samples // hop) for samples in (grid.chunk, grid.before, grid.after))
+    return chunk, before, after
 
 
 def latency(grid: Grid, size: int, hop: int) -> int:
     """Return the delay in samples with windows of ``size``."""
-    chunk, _, behind = in_frames(grid, hop)
-    return size + (chunk + behind) * hop
+    chunk, _, after = in_frames(grid, hop)
+    return size + (chunk + after) * hop
 
 
 class FrameChunks:
@@ -46,15 +46,15 @@ class FrameChunks:
     def __init__(self, session: Session, grid: Grid, hop: int, patience: int = 0) -> None:
         self._session, self._source = session, session.inputs[0]
         self._bins = self._source.shape[1] or 0
-        self._chunk, self._before, self._behind = in_frames(grid, hop)
+        self._chunk, self._before, self._after = in_frames(grid, hop)
         self._finite = FiniteOutput(session.origin, 2 * max(patience, self._chunk) * self._bins)
-        self.look_ahead = self._chunk + self._behind
+        self.look_ahead = self._chunk + self._after
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
         self._finite.reset()
-        self._window = np.zeros((1, self._before + self._chunk + self._behind, self._bins), np.complex64)
+        self._window = np.zeros((1, self._before + self._chunk + self._after, self._bins), np.complex64)
         self._filled = 0
         self._first = 0  # of the frames in the window, which is not decided yet
 
@@ -62,7 +62,7 @@ class FrameChunks:
         """Take (1, frames, bins), return the frames that are decided."""
         decided = [spectra[:, :0]]
         while spectra.shape[1]:
-            wanted = self._first + self._chunk + self._behind - self._filled
+            wanted = self._first + self._chunk + self._after - self._filled
             more, spectra = spectra[:, :wanted], spectra[:, wanted:]
             self._window[:, self._filled : self._filled + more.shape[1]] = more
             self._filled += more.shape[1]
@@ -71,7 +71,7 @@ class FrameChunks:
         return np.concatenate(decided, axis=1)
 
     def flush(self) -> Complex:
-        """Return the last frames: behind the end there is nothing to be heard."""
+        """Return the last frames: after the end there is nothing to be heard."""
         rest = self._filled - self._first
         last = self._decide(rest) if rest else self._window[:, :0]
         self._finite.check()

@@ -85,7 +85,7 @@ class FrameNet:
         return clean[:, skip:]
 
     def flush(self) -> Complex:
-        """Return the last frames: the network hears silence behind the end."""
+        """Return the last frames: the network hears silence after the end."""
         last = self(np.zeros((1, self.look_ahead, self.bins), np.complex64))
         self._finite.check()
         return last

@@ -29,7 +29,7 @@ class Grid:
     ----------
     chunk, overlap : int
         Samples; neighbouring chunks share the overlap, at most half a chunk.
-    before, behind : int
+    before, after : int
         Samples that are heard besides, on each side of a chunk.
     whole : bool
         Whether the model hears nothing but the recording: near its ends it gets less, instead of silence around it.
@@ -38,13 +38,13 @@ class Grid:
     chunk: int
     overlap: int
     before: int
-    behind: int
+    after: int
     whole: bool = False
 
     @property
     def latency(self) -> int:
         """Return the delay in samples."""
-        return self.chunk + self.behind
+        return self.chunk + self.after
 
 
 def own_grid(rate: int, context: int, ahead: int, live: bool) -> Grid:
@@ -55,9 +55,9 @@ def own_grid(rate: int, context: int, ahead: int, live: bool) -> Grid:
     rate : int
         Hz.
     context, ahead : int
-        Samples that the network wants before and behind a stretch.
+        Samples that the network wants before and after a stretch.
     live : bool
-        Less is computed and heard at once: an eighth of the context behind a chunk must do.
+        Less is computed and heard at once: an eighth of the context after a chunk must do.
     """
     chunk = max(2, context // 4 if live else round(OWN_CHUNK_S * rate))
     return Grid(
@@ -91,7 +91,7 @@ class Chunks:
         if source is None:
             raise ModelError(f"is not of the contract waveform: it takes {listed(session.inputs)}", path=session.origin)
         self._session, self._source, self._grid = session, source, grid
-        self._span, self._hop = grid.before + grid.chunk + grid.behind, grid.chunk - grid.overlap
+        self._span, self._hop = grid.before + grid.chunk + grid.after, grid.chunk - grid.overlap
         ramp = (np.arange(grid.overlap) + 0.5) / max(grid.overlap, 1)
         self._rise = (0.5 - 0.5 * np.cos(np.pi * ramp)).astype(np.float32)
         self._finite = FiniteOutput(session.origin, max(rate, grid.chunk))

@@ -1,4 +1,4 @@
-"""Noise prints: the power spectral density of a recording's noise, kept in a file and usable at any rate.
+"""Noise profiles: the power spectral density of a recording's noise, kept in a file and usable at any rate.
 
 :mod:`cleanaudio.backends.measuring` makes them.
 """
@@ -23,7 +23,7 @@ from cleanaudio.audio.temporary import write_text
 from cleanaudio.backends.linking import cancels
 from cleanaudio.errors import InputError
 
-KIND = "cleanaudio noise print"
+KIND = "cleanaudio noise profile"
 VERSION = 3  # 1 had one density, the mean over the channels; 2 had none of what is common to them
 LEAST = 1e-20
 """FS²/Hz, far below any recording."""
@@ -32,7 +32,7 @@ _TOP = 0.1  # share of the band whose mean stands for what lies above it
 
 @dataclass(frozen=True, eq=False)
 class NoiseProfile:
-    """A noise print.
+    """A noise profile.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class NoiseProfile:
         Which parts of it.
     stationarity_db : float or None
         Standard deviation of the level from quarter second to quarter second, mean over 12 bands: below about
-        1.5 dB the noise is steady, above 4 dB a print says little about it. None where there was but one.
+        1.5 dB the noise is steady, above 4 dB a profile says little about it. None where there was but one.
     """
 
     psd: NDArray[np.float64]
@@ -106,7 +106,7 @@ class NoiseProfile:
         Returns
         -------
         ndarray, shape (channels, n)
-            Each channel's own where the print has as many, else the mean over the print's channels for each.
+            Each channel's own where the profile has as many, else the mean over the profile's channels for each.
         """
         if channels == 1:
             strongest = self.psd[np.argmax(self.psd.sum(axis=1))]
@@ -138,7 +138,7 @@ class NoiseProfile:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> NoiseProfile:
-        """Return the print that :meth:`to_dict` wrote.
+        """Return the profile that :meth:`to_dict` wrote.
 
         Raises
         ------
@@ -146,10 +146,10 @@ class NoiseProfile:
             Something else.
         """
         if not isinstance(data, Mapping) or data.get("kind") != KIND:
-            raise InputError("this is not a noise print", remedy="make one with cleanaudio profile-noise")
+            raise InputError("this is not a noise profile", remedy="make one with cleanaudio profile-noise")
         if data.get("version") not in range(1, VERSION + 1):
             raise InputError(
-                f"noise print of version {data.get('version')!r}; this program reads 1 to {VERSION}",
+                f"noise profile of version {data.get('version')!r}; this program reads 1 to {VERSION}",
                 remedy="measure it again with cleanaudio profile-noise",
             )
         try:
@@ -160,18 +160,18 @@ class NoiseProfile:
             steady = data.get("stationarity_db")
             steady = None if steady is None else float(steady)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise InputError(f"broken noise print: {error}", remedy=_AGAIN) from None
+            raise InputError(f"broken noise profile: {error}", remedy=_AGAIN) from None
         alike = psd.ndim == 2 and psd.shape[1] >= 2 and common.shape == psd.shape[1:]
         if not alike or not np.all(np.isfinite([*psd, common])) or np.any(psd < 0) or np.any(common < 0):
-            raise InputError("broken noise print: densities must be lists of numbers from zero up", remedy=_AGAIN)
+            raise InputError("broken noise profile: densities must be lists of numbers from zero up", remedy=_AGAIN)
         if not all(map(math.isfinite, (window_s, seconds, steady or 0.0))):
-            raise InputError("broken noise print: a time or stationarity_db is no number", remedy=_AGAIN)
+            raise InputError("broken noise profile: a time or stationarity_db is no number", remedy=_AGAIN)
         if rate not in RATES:
-            raise InputError(f"broken noise print: a rate of {rate} Hz", remedy=_AGAIN)
+            raise InputError(f"broken noise profile: a rate of {rate} Hz", remedy=_AGAIN)
         return cls(psd, common, rate, window_s, seconds, str(data.get("source", "")), parts, steady)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as JSON; a print that was there is replaced in one step.
+        """Write it as JSON; a profile that was there is replaced in one step.
 
         Raises
         ------
@@ -183,20 +183,20 @@ class NoiseProfile:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> NoiseProfile:
-        """Read a print.
+        """Read a profile.
 
         Raises
         ------
         InputError
-            No such file, or not a noise print.
+            No such file, or not a noise profile.
         """
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise InputError(f"cannot read the noise print: {error.strerror or error}", path=path) from None
+            raise InputError(f"cannot read the noise profile: {error.strerror or error}", path=path) from None
         except (ValueError, RecursionError):
             raise InputError(
-                "this is not a noise print", path=path, remedy="make one with cleanaudio profile-noise"
+                "this is not a noise profile", path=path, remedy="make one with cleanaudio profile-noise"
             ) from None
         try:
             return cls.from_dict(data)

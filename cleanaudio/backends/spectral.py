@@ -43,7 +43,7 @@ _QUALITY = Option(
 _TRACKER = Option(
     "tracker",
     "auto",
-    "where the noise is known from; auto: a print if there is one, else two-sided, live imcra",
+    "noise estimator; auto: the noise profile if there is one, else two-sided, live imcra",
     choices=("auto", "profile", "two-sided", *trackers.RECURSIONS),
 )
 _WINDOW = Option("window_s", 0.032, "analysis window", "s", 0.004, 0.2)
@@ -173,7 +173,9 @@ class Spectral(Backend):
             raise RecipeError("the two-sided tracker hears ahead and cannot run live", remedy="use tracker=imcra")
         needs_analysis = full["tracker"] == "profile" and setup.profile is None
         if setup.live and needs_analysis:
-            raise RecipeError("tracker=profile needs a noise print when live", remedy="measure one with profile-noise")
+            raise RecipeError(
+                "tracker=profile needs a noise profile when live", remedy="measure one with profile-noise"
+            )
         if full["hop_s"] > full["window_s"] / 2:
             raise RecipeError(f"hop_s {full['hop_s']:g} is more than half of window_s {full['window_s']:g}")
         size, hop = sizes(setup.rate, full["window_s"], full["hop_s"])
@@ -184,7 +186,7 @@ class Spectral(Backend):
         return Resolved(setup.rate, latency, full, hashes, needs_analysis=needs_analysis)
 
     def analyse(self, blocks: Iterable[Audio], setup: Setup, resolved: Resolved) -> Analysis:
-        """Measure a noise print on the stretches without speech."""
+        """Measure a noise profile on the stretches without speech."""
         try:
             return {"profile": measure_quiet(blocks, resolved.rate).to_dict()}
         except InputError:  # silence, or hardly anything: there is nothing to take away
@@ -254,7 +256,7 @@ SPECTRAL_SUBTRACTION = Spectral(
     (
         Option("domain", "magnitude", "what is subtracted", choices=("magnitude", "power")),
         Option("alpha", 2.0, "over-subtraction: so many times the noise is subtracted", "", 0.0, 20.0),
-        Option("beta", 0.002, "floor: this share of the noisy magnitude stays, or of the noise power", "", 0.0, 1.0),
+        Option("beta", 0.002, "spectral floor: share of the noisy magnitude, or noise power, that stays", "", 0.0, 1.0),
         _limit(60.0),
     ),
 )

@@ -92,7 +92,7 @@ class _Cleaning:
         )
         path = chain.resolve(request.settings(self.spec), setup)
         if setup.profile is not None and not any(link.backend.takes_profile for link in path.stages[0]):
-            self.result.notes.append(f"the noise print was of no use: {self.spec} takes none")
+            self.result.notes.append(f"the noise profile was ignored: {self.spec} takes none")
         if path.leaves_untouched:
             return Untouched(info.channels)
         analyses = path.analyse(self.take.blocks) if path.needs_analysis else None

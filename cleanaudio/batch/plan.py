@@ -192,7 +192,7 @@ class _Planner:
         entry = None if self._log is None else self._log.find(output)
         if entry is None:
             raise OutputError(
-                "the output exists, and the log does not know it", path=existing[0], remedy="--overwrite, or move it"
+                "the output exists, and is not in the log", path=existing[0], remedy="--overwrite, or move it"
             )
         there = output.lstat() if existing[0] == output else None
         if there is not None and entry.output_bytes not in (None, there.st_size):

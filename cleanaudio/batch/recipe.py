@@ -39,7 +39,7 @@ class Request:
     dereverb : float
         0 … 1: how much of the reverberation is taken away before the backend.
     profile : NoiseProfile, optional
-        A measured noise print.
+        A measured noise profile.
     noise_from : (float, float or None), optional
         A stretch of each recording that holds only noise, seconds.
     excerpt : (float, float or None), optional

@@ -144,7 +144,7 @@ def beamform(
     if array is None and temperature is not None:
         raise RecipeError("--temperature needs an --array")
     if mask != "auto" and spec is not None and request.masking is None:
-        raise RecipeError("--mask is of no use here", remedy="leave it out")
+        raise RecipeError("--mask has no effect here", remedy="leave it out")
     if plot_beam is not None:
         _plot(request, plot_beam)
         if not batch.inputs and shared.manifest is None:

@@ -50,7 +50,7 @@ def apply(context: typer.Context, config: Path | None, preset: str | None) -> No
         if wanted is PRESETS.get(preset):  # ours are for every command, and say nothing to some of their options
             wanted = {key: value for key, value in wanted.items() if key in _options(context)}
             if not wanted:
-                raise RecipeError(f"preset {preset} says nothing to this command", remedy="leave it out")
+                raise RecipeError(f"preset {preset} sets no option of this command", remedy="leave it out")
         defaults.update(_parameters(context, wanted, f"preset {preset}"))
     context.default_map = {**(context.default_map or {}), **defaults}
 
@@ -84,7 +84,7 @@ def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> di
         parameter = known[key]
         if f"--{key}" in parameter.secondary_opts:  # the flag that says no
             if not isinstance(value, bool):
-                raise RecipeError(f"{where}: {key} = {value!r} is no switch", remedy="write true or false")
+                raise RecipeError(f"{where}: {key} = {value!r} is neither true nor false", remedy="write true or false")
             value = not value
         if parameter.multiple:
             value = [str(one) for one in (value if isinstance(value, list) else [value])]

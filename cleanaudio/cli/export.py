@@ -39,7 +39,7 @@ def export(
         typer.Option(help="A folder with noisy/ and clean/ to measure it on.", rich_help_panel=_MEASURE),
     ] = None,
     dev_pairs: Annotated[
-        int | None, typer.Option("--dev-pairs", min=1, help="So many; default: all.", rich_help_panel=_MEASURE)
+        int | None, typer.Option("--dev-pairs", min=1, help="Number of pairs; default: all.", rich_help_panel=_MEASURE)
     ] = None,
     quantise: Annotated[
         bool,
@@ -61,13 +61,17 @@ def export(
     half: Annotated[
         bool, typer.Option("--half", help="Weights stored in 16 bits: half the file.", rich_help_panel=options.OUTPUT)
     ] = False,
-    licence: Annotated[str, typer.Option(help="Of the weights.", rich_help_panel=_CARD)] = "MIT",
+    licence: Annotated[str, typer.Option(help="Licence of the weights.", rich_help_panel=_CARD)] = "MIT",
     speech: Annotated[
         list[Path] | None,
-        typer.Option("--speech", help="What it heard, where the run folder does not say.", rich_help_panel=_CARD),
+        typer.Option("--speech", help="Speech it was trained on, if the run does not say.", rich_help_panel=_CARD),
     ] = None,
-    noise: Annotated[list[Path] | None, typer.Option("--noise", help="The same.", rich_help_panel=_CARD)] = None,
-    rir: Annotated[list[Path] | None, typer.Option("--rir", help="The same.", rich_help_panel=_CARD)] = None,
+    noise: Annotated[
+        list[Path] | None, typer.Option("--noise", help="Noise it was trained on.", rich_help_panel=_CARD)
+    ] = None,
+    rir: Annotated[
+        list[Path] | None, typer.Option("--rir", help="Rooms it was trained on.", rich_help_panel=_CARD)
+    ] = None,
     overwrite: options.Overwrite = False,
     quiet: options.Quiet = False,
     debug: options.Debug = False,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cleanaudio.batch.judge import Judging
     from cleanaudio.report import gate as gates
 
-HOW, NOISE, QUALITY, OUTPUT, INPUT, RUN = "How to clean", "Noise print", "Quality", "Output", "Input", "The run"
+HOW, NOISE, QUALITY, OUTPUT, INPUT, RUN = "How to clean", "Noise profile", "Quality", "Output", "Input", "The run"
 TRUE_PEAK = -1.0
 
 
@@ -33,7 +33,9 @@ def named(path: Path | None) -> Path | None:
         It is ``-``.
     """
     if path == Path("-"):
-        raise RecipeError("stdout is not for this file: it has other things to say", remedy="name a file; ./- is one")
+        raise RecipeError(
+            "this file cannot go to stdout, which has other things to say", remedy="name a file; ./- is one"
+        )
     return path
 
 
@@ -90,11 +92,12 @@ Settings = Annotated[
     ),
 ]
 Strength = Annotated[
-    float, typer.Option("--strength", "-s", min=0, max=1, help="0 leaves everything, 1 is all.", rich_help_panel=HOW)
+    float,
+    typer.Option("--strength", "-s", min=0, max=1, help="0: unprocessed, 1: fully processed.", rich_help_panel=HOW),
 ]
 LimitDb = Annotated[
     float | None,
-    typer.Option("--limit-db", "-l", min=0, max=120, help="Take away at most so many dB.", rich_help_panel=HOW),
+    typer.Option("--limit-db", "-l", min=0, max=120, help="Attenuate by at most so many dB.", rich_help_panel=HOW),
 ]
 Dereverb = Annotated[
     float,
@@ -106,7 +109,7 @@ Device = Annotated[
     str, typer.Option("--device", help="cpu, or cuda where onnxruntime-gpu is installed.", rich_help_panel=HOW)
 ]
 Profile = Annotated[
-    Path | None, typer.Option("--profile", "-p", help="A print by profile-noise.", rich_help_panel=NOISE)
+    Path | None, typer.Option("--profile", "-p", help="Noise profile made by profile-noise.", rich_help_panel=NOISE)
 ]
 
 Score = Annotated[bool, typer.Option("--score", help="Measure each output, into the CSV.", rich_help_panel=QUALITY)]
@@ -116,7 +119,7 @@ Gate = Annotated[
 ]
 Missing = Annotated[
     GateMissing | None,
-    typer.Option("--gate-missing", help="What a criterion means that is not measurable.", rich_help_panel=QUALITY),
+    typer.Option("--gate-missing", help="What a criterion that cannot be measured counts as.", rich_help_panel=QUALITY),
 ]
 WhatIfFails = Annotated[
     IfFails,
@@ -152,7 +155,7 @@ Clipping = Annotated[
 LoudnessLufs = Annotated[
     float | None,
     typer.Option(
-        "--loudness", metavar="LUFS", help="Bring each output there: podcasts -16, mono -19.", rich_help_panel=OUTPUT
+        "--loudness", metavar="LUFS", help="Loudness of each output: podcasts -16, mono -19.", rich_help_panel=OUTPUT
     ),
 ]
 TruePeak = Annotated[
@@ -184,9 +187,7 @@ SkipExisting = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.", rich_help_panel=OUTPUT)]
 
-Recursive = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Folders with their folders.", rich_help_panel=INPUT)
-]
+Recursive = Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders too.", rich_help_panel=INPUT)]
 Manifest = Annotated[
     Path | None,
     typer.Option(
@@ -268,7 +269,7 @@ def judging(score: bool, gate: str | None, missing: GateMissing | None, if_fails
 
 
 def load_profile(path: Path | None) -> NoiseProfile | None:
-    """Return the noise print of a file, if one is named."""
+    """Return the noise profile of a file, if one is named."""
     if path is None:
         return None
     from cleanaudio.backends.profile import NoiseProfile

@@ -1,4 +1,4 @@
-"""``cleanaudio profile-noise``: a noise print from recordings."""
+"""``cleanaudio profile-noise``: a noise profile from recordings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _STEADY_DB, _CHANGING_DB = 2.0, 4.0
 
 def profile_noise(
     inputs: options.Inputs = None,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The print, a JSON file; - for stdout.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The profile, a JSON file; - for stdout.")
+    ] = None,
     start: Annotated[str | None, typer.Option("--from", help="Where the noise begins, e.g. 0:01.5.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Where it ends.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="The whole recording is noise.")] = False,
@@ -33,7 +35,7 @@ def profile_noise(
     quiet: options.Quiet = False,
     debug: options.Debug = False,
 ) -> None:
-    """Measure a noise print: of noise-only files (--all), of a stretch (--from, --to), or of the quiet parts found.
+    """Measure a noise profile: of noise-only files (--all), of a stretch (--from, --to), or of the quiet parts found.
 
     cleanaudio profile-noise talk.wav -o room.json
 
@@ -42,7 +44,7 @@ def profile_noise(
     from cleanaudio.backends.measuring import average
 
     if output is None:
-        raise RecipeError("where shall the print go?", remedy="give -o room.json")
+        raise RecipeError("where shall the profile go?", remedy="give -o room.json")
     if all_ and (start is not None or end is not None):
         raise RecipeError("--all contradicts --from and --to")
     if str(output) != "-" and output.exists() and not overwrite:
@@ -54,19 +56,19 @@ def profile_noise(
             raise RecipeError("--to lies before --from")
     if plot is not None:
         check_picture("--plot", plot)
-    prints, errors = _measure_all(tuple(inputs or ()), recursive, stretch, all_, quiet)
-    if not prints:
+    profiles, errors = _measure_all(tuple(inputs or ()), recursive, stretch, all_, quiet)
+    if not profiles:
         from cleanaudio.batch.source import NothingFound
 
         empty = all(isinstance(error, NothingFound) for error in errors)
         raise typer.Exit(Exit.NOTHING_MATCHED if empty else Exit.SOME_FAILED)
-    profile = average(prints)
+    profile = average(profiles)
     if str(output) == "-":
         print(json.dumps(profile.to_dict()))
     else:
         profile.save(output)
     if not quiet:
-        _show(prints, to_stdout=str(output) != "-")
+        _show(profiles, to_stdout=str(output) != "-")
     if plot is not None:
         from cleanaudio.report.plots import plot_profile
 
@@ -90,7 +92,7 @@ def _measure_all(
 
     if not inputs:
         raise RecipeError("nothing to measure", remedy="name a recording")
-    prints: list[NoiseProfile] = []
+    profiles: list[NoiseProfile] = []
     errors: list[CleanAudioError] = []
     with ExitStack() as stack:
         for source in recordings(inputs, recursive, stack)():
@@ -101,9 +103,9 @@ def _measure_all(
                     take = Take(reader, stretch)
                     rate, blocks = reader.info.rate, take.blocks()
                     if stretch is None and not everything:
-                        prints.append(measure_quiet(blocks, rate, source=source.label))
+                        profiles.append(measure_quiet(blocks, rate, source=source.label))
                     else:
-                        prints.append(measure(blocks, rate, source=source.label, start_s=take.start / rate))
+                        profiles.append(measure(blocks, rate, source=source.label, start_s=take.start / rate))
                     notes = [*reader.info.warnings]
                     if reader.repaired:
                         notes.append(f"{reader.repaired} samples that are not numbers were taken for silence")
@@ -114,10 +116,10 @@ def _measure_all(
                     error.path = source.label
                 complain(error)
                 errors.append(error)
-    return prints, errors
+    return profiles, errors
 
 
-def _show(prints: list[NoiseProfile], to_stdout: bool) -> None:
+def _show(profiles: list[NoiseProfile], to_stdout: bool) -> None:
     """Print which stretches were used, how loud and how steady they are."""
     from rich.table import Table
     from rich.text import Text
@@ -126,7 +128,7 @@ def _show(prints: list[NoiseProfile], to_stdout: bool) -> None:
     from cleanaudio.cli.console import stderr
 
     table = Table("recording", "stretches", "noise", "level", "steadiness", box=None, header_style="bold")
-    for one in prints:
+    for one in profiles:
         shown = [f"{clock(part.start_s, 1)} – {clock(part.end_s, 1)}" for part in one.stretches[:6]]
         more = len(one.stretches) - 6
         shown += [f"and {more} more"] * (more > 0)
@@ -134,8 +136,10 @@ def _show(prints: list[NoiseProfile], to_stdout: bool) -> None:
             Text(one.source), "\n".join(shown), f"{one.seconds:.1f} s", f"{one.level_db:.1f} dBFS", _steadiness(one)
         )
     (stdout() if to_stdout else stderr()).print(table)
-    if any((one.stationarity_db or 0.0) > _CHANGING_DB for one in prints):
-        say("cleanaudio: note: this noise changes a lot, and a print fits steady noise: denoise may do better without")
+    if any((one.stationarity_db or 0.0) > _CHANGING_DB for one in profiles):
+        say(
+            "cleanaudio: note: this noise changes a lot, and a profile fits steady noise: denoise may do better without"
+        )
 
 
 def _steadiness(profile: NoiseProfile) -> str:

@@ -1,4 +1,4 @@
-"""The progress bar: files, audio-hours per hour, time left; on a terminal only."""
+"""The progress bar: files, × real time, time left; on a terminal only."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class Progress:
         """Show the sums after one more file."""
         if self._bar is None:
             return
-        hours = summary.seconds / max(summary.elapsed_s, 1e-9)
-        self._bar.update(self._task, completed=summary.total, speed=f"{hours:.0f} audio-hours per hour")
+        speed = summary.seconds / max(summary.elapsed_s, 1e-9)
+        self._bar.update(self._task, completed=summary.total, speed=f"{speed:.0f} × real time")
 
 
 def counter(

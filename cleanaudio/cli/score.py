@@ -52,7 +52,8 @@ def score(
         ),
     ] = None,
     gate_missing: Annotated[
-        options.GateMissing | None, typer.Option(help="What is not measurable.", rich_help_panel=_WHAT)
+        options.GateMissing | None,
+        typer.Option(help="What a criterion that cannot be measured counts as.", rich_help_panel=_WHAT),
     ] = None,
     group_by: Annotated[
         str | None, typer.Option(help="A column of --manifest to break the figures down by.", rich_help_panel=_WHAT)

@@ -42,11 +42,11 @@ def stream(
     ] = None,
     profile: options.Profile = None,
     rate: Annotated[
-        int | None, typer.Option(help="Of raw samples; without it stdin is WAV.", rich_help_panel=_PIPE)
+        int | None, typer.Option(help="Sample rate of raw PCM on stdin; without it: WAV.", rich_help_panel=_PIPE)
     ] = None,
     channels: Annotated[
         int | None,
-        typer.Option(min=1, help="Of raw samples or devices.", show_default="1", rich_help_panel=_PIPE),
+        typer.Option(min=1, help="Channels of raw PCM, or of devices.", show_default="1", rich_help_panel=_PIPE),
     ] = None,
     format_: Annotated[
         str | None,
@@ -63,7 +63,9 @@ def stream(
         typer.Option("--drop-backlog", help="Drop what came in while the backend was loaded.", rich_help_panel=_PIPE),
     ] = False,
     block_ms: Annotated[float, typer.Option(min=1, max=1000, help="Audio handled at a time.")] = 10.0,
-    list_devices: Annotated[bool, typer.Option("--list-devices", help="Show them.", rich_help_panel=_DEVICE)] = False,
+    list_devices: Annotated[
+        bool, typer.Option("--list-devices", help="List sound devices.", rich_help_panel=_DEVICE)
+    ] = False,
     input_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
     output_device: Annotated[str | None, typer.Option(help="Name or number.", rich_help_panel=_DEVICE)] = None,
     simulate: Annotated[Path | None, typer.Option(help="Play this file at real time and report.")] = None,

@@ -11,7 +11,7 @@ from cleanaudio.metrics.interface import Vector
 
 LIMIT_S = 0.1
 CLEAR = 0.3
-"""Correlation coefficient from which a peak is no chance: that of speech with itself in noise 10 dB louder."""
+"""Correlation coefficient above which a peak is no coincidence: that of speech with itself in noise 10 dB louder."""
 BESIDE_S, TIMES_ABOVE = 0.003, 2.0
 """A lower peak counts where it is so many times as high as all that lies farther from it than this: of recordings that
 have nothing in common the highest is at most 1.7 times the next."""

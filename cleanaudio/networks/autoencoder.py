@@ -36,7 +36,7 @@ class AutoencoderConfig:
     dilations : tuple of int
         Of those, each with a kernel of 3 frames.
     exponent : float
-        Of the mask's size, for after the training: below 1 takes less away, since what is uncertain comes out too soft.
+        Of the mask's size when the network runs, not in training: below 1 takes less away, where it is unsure.
     """
 
     channels: tuple[int, ...] = (24, 48, 64, 96)

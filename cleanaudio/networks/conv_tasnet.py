@@ -50,9 +50,9 @@ class ConvTasNetConfig:
     memory : float
         Frames over which the cumulative normalisation forgets, to 1 / e.
     ahead : int
-        Frames behind each that its mask is made of too; each adds a stride to the delay.
+        Frames of look-ahead for each mask; each adds a stride to the delay.
     exponent : float
-        Of the masks, for after the training: below 1 takes less away, since what is uncertain comes out too soft.
+        Of the masks when the network runs, not in training: below 1 takes less away, where it is unsure.
     """
 
     filters: int = 640

@@ -18,7 +18,7 @@ class Network(nn.Module):
     rate : int
         Hz.
     context, ahead : int
-        Samples that must be known before and behind a stretch, so that it comes out as within the whole recording; 0
+        Samples that must be known before and after a stretch, so that it comes out as within the whole recording; 0
         where there are states instead.
     hop, delay : int
         Of networks with states: samples that the pieces are a multiple of, and by which the output of a piece lags.

@@ -35,7 +35,7 @@ class MaskLstmConfig:
         Width between the LSTM and the mask.
     dropout : float
     exponent : float
-        Of the mask, for after the training: below 1 takes less away, since what is uncertain comes out too soft.
+        Of the mask when the network runs, not in training: below 1 takes less away, where it is unsure.
     """
 
     hidden: int = 128

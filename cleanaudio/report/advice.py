@@ -72,7 +72,7 @@ def _channels(found: Inspection) -> Iterator[Advice]:
             yield Advice(
                 "dead",
                 f"{who} is dead",
-                "look at the cable or the device; cleaning goes by the channels that live",
+                "look at the cable or the device; cleaning goes by the working channels",
             )
         elif fault.kind == "copy":
             yield Advice("copy", str(fault), "one channel holds all that there is")
@@ -151,7 +151,7 @@ def _samples(found: Inspection) -> Iterator[Advice]:
     if found.info.lossy:
         yield Advice(
             "lossy",
-            f"encoded with losses ({found.info.subtype.lower()})",
+            f"lossy encoding ({found.info.subtype.lower()})",
             "each encoding loses more; cleanaudio denoise --format flac keeps the result as it is",
         )
 
@@ -162,7 +162,7 @@ def _spectrum(found: Inspection) -> Iterator[Advice]:
         yield Advice(
             "bandwidth",
             f"{top / 1000:.3g} kHz bandwidth at a rate of {rate} Hz",
-            f"a telephone, a codec or a low rate was on its way; cleaning does not bring back what is above "
+            f"it went through a telephone, a codec or a lower rate; cleaning does not bring back what is above "
             f"{top / 1000:.3g} kHz, so look for a better copy",
         )
     hum = found.hum

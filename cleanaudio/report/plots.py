@@ -92,7 +92,7 @@ def save(figure: Figure, path: str | PathLike[str]) -> None:
 
 
 def plot_profile(profile: NoiseProfile, path: str | PathLike[str]) -> None:
-    """Draw the spectrum of a noise print, a line for each channel, over a logarithmic frequency axis."""
+    """Draw the spectrum of a noise profile, a line for each channel, over a logarithmic frequency axis."""
     figure = new_figure()
     axes = figure.add_subplot()
     frequencies = profile.frequencies
@@ -107,6 +107,6 @@ def plot_profile(profile: NoiseProfile, path: str | PathLike[str]) -> None:
     axes.set_xlim(20, frequencies[-1])
     axes.set_xlabel("frequency (Hz)")
     axes.set_ylabel("density (dBFS / Hz)")
-    axes.set_title(f"Noise print: {profile.level_db:.1f} dBFS, {profile.seconds:.1f} s", loc="left")
+    axes.set_title(f"Noise profile: {profile.level_db:.1f} dBFS, {profile.seconds:.1f} s", loc="left")
     tidy(axes)
     save(figure, path)

@@ -16,8 +16,8 @@ from cleanaudio.spatial.threads import one_thread
 Spectra = NDArray[np.complexfloating]
 
 FRAMES_PER_TAP = 8
-"""Frames that an unknown of the prediction filter wants. With few more frames than unknowns, anything can be predicted
-and the output vanishes."""
+"""Fewest frames for each coefficient of the prediction filter: with hardly more, anything can be predicted, and the
+output vanishes."""
 
 
 def check(taps: int, delay: int, iterations: int) -> None:

@@ -61,7 +61,7 @@ class Request:
     half : bool
         Store weights in 16 bits; they are computed with in 32.
     licence : str
-        Of the weights.
+        Licence of the weights.
     sources : mapping
         Folders or manifests by role, where the run folder does not say on what it was trained.
     """

@@ -1,4 +1,4 @@
-"""What training makes small. All losses take (batch, samples) or spectra of it and stay finite on silence."""
+"""Training losses. All losses take (batch, samples) or spectra of it and stay finite on silence."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ class MixConfig:
     seconds : float
         Length of an excerpt.
     wide_share : float
-        Share of the voices that reach beyond half of 16 kHz, where there are such.
+        Share of the voices that have bandwidth above 8 kHz, if there are any.
     speech_dbfs, snr_db : tuple of float
         Ranges of the active speech level and of active speech over mean noise.
     snr_lean : float
-        Above 1 favours low SNR: the range is drawn with the power of a uniform number.
+        Above 1 favours low SNR: low + (high − low) · u^snr_lean, with u uniform in 0 … 1.
     speed : tuple of float
         Range of the change of pitch, formants and tempo together.
     formant_share, formants

@@ -41,7 +41,7 @@ class Pool:
     corpus : Corpus
     device : torch.device
     power : float
-        Of a group's length in its chance: 0 favours none, 1 goes by length.
+        A group is drawn with a weight of its length to this power: 0 favours none, 1 goes by length.
     """
 
     def __init__(self, corpus: Corpus, device: torch.device, power: float) -> None:

@@ -45,15 +45,15 @@ def test_another_noise_has_another_hash():
 @pytest.mark.parametrize(
     "content",
     [
-        "", "[]", "{}", '{"kind": "other"}', "nonsense", '{"kind": "cleanaudio noise print"}',
-        '{"kind": "cleanaudio noise print", "version": 9}',
-        '{"kind": "cleanaudio noise print", "version": 1, "psd": [1, NaN], "rate": 16000, "window_s": 1, "seconds": 1}',
-        '{"kind": "cleanaudio noise print", "version": 1, "psd": [-1, 1], "rate": 16000, "window_s": 1, "seconds": 1}',
-        '{"kind": "cleanaudio noise print", "version": 1, "psd": [1], "rate": 16000, "window_s": 1, "seconds": 1}',
-        '{"kind": "cleanaudio noise print", "version": 1, "psd": [1, 1], "rate": 1, "window_s": 1, "seconds": 1}',
+        "", "[]", "{}", '{"kind": "other"}', "nonsense", '{"kind": "cleanaudio noise profile"}',
+        '{"kind": "cleanaudio noise profile", "version": 9}',
+        '{"kind": "cleanaudio noise profile", "version": 1, "psd":[1, NaN], "rate": 16000, "window_s": 1, "seconds":1}',
+        '{"kind": "cleanaudio noise profile", "version": 1, "psd": [-1, 1], "rate": 16000, "window_s": 1, "seconds":1}',
+        '{"kind": "cleanaudio noise profile", "version": 1, "psd": [1], "rate": 16000, "window_s": 1, "seconds":1}',
+        '{"kind": "cleanaudio noise profile", "version": 1, "psd": [1, 1], "rate": 1, "window_s": 1, "seconds": 1}',
     ],
 )  # fmt: skip
-def test_what_is_no_print_is_refused_with_a_remedy(tmp_path, content):
+def test_what_is_no_noise_profile_is_refused_with_a_remedy(tmp_path, content):
     (tmp_path / "p.json").write_text(content)
     with pytest.raises(InputError) as caught:
         NoiseProfile.load(tmp_path / "p.json")
@@ -115,5 +115,5 @@ def test_a_print_of_version_one_is_read():
 def test_a_print_with_a_number_that_is_none_is_broken(name):
     sound = NoiseProfile(np.ones((1, 9)), np.ones(9), 16000, 0.02, 1.0, "room", (), 1.0).to_dict()
     assert NoiseProfile.from_dict(sound).seconds == 1
-    with pytest.raises(InputError, match="broken noise print"):
+    with pytest.raises(InputError, match="broken noise profile"):
         NoiseProfile.from_dict({**sound, name: float("nan")})

@@ -394,7 +394,7 @@ class TestSkipExisting:
         log = run(source("b.wav"))
         for known in (log, None):
             error = failure(source("a.wav"), existing="skip", log=known)
-            assert "does not know" in error.message
+            assert "is not in the log" in error.message
             assert "--overwrite" in error.remedy
 
     def test_what_a_killed_run_had_begun_is_made_anew_but_only_with_leave_to_skip(self, here):
@@ -478,7 +478,7 @@ class TestQuarantine:
         notes.parent.mkdir(parents=True)
         notes.write_text("my notes")
         options = {"existing": "skip", "quarantines": True, "log": RowIndex.read(here / "no.csv")}
-        assert "the log does not know it" in str(failure(source("a.wav"), **options))
+        assert "is not in the log" in str(failure(source("a.wav"), **options))
         assert outputs(source("a.wav"), existing="overwrite", quarantines=True) == ["out/a.wav"]
         assert outputs(source("a.wav"), existing="skip") == ["out/a.wav"]  # nothing is set apart
 

@@ -36,7 +36,7 @@ def test_a_stretch_and_whole_files(cli, talk, tmp_path):
 
 def test_stdout_carries_the_print_alone(cli, talk):
     ran = cli("profile-noise", talk, "-o", "-")
-    assert json.loads(ran.stdout)["kind"] == "cleanaudio noise print"
+    assert json.loads(ran.stdout)["kind"] == "cleanaudio noise profile"
 
 
 def test_it_is_drawn(cli, talk, tmp_path):

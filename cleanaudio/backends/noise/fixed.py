@@ -1,4 +1,4 @@
-"""A noise print: the PSD was measured before."""
+"""A noise profile: the PSD was measured before."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Fixed:
         self._psd = np.asarray(psd, np.float32)
 
     def __call__(self, powers: Power) -> Power:
-        """Take (frames, bins), return the print for each frame."""
+        """Take (frames, bins), return the profile for each frame."""
         return np.broadcast_to(self._psd, powers.shape)
 
     def flush(self) -> Power:
@@ -31,4 +31,4 @@ class Fixed:
         return np.zeros((0, len(self._psd)), np.float32)
 
     def reset(self) -> None:
-        """Do nothing: the print stays."""
+        """Do nothing: the profile stays."""
