@@ -57,9 +57,7 @@ class Stop:
             self._hook(lost)
             return
         self._breaking = True
-        self._again = threading.Timer(0.02, os.kill, (os.getpid(), self.signal))  # when the callback is over
-        self._again.daemon = True
-        self._again.start()
+        self._again = send_again(self.signal)
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -90,6 +88,14 @@ class Stop:
 def _usual() -> tuple[int, ...]:
     hung_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     return (signal.SIGINT, signal.SIGTERM, *hung_up)
+
+
+def send_again(number: int) -> threading.Timer:
+    """Send this process a signal that broke into a callback, and was lost there, when the callback is over."""
+    timer = threading.Timer(0.02, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def carry_through() -> None:
