@@ -4,7 +4,8 @@ import io
 import os
 import signal
 import sys
-import threading
+
+from cleanaudio.batch.stop import send_again  # imports no more than this module does
 
 
 def main() -> None:
@@ -43,9 +44,7 @@ def _again(lost) -> None:  # sys.UnraisableHookArgs, which only type checkers ca
     else:
         sys.__unraisablehook__(lost)
         return
-    timer = threading.Timer(0.02, os.kill, (os.getpid(), number))  # when the callback is over
-    timer.daemon = True
-    timer.start()
+    send_again(number)
 
 
 def _open_standard_streams() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt, extent
 from cleanaudio.batch.pictures import make_folder
 from cleanaudio.metrics import dnsmos
 from cleanaudio.report.advice import Advice, advise
@@ -66,10 +66,5 @@ def _inspect(threads: int, job: InspectJob) -> Inspected:
             plot_spectrum(spectrum, found, title, job.pictures + PICTURES[0])
             plot_spectrogram(spectrogram, title, job.pictures + PICTURES[1])
     info = found.info
-    fields = {
-        "rate": info.rate,
-        "channels": info.channels,
-        "frames": info.frames,
-        "seconds": round(info.seconds, 3),
-    }
+    fields = extent(info.rate, info.channels, info.frames)
     return Inspected(job, fields, info.warnings, found=found, advice=advise(found), spectrum=spectrum)

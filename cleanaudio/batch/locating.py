@@ -15,7 +15,7 @@ from cleanaudio.audio.processor import driven
 from cleanaudio.backends.blocks import Finite
 from cleanaudio.batch.array_recording import ArrayRecording, open_array
 from cleanaudio.batch.masking import Masking
-from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt, extent
 from cleanaudio.batch.pictures import make_folder
 from cleanaudio.batch.take import Take
 from cleanaudio.spatial.geometry import Geometry
@@ -141,6 +141,6 @@ def _locate(request: LocateRequest, threads: int, job: LocateJob, array: ArrayRe
         make_folder(job.picture.parent)
         title = "stdin" if job.label == "-" else Path(job.label).name
         plot_directions(bearings, found, locator, title, job.picture)
-    fields = {"rate": info.rate, "channels": info.channels, "frames": info.frames, "seconds": round(info.seconds, 3)}
+    fields = extent(info.rate, info.channels, info.frames)
     notes = (*info.warnings, *report.describe())
     return Located(job, fields, notes, bearings=tuple(bearings), headings=tuple(found))

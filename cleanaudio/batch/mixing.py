@@ -15,7 +15,7 @@ from cleanaudio.audio.metadata.tags import read_tags
 from cleanaudio.audio.mixing import Balance, SilentNoiseError, balance, generator, side_by_side
 from cleanaudio.audio.noise_bed import NoiseBed, Place, draw_place
 from cleanaudio.audio.writer import AtomicWriter, output_format
-from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt, extent
 from cleanaudio.batch.policy import OutputPolicy
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.batch.stop import carry_through
@@ -181,10 +181,7 @@ def _mix(request: MixRequest, job: MixJob, speech: Reader, noise: Reader) -> Don
     notes += [f"{variant.noise.label}: {warning}" for warning in noise.info.warnings]
     notes += filter(None, [found.note, tags.left_out(target.format)])
     row: dict[str, str | int | float | None] = {
-        "rate": info.rate,
-        "channels": info.channels,
-        "frames": take.frames,
-        "seconds": round(info.seconds, 3),
+        **extent(info.rate, info.channels, take.frames),
         "offset_s": place.frame / noise.info.rate,
         "looped": int(place.looped),
         "speech_dbfs": found.speech_dbfs,

@@ -14,6 +14,11 @@ Fields = Mapping[str, str | int | float | None]
 """Columns of a CSV row by name; None is an empty cell."""
 
 
+def extent(rate: int, channels: int, frames: int) -> dict[str, int | float]:
+    """Return the columns that say how large a recording is."""
+    return {"rate": rate, "channels": channels, "frames": frames, "seconds": round(frames / rate, 3)}
+
+
 @dataclass(frozen=True)
 class Job:
     """What one worker does in one go.

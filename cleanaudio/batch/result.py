@@ -24,7 +24,7 @@ from cleanaudio.audio.queue import Queue
 from cleanaudio.audio.writer import AtomicWriter, output_format
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Gained, Levelled, fitting
-from cleanaudio.batch.outcome import Fields, Job
+from cleanaudio.batch.outcome import Fields, Job, extent
 from cleanaudio.batch.replay import Replayed
 from cleanaudio.batch.stop import carry_through
 from cleanaudio.batch.take import Take
@@ -146,10 +146,7 @@ class Result:
         if not frames:
             self.notes.append("the recording holds no samples")
         return {
-            "rate": info.rate,
-            "channels": info.channels,
-            "frames": frames,
-            "seconds": round(frames / info.rate, 3),
+            **extent(info.rate, info.channels, frames),
             "latency_ms": 0.0 if self.original_kept else latency_ms,
             **judged,
             **before,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cleanaudio.audio.files import probe
 from cleanaudio.audio.resample import resampled
 from cleanaudio.audio.whole import read_whole
-from cleanaudio.batch.outcome import Done, Job, Outcome, attempt
+from cleanaudio.batch.outcome import Done, Job, Outcome, attempt, extent
 from cleanaudio.batch.pairs import Trial
 from cleanaudio.metrics import dnsmos
 from cleanaudio.metrics.gain import unknown_gain_db
@@ -88,13 +88,7 @@ def _score(metrics: tuple[str, ...] | None, align: bool, threads: int, job: Scor
     notes += lined_up.notes
     if any(key.endswith("_delta") or key == "speech_level_change" for key in measured):
         notes += _of_gain(trial, lined_up.signals)
-    fields = {
-        "rate": rate,
-        "channels": len(enhanced),
-        "frames": enhanced.shape[1],
-        "seconds": round(enhanced.shape[1] / rate, 3),
-    }
-    return Scored(job, fields, tuple(notes), measured=measured, before=before)
+    return Scored(job, extent(rate, len(enhanced), enhanced.shape[1]), tuple(notes), measured=measured, before=before)
 
 
 def _of_gain(trial: Trial, signals: Signals) -> Iterator[str]:

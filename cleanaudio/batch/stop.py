@@ -57,9 +57,7 @@ class Stop:
             self._hook(lost)
             return
         self._breaking = True
-        self._again = threading.Timer(0.02, os.kill, (os.getpid(), self.signal))  # when the callback is over
-        self._again.daemon = True
-        self._again.start()
+        self._again = send_again(self.signal)
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
@@ -91,6 +89,14 @@ def _usual() -> tuple[int, ...]:
     """Return the signals that end programs, but for those that whoever started this one has it ignore."""
     ending = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     return tuple(number for number in ending if signal.getsignal(number) is not signal.SIG_IGN)
+
+
+def send_again(number: int) -> threading.Timer:
+    """Send this process a signal that broke into a callback, and was lost there, when the callback is over."""
+    timer = threading.Timer(0.02, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def carry_through() -> None:
