@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cleanaudio.batch.csvfile import columns_of, open_text, rows
 from cleanaudio.batch.names import Numbers, RealNames, fingerprint
@@ -63,7 +63,7 @@ class Made:
 
     def is_of_another(self, path: Path, size: int, mtime_ns: int) -> bool:
         """Whether the output was made of another recording: one of another path, and another size or time."""
-        return self.source != _place(os.path.abspath(path)) and (self.size, self.mtime_ns) != (size, mtime_ns)
+        return self.source != _place(RealNames().real(path)) and (self.size, self.mtime_ns) != (size, mtime_ns)
 
     def is_there(self, output: Path) -> bool:
         """Whether the output is there as it was made."""
@@ -98,9 +98,11 @@ class RowIndex:
     still what that row says.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
         self._names = RealNames()
         self._numbers = Numbers()
+        self._by_state: dict[int, int] | None = None
         self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
         self._sources = array("Q")
         self._bytes, self._changed, self._rejected = array("q"), array("q"), array("b")
@@ -118,21 +120,29 @@ class RowIndex:
         OutputError
             If the file is not a log or cannot be read.
         """
-        index = cls()
-        try:
-            if not os.path.isfile(path):  # /dev/null, a pipe
-                return index
-            _check_columns(path)
-            with open_text(path) as file:
-                for row in rows(file):
-                    index._take(row)
-        except OSError as error:
-            raise OutputError(f"the log cannot be read: {error.strerror}", path=path) from error
+        if not os.path.isfile(path):  # /dev/null, a pipe
+            return cls()
+        index = cls(path)
+        check_log(path)
+        index._read(index._take)
         return index
 
+    def _read(self, take: Callable[[Mapping[str, str]], None]) -> None:
+        """Call a function with every row of the log."""
+        if self._path is None:
+            return
+        try:
+            with open_text(self._path) as file:
+                for row in rows(file):
+                    take(row)
+        except OSError as error:
+            raise OutputError(f"the log cannot be read: {error.strerror}", path=self._path) from error
+
     def find(self, output: Path) -> Made | None:
-        """Return what is known of an output, however its path is written."""
+        """Return what is known of an output, however its path is written, and also where its folder has been moved."""
         number = self._numbers.find(self._names.key(output))
+        if number is None:
+            number = self._moved(output)
         if number is None:
             return None
         known, changed = self._bytes[number], self._changed[number]
@@ -148,6 +158,27 @@ class RowIndex:
             self._gains[number],
         )
 
+    def _moved(self, output: Path) -> int | None:
+        """Return the number of an output that lay elsewhere when it was made: of the same name, size and time."""
+        try:
+            status = output.stat()
+        except OSError:
+            return None
+        if self._by_state is None:
+            self._by_state = {}
+            self._read(self._take_state)
+        return self._by_state.get(_state(output.name, status.st_size, status.st_mtime_ns))
+
+    def _take_state(self, row: Mapping[str, str]) -> None:
+        assert self._by_state is not None
+        try:
+            number = self._numbers.find(self._names.key(row["output"]))
+            size, mtime_ns = int(row["output_bytes"]), int(row["output_mtime_ns"])
+        except (KeyError, ValueError):  # of an older version, or with no output
+            return
+        if number is not None:
+            self._by_state[_state(PurePath(row["output"]).name, size, mtime_ns)] = number
+
     def _take(self, row: Mapping[str, str]) -> None:
         if row["status"] != "done" or not row["output"]:
             return
@@ -157,10 +188,11 @@ class RowIndex:
             numbers = array("q", (*made, *left))
             gain_db = float(row.get("gain_db") or 0.0)
             key = self._names.key(row["output"])
+            source = _place(self._names.real(row["input_path"]) if row.get("input_path") else None)
         except (ValueError, OverflowError):  # the header, or a row that someone has edited
             return
         number = self._numbers.add(key)
-        rest = _recipe(row["recipe"]), _place(row.get("input_path")), row.get("gate") == "fail", gain_db
+        rest = _recipe(row["recipe"]), source, row.get("gate") == "fail", gain_db
         columns: tuple[array, ...] = (
             self._sizes, self._mtimes, self._times, self._bytes, self._changed,
             self._recipes, self._sources, self._rejected, self._gains,
@@ -197,6 +229,10 @@ def _check_columns(path: Path) -> None:
 
 def _recipe(recipe_hash: str) -> int:
     return fingerprint(recipe_hash.encode())
+
+
+def _state(name: str, size: int, mtime_ns: int) -> int:
+    return fingerprint(os.fsencode(f"{name}\0{size}\0{mtime_ns}"))
 
 
 def _place(path: str | None) -> int:

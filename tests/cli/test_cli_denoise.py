@@ -881,3 +881,24 @@ def test_a_file_cannot_be_stdout(cli, tmp_path, noisy_speech, arguments):
     soundfile.write(tmp_path / "a.wav", noisy_speech(2.0, 16000), 16000)
     ran = cli(arguments[0], tmp_path / "a.wav", *arguments[1:])
     assert ran.code == 2 and "stdout is not for this file" in ran.stderr
+
+
+def test_an_archive_that_has_moved_is_known_all_the_same(cli, tmp_path, clip):
+    write(tmp_path / "inbox" / "a.wav", clip)
+    write(tmp_path / "inbox" / "b.wav", clip[::-1])
+    arguments = ("denoise", tmp_path / "inbox", "-b", "wiener", "--skip-existing", "-o")
+    assert cli(*arguments, tmp_path / "old").code == 0
+    (tmp_path / "old").rename(tmp_path / "new")
+    (tmp_path / "new" / "b.wav").write_bytes(b"of somebody else")
+    ran = cli(*arguments, tmp_path / "new")
+    assert ran.code == 1 and "1 skipped" in ran.stderr and "new/b.wav: the output exists, and is not in" in ran.stderr
+
+
+def test_a_folder_is_the_same_by_a_link(cli, tmp_path, clip):
+    recording = write(tmp_path / "inbox" / "a.wav", clip)
+    (tmp_path / "link").symlink_to("inbox")
+    arguments = ("-b", "wiener", "--skip-existing", "-o", tmp_path / "out")
+    assert cli("denoise", tmp_path / "inbox", *arguments).code == 0
+    write(recording, clip[:8000])
+    ran = cli("denoise", tmp_path / "link", *arguments)
+    assert ran.code == 0 and "1 done" in ran.stderr, ran.stderr
