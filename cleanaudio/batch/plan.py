@@ -22,7 +22,7 @@ from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeEr
 
 __all__ = ["OutputPolicy", "check_targets", "plan"]
 
-_RESIDUAL, _SIDECAR = ".residual", ".json"
+RESIDUAL, _SIDECAR = ".residual", ".json"
 _LABELS_KEPT = 10_000
 
 
@@ -103,7 +103,7 @@ class _Planner:
             if source.found and self._is_earlier_output(source.files[0]):
                 return Skipped(job, "an output of an earlier run")
             output = self._policy.target(source, number)
-            residual = output.with_name(f"{output.stem}{_RESIDUAL}{output.suffix}") if self._policy.residual else None
+            residual = output.with_name(f"{output.stem}{RESIDUAL}{output.suffix}") if self._policy.residual else None
             sidecar = output.with_name(f"{output.name}{_SIDECAR}") if self._policy.sidecar else None
             job = replace(job, output=output, residual=residual, sidecar=sidecar)
             self._claim(job, statuses)
@@ -232,7 +232,7 @@ class _Planner:
             return False
         if not PurePath(self._names.real(path)).is_relative_to(os.path.realpath(folder)):
             return False
-        made = path.with_name(path.stem.removesuffix(_RESIDUAL) + path.suffix)
+        made = path.with_name(path.stem.removesuffix(RESIDUAL) + path.suffix)
         return self._log.find(path) is not None or self._log.find(made) is not None
 
 

@@ -73,18 +73,22 @@ def _check(batch: Batch) -> None:
         raise RecipeError("nothing to clean", remedy="name files or folders, a --manifest, or - for stdin")
     if "-" in batch.inputs and not batch.piped:
         raise RecipeError("audio on stdin (-) cannot be mixed with other inputs")
-    if batch.to_stdout and batch.shared.json:
+    if batch.to_stdout and batch.shared.json and not batch.shared.dry_run:
         raise RecipeError("audio and --json cannot share stdout", remedy="write to a file, or use --metrics FILE.csv")
     if batch.to_stdout and sys.stdout.isatty() and not batch.shared.dry_run:
         raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
     if not batch.to_stdout:
         batch.target()
-    if batch.to_stdout and batch.residual:
-        raise RecipeError("stdout carries one signal: --residual needs -o FOLDER")
-    if batch.to_stdout and batch.quarantines:
+        return
+    if batch.quarantines:
         raise RecipeError("stdout has no quarantine", remedy="--if-fails original, or -o FOLDER")
-    if batch.to_stdout and batch.sidecar:
-        raise RecipeError("stdout carries one signal: --sidecar needs -o FOLDER")
+    for option, given in {
+        "--residual": batch.residual,
+        "--sidecar": batch.sidecar,
+        "--min-age": batch.min_age_s > 0 and not batch.piped,
+    }.items():
+        if given:
+            raise RecipeError(f"stdout carries one signal: {option} needs -o FOLDER")
 
 
 def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: str, stack: ExitStack) -> Summary:

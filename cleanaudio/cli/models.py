@@ -72,7 +72,8 @@ def info(
     debug: options.Debug = False,
 ) -> None:
     """Tell what a model is: its rate, latency, licence and card."""
-    facts = _described(_installed(name)) if _is_installed(name) else _of_file(Path(name))
+    by_file = not _is_installed(name) and Path(name).exists()
+    facts = _of_file(Path(name)) if by_file else _described(_installed(name))
     if json_:
         print(json.dumps(facts))
         return

@@ -13,6 +13,7 @@ from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.gains import Gains
 from cleanaudio.batch.outcome import Failed, Outcome, Step
 from cleanaudio.batch.pairs import Groups, Side, Trial, Unpaired, pair
+from cleanaudio.batch.plan import RESIDUAL
 from cleanaudio.batch.run import run
 from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
 from cleanaudio.batch.source import Problem, Source
@@ -233,6 +234,7 @@ class Scoring:
 
 
 def _split(items: Iterable[Source | Problem]) -> tuple[list[Source], list[Problem]]:
+    """Return recordings, without the residuals that lie beside them in a folder, and what is wrong with others."""
     found: list[Source] = []
     problems: list[Problem] = []
     for item in items:
@@ -240,4 +242,11 @@ def _split(items: Iterable[Source | Problem]) -> tuple[list[Source], list[Proble
             problems.append(item)
         else:
             found.append(item)
-    return found, problems
+    there = {source.path for source in found}
+    return [source for source in found if not (source.found and _output_of(source.path) in there)], problems
+
+
+def _output_of(path: Path) -> Path | None:
+    """Return the output beside which a residual lies; None for what is called otherwise."""
+    stem = path.stem.removesuffix(RESIDUAL)
+    return None if stem == path.stem else path.with_name(stem + path.suffix)

@@ -160,6 +160,11 @@ class TestAudioOnStdin:
         ran = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *command], capture_output=True)
         assert ran.returncode == 1 and b"stdin" in ran.stderr and b"bug" not in ran.stderr
 
+    def test_of_a_young_file_is_refused_rather_than_not_minded(self, cli, tmp_path, whole):
+        (tmp_path / "a.wav").write_bytes(whole)
+        ran = cli("denoise", tmp_path / "a.wav", "-o", "-", "--min-age", "1h", "-b", "wiener")
+        assert ran.code == 2 and "--min-age needs -o FOLDER" in ran.stderr
+
     def test_is_not_mixed_with_files(self, cli, tmp_path):
         ran = cli("denoise", "-", "a.wav", "-o", tmp_path)
         assert ran.code == 2 and "cannot be mixed" in ran.stderr

@@ -164,6 +164,15 @@ def test_debug_shows_what_caused_a_failure(cli, pair, monkeypatch):
         assert ran.code == 2 and ("Traceback" in ran.stderr) == bool(extra)
 
 
+def test_residuals_beside_outputs_are_not_scored(cli, pair):
+    assert cli("denoise", pair / "noisy", "-b", "wiener", "-o", pair / "out", "--residual").code == 0
+    arguments = ("--reference", pair / "clean", "--metric", "si_sdr", "--json")
+    ran = cli("score", pair / "out", *arguments)
+    assert ran.code == 0, ran.stderr
+    assert "talk.residual.wav" not in ran.stdout
+    assert cli("score", pair / "out" / "talk.residual.wav", *arguments).code == 1, "named, it is"
+
+
 def test_what_is_lost_at_the_end_is_no_usage_error(cli, pair):
     arguments = ("score", pair / "noisy", "--metric", "loudness")
     ran = cli(*arguments, "--report", "/dev/full")
