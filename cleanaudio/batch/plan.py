@@ -16,11 +16,9 @@ from pathlib import Path, PurePath
 from cleanaudio.batch.history import Made, RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, quarantine
-from cleanaudio.batch.policy import OutputPolicy, check_targets
+from cleanaudio.batch.policy import OutputPolicy
 from cleanaudio.batch.source import Problem, Source, unreachable
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
-
-__all__ = ["OutputPolicy", "check_targets", "plan"]
 
 _RESIDUAL, _SIDECAR = ".residual", ".json"
 _LABELS_KEPT = 10_000

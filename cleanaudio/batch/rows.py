@@ -19,12 +19,10 @@ from types import TracebackType
 
 from cleanaudio.audio.temporary import replacing
 from cleanaudio.batch.csvfile import cell, joined, line_of, missing_end, open_text
-from cleanaudio.batch.history import RowIndex, check_log
+from cleanaudio.batch.history import check_log
 from cleanaudio.batch.lock import is_current
 from cleanaudio.batch.outcome import Done, Failed, Outcome
 from cleanaudio.errors import OutputError
-
-__all__ = ["COLUMNS", "RowIndex", "RowWriter", "json_of", "row_of"]
 
 COLUMNS = (
     "run_id",

@@ -20,14 +20,15 @@ import cleanaudio
 from cleanaudio.audio.formats import output_suffix
 from cleanaudio.audio.wording import clock
 from cleanaudio.batch.groups import grouped
-from cleanaudio.batch.history import LOG_NAME, check_log
+from cleanaudio.batch.history import LOG_NAME, RowIndex, check_log
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, Step
-from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
-from cleanaudio.batch.pool import Work
-from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
+from cleanaudio.batch.plan import plan
+from cleanaudio.batch.policy import OutputPolicy, check_targets
+from cleanaudio.batch.rows import RowWriter, json_of
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source, says_nothing_found
+from cleanaudio.batch.worker import Work
 from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit

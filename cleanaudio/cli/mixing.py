@@ -16,7 +16,8 @@ from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.mix_manifest import COLUMNS, names_no_mix, planned, row_of
 from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, variants
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Step
-from cleanaudio.batch.plan import check_targets, plan
+from cleanaudio.batch.plan import plan
+from cleanaudio.batch.policy import check_targets
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers

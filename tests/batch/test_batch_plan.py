@@ -16,10 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanaudio.batch import plan as plan_module
-from cleanaudio.batch.inputs import Problem, Source, expand
+from cleanaudio.batch.history import RowIndex
+from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Done, Failed, Job, Skipped
-from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
-from cleanaudio.batch.rows import RowIndex, RowWriter
+from cleanaudio.batch.plan import plan
+from cleanaudio.batch.policy import OutputPolicy, check_targets
+from cleanaudio.batch.rows import RowWriter
+from cleanaudio.batch.source import Problem, Source
 from cleanaudio.errors import CleanAudioError, FormatError, InputError, OutputError, RecipeError
 
 NOW = 1_800_000_000.0

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from cleanaudio.batch.csvfile import open_text
 from cleanaudio.batch.csvfile import rows as rows_of
+from cleanaudio.batch.history import RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.outcome import Done, Failed, Job, Skipped
-from cleanaudio.batch.rows import COLUMNS, RowIndex, RowWriter, json_of, row_of
+from cleanaudio.batch.rows import COLUMNS, RowWriter, json_of, row_of
 from cleanaudio.errors import InputError, OutputError
 
 any_label = st.one_of(st.text(), st.binary().map(os.fsdecode)).map(lambda text: text.replace("\0", ""))
