@@ -100,14 +100,12 @@ def _state(path: Value) -> dict[str, Value]:
     return {"output_bytes": status.st_size, "output_mtime_ns": status.st_mtime_ns}
 
 
-def json_of(outcome: Outcome, **more: Value) -> dict[str, object]:
+def json_of(outcome: Outcome) -> dict[str, object]:
     """Return an outcome as what ``json.dumps`` takes: typed, null where there is nothing, no infinity.
 
     Parameters
     ----------
     outcome : Done, Skipped or Failed
-    **more
-        More members: run_id, recipe.
 
     Returns
     -------
@@ -116,7 +114,7 @@ def json_of(outcome: Outcome, **more: Value) -> dict[str, object]:
         (U+DC80 to U+DCFF), which ``json.dumps`` escapes and Python reads back.
     """
     notes = list(outcome.notes) if isinstance(outcome, Done) else []
-    return {**more, **row_of(outcome), "notes": notes}
+    return {**row_of(outcome), "notes": notes}
 
 
 class RowWriter:
@@ -159,8 +157,8 @@ class RowWriter:
             self.close()
             raise
 
-    def write(self, outcome: Outcome) -> dict[str, Value]:
-        """Append the row of an outcome and return it.
+    def write(self, outcome: Outcome) -> None:
+        """Append the row of an outcome.
 
         Raises
         ------
@@ -174,7 +172,6 @@ class RowWriter:
             raise ValueError(f"not columns of the log: {', '.join(sorted(unknown))}")
         with self._locked() as size:
             self._append(line_of([cell(row.get(name)) for name in self._header]), size)
-        return {name: row.get(name) for name in self.columns}
 
     def close(self) -> None:
         """Close the file; without effect the second time."""

@@ -97,7 +97,7 @@ def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: 
         sources = list(islice(_sources(batch, (), room), 2))
         if len(sources) > 1:
             raise RecipeError("stdout takes one recording, but there are several", remedy="give -o FOLDER")
-        for step in plan(sources, policy, recipe_hash=recipe, now=time.time):
+        for step in plan(sources, policy, recipe_hash=recipe):
             if isinstance(step, Job):
                 made.append(step.output)
                 step = replace(step, called="-")
@@ -169,7 +169,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     room = temporary_folder(stack) if batch.piped else None
 
     def steps() -> Iterator[Step]:
-        return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun, now=time.time)
+        return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun)
 
     if batch.shared.dry_run:
         return _show(steps(), batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -76,8 +75,7 @@ class Mixing:
         check_targets(policy)
 
         def steps() -> Iterator[Step]:
-            mixes = variants(speech(), noise, snrs_db, request.seed, every)
-            return plan(mixes, policy, recipe_hash="", now=time.time)
+            return plan(variants(speech(), noise, snrs_db, request.seed, every), policy, recipe_hash="")
 
         if dry_run:
             return exit_code(self._show(steps()), self._allow_empty)
