@@ -12,12 +12,12 @@ from os import PathLike
 from typing import BinaryIO
 
 from cleanaudio.audio import mpeg, sniff
-from cleanaudio.audio.formats import AUDIO_SUFFIXES, CONTAINER_SUFFIXES
+from cleanaudio.audio.formats import CONTAINER_SUFFIXES
 from cleanaudio.audio.recording import AudioInfo, Reader, check_header
 from cleanaudio.audio.view import open_file
 from cleanaudio.errors import BackendUnavailable, InputError
 
-__all__ = ["AUDIO_SUFFIXES", "AudioInfo", "Reader", "open_reader", "probe"]
+__all__ = ["AudioInfo", "Reader", "open_reader", "probe"]
 
 _MPEG_SUFFIXES = (".mp3", ".mp2")
 

@@ -41,14 +41,13 @@ class Balance:
         Of the noise, linear.
     scale : float
         Of both, linear; below 1 where the mix would exceed full scale.
-    speech_dbfs, noise_dbfs : float
-        Levels before either.
+    speech_dbfs : float
+        Level of the speech before either.
     """
 
     gain: float
     scale: float
     speech_dbfs: float
-    noise_dbfs: float
 
     def mix(self, speech: Audio, noise: Audio) -> Audio:
         """Return the mix of two blocks, (channels, n)."""
@@ -101,7 +100,7 @@ def balance(pairs: Pairs, rate: int, channels: int, snr_db: float, level: Level 
     if peak > CEILING:
         peak = max(_peak(speech + np.float32(gain) * noise) for speech, noise in pairs())
     scale = CEILING / peak if peak > CEILING else 1.0
-    return Balance(gain, scale, speech_db, float(noise_db))
+    return Balance(gain, scale, speech_db)
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:

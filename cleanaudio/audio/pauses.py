@@ -23,6 +23,7 @@ SPEECH_HZ = (150.0, 4000.0)
 SPEECH_MODULATION_DB = 5.0
 """Standard deviation of the frames' level above which a piece is taken for speech."""
 _STEADY_DB, _PENALTY = 2.0, 2.0
+_MOST, _SPAN_DB = 32, 3.0
 _SILENT = 1e-16  # power: -160 dBFS, below any converter's noise and the dither of 24 bits
 
 
@@ -139,27 +140,24 @@ def _piece(of_all: NDArray[np.float64], start: int, hop: int, rate: int, band: s
     return Piece(start, len(powers) * hop, np.array(psd), common, level, modulation, score)
 
 
-def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 3.0) -> list[Piece]:
+def quietest(found: Iterable[Piece]) -> list[Piece]:
     """Return the pieces that are likeliest to be noise alone, in order of time.
 
     Parameters
     ----------
     found : iterable of Piece
-        Consumed as it comes; no more than ``most`` are held.
-    most : int
-        So many at most; the default is 8 s.
-    span_db : float
-        None whose score is so much above the best one's.
+        Consumed as it comes; no more than 8 s are held.
 
     Returns
     -------
     list of Piece
-        Empty only where there is no sound at all. Pieces that move as speech does are left out where others are left.
+        8 s at most, none of a score more than 3 dB above the best one's. Empty only where there is no sound at all.
+        Pieces that move as speech does are left out where others are left.
     """
     best: list[tuple[float, int, Piece]] = []
     for number, piece in enumerate(found):
         entry = (-piece.score, -number, piece)
-        if len(best) < most:
+        if len(best) < _MOST:
             heapq.heappush(best, entry)
         else:
             heapq.heappushpop(best, entry)
@@ -168,5 +166,5 @@ def quietest(found: Iterable[Piece], most: int = 32, span_db: float = 3.0) -> li
         kept = [piece for piece in kept if not piece.speech]
     if kept:
         lowest = min(piece.score for piece in kept)
-        kept = [piece for piece in kept if piece.score <= lowest + span_db]
+        kept = [piece for piece in kept if piece.score <= lowest + _SPAN_DB]
     return sorted(kept, key=lambda piece: piece.start)

@@ -38,7 +38,6 @@ class AudioInfo:
         Container: ``WAV``, ``WAVEX``, ``RF64``, ``FLAC``, ``OGG``, ``MP3``, ``AIFF`` …, or ``M4A``, ``MP4``, ``MKV`` …
     subtype : str
         Encoding: ``PCM_16``, ``FLOAT``, ``VORBIS``, ``OPUS``, ``AAC`` …
-    endian : str
     bit_rate : int, optional
         Bits per second of a lossy encoding: nominal for Vorbis, else the mean.
     warnings : tuple of str
@@ -55,7 +54,6 @@ class AudioInfo:
     frames: int
     format: str
     subtype: str
-    endian: str = "FILE"
     bit_rate: int | None = None
     warnings: tuple[str, ...] = ()
     channel_mask: int = 0

@@ -190,7 +190,6 @@ def open_sndfile(view: View, channel_mask: int = 0, length: Length = "promised")
         source.frames,
         sound.format,
         sound.subtype,
-        sound.endian,
         channel_mask=channel_mask or source.channel_mask,
         depth=DEPTHS.get(sound.subtype),
     )

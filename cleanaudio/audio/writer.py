@@ -12,12 +12,10 @@ from typing import BinaryIO
 
 from cleanaudio.audio.choices import ClipMode
 from cleanaudio.audio.encoder import Encoder
-from cleanaudio.audio.formats import OutputFormat, output_format
+from cleanaudio.audio.formats import OutputFormat
 from cleanaudio.audio.metadata.tags import Tags
 from cleanaudio.audio.temporary import new_temporary
 from cleanaudio.errors import OutputError
-
-__all__ = ["AtomicWriter", "ClipMode", "OutputFormat", "output_format"]
 
 
 class AtomicWriter(Encoder):

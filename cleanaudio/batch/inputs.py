@@ -19,8 +19,6 @@ from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.source import NothingFound, Problem, Source, says_nothing_found, unreachable
 from cleanaudio.errors import InputError, RecipeError
 
-__all__ = ["NothingFound", "Problem", "Source", "expand"]
-
 _MAGIC = re.compile(r"[*?\[]")
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from cleanaudio.audio.choices import Level
 from cleanaudio.audio.files import Reader, open_reader
+from cleanaudio.audio.formats import output_format
 from cleanaudio.audio.metadata.tags import read_tags
 from cleanaudio.audio.mixing import Balance, SilentNoiseError, balance, generator, side_by_side
 from cleanaudio.audio.noise_bed import NoiseBed, Place, draw_place
-from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.audio.writer import AtomicWriter
 from cleanaudio.batch.outcome import Done, Job, Outcome, attempt, extent
 from cleanaudio.batch.policy import OutputPolicy
 from cleanaudio.batch.source import Problem, Source

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,11 +17,9 @@ from pathlib import Path, PurePath
 from cleanaudio.batch.history import Made, RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
 from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, quarantine
-from cleanaudio.batch.policy import OutputPolicy, check_targets
+from cleanaudio.batch.policy import OutputPolicy
 from cleanaudio.batch.source import Problem, Source, unreachable
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
-
-__all__ = ["OutputPolicy", "check_targets", "plan"]
 
 RESIDUAL, _SIDECAR = ".residual", ".json"
 _LABELS_KEPT = 10_000
@@ -33,7 +32,7 @@ def plan(
     recipe_hash: str,
     log: RowIndex | None = None,
     begun: Callable[[Path], bool] = lambda output: False,
-    now: float | Callable[[], float],
+    now: Callable[[], float] = time.time,
 ) -> Iterator[Step]:
     """Decide what to do with each source.
 
@@ -48,8 +47,8 @@ def plan(
         What earlier runs wrote; without it nothing is known of an existing file.
     begun : callable
         Whether a run that was killed had begun an output, and could not log it any more.
-    now : float or callable
-        Seconds since the epoch; a callable (``time.time``) stays right while a long plan is being worked on.
+    now : callable
+        Gives seconds since the epoch; asked for each source, since hours may pass while a plan is worked on.
 
     Yields
     ------
@@ -71,13 +70,12 @@ def plan(
                 f"-o {policy.file} is one file, but there are several inputs", remedy="give a folder with -o"
             )
         items = chain(first, items)
-    clock = now if callable(now) else lambda: now
     planner = _Planner(policy, recipe_hash, log, begun)
     for number, item in enumerate(items):
         if isinstance(item, Problem):
             yield Failed.of(number, item)
         else:
-            yield planner.step(number, item, clock())
+            yield planner.step(number, item, now())
 
 
 class _Planner:

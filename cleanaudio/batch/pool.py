@@ -23,8 +23,6 @@ from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.batch.worker import Work, Worker, unexpected
 from cleanaudio.errors import CleanAudioError
 
-__all__ = ["Interrupted", "Work", "WorkerLost", "run_here", "run_jobs", "run_plan"]
-
 Begin = Callable[[Job], None]
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from cleanaudio.audio.channelmask import as_read, left_out
 from cleanaudio.audio.encodings import FLOAT_SUBTYPES
-from cleanaudio.audio.formats import replacing_format
+from cleanaudio.audio.formats import output_format, replacing_format
 from cleanaudio.audio.level import LevelMeter
 from cleanaudio.audio.metadata.tags import read_tags
 from cleanaudio.audio.processor import Processor
 from cleanaudio.audio.queue import Queue
-from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.audio.writer import AtomicWriter
 from cleanaudio.backends.none import Untouched
 from cleanaudio.batch.levelling import Gained, Levelled, fitting
 from cleanaudio.batch.outcome import Fields, Job, extent

@@ -19,12 +19,10 @@ from types import TracebackType
 
 from cleanaudio.audio.temporary import replacing
 from cleanaudio.batch.csvfile import cell, joined, line_of, missing_end, open_text
-from cleanaudio.batch.history import RowIndex, check_log
+from cleanaudio.batch.history import check_log
 from cleanaudio.batch.lock import is_current
 from cleanaudio.batch.outcome import Done, Failed, Outcome
 from cleanaudio.errors import OutputError
-
-__all__ = ["COLUMNS", "RowIndex", "RowWriter", "json_of", "row_of"]
 
 COLUMNS = (
     "run_id",
@@ -102,14 +100,12 @@ def _state(path: Value) -> dict[str, Value]:
     return {"output_bytes": status.st_size, "output_mtime_ns": status.st_mtime_ns}
 
 
-def json_of(outcome: Outcome, **more: Value) -> dict[str, object]:
+def json_of(outcome: Outcome) -> dict[str, object]:
     """Return an outcome as what ``json.dumps`` takes: typed, null where there is nothing, no infinity.
 
     Parameters
     ----------
     outcome : Done, Skipped or Failed
-    **more
-        More members: run_id, recipe.
 
     Returns
     -------
@@ -118,7 +114,7 @@ def json_of(outcome: Outcome, **more: Value) -> dict[str, object]:
         (U+DC80 to U+DCFF), which ``json.dumps`` escapes and Python reads back.
     """
     notes = list(outcome.notes) if isinstance(outcome, Done) else []
-    return {**more, **row_of(outcome), "notes": notes}
+    return {**row_of(outcome), "notes": notes}
 
 
 class RowWriter:
@@ -161,8 +157,8 @@ class RowWriter:
             self.close()
             raise
 
-    def write(self, outcome: Outcome) -> dict[str, Value]:
-        """Append the row of an outcome and return it.
+    def write(self, outcome: Outcome) -> None:
+        """Append the row of an outcome.
 
         Raises
         ------
@@ -176,7 +172,6 @@ class RowWriter:
             raise ValueError(f"not columns of the log: {', '.join(sorted(unknown))}")
         with self._locked() as size:
             self._append(line_of([cell(row.get(name)) for name in self._header]), size)
-        return {name: row.get(name) for name in self.columns}
 
     def close(self) -> None:
         """Close the file; without effect the second time."""

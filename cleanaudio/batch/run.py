@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from cleanaudio.batch.leftovers import Leftovers
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Job, Outcome, Skipped, Step
-from cleanaudio.batch.pool import Work, run_plan
+from cleanaudio.batch.pool import run_plan
 from cleanaudio.batch.rows import RowWriter
 from cleanaudio.batch.source import NothingFound
 from cleanaudio.batch.stop import Stop
+from cleanaudio.batch.worker import Work
 
 
 @dataclass

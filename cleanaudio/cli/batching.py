@@ -20,14 +20,15 @@ import cleanaudio
 from cleanaudio.audio.formats import output_suffix
 from cleanaudio.audio.wording import clock
 from cleanaudio.batch.groups import grouped
-from cleanaudio.batch.history import LOG_NAME, check_log
+from cleanaudio.batch.history import LOG_NAME, RowIndex, check_log
 from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Skipped, Step
-from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
-from cleanaudio.batch.pool import Work
-from cleanaudio.batch.rows import RowIndex, RowWriter, json_of
+from cleanaudio.batch.plan import plan
+from cleanaudio.batch.policy import OutputPolicy, check_targets
+from cleanaudio.batch.rows import RowWriter, json_of
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source, says_nothing_found
+from cleanaudio.batch.worker import Work
 from cleanaudio.cli.batch import Batch
 from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
@@ -100,7 +101,7 @@ def _to_stdout(batch: Batch, work: Callable[[int], Work], recipe: str, backend: 
         sources = list(islice(_sources(batch, (), room), 2))
         if len(sources) > 1:
             raise RecipeError("stdout takes one recording, but there are several", remedy="give -o FOLDER")
-        for step in plan(sources, policy, recipe_hash=recipe, now=time.time):
+        for step in plan(sources, policy, recipe_hash=recipe):
             if isinstance(step, Job):
                 made.append(step.output)
                 step = replace(step, called="-")
@@ -172,7 +173,7 @@ def _to_files(batch: Batch, work: Callable[[int], Work], recipe: str, backend: s
     room = temporary_folder(stack) if batch.piped else None
 
     def steps() -> Iterator[Step]:
-        return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun, now=time.time)
+        return plan(_sources(batch, exclude, room), policy, recipe_hash=recipe, log=log, begun=begun)
 
     if batch.shared.dry_run:
         return _show(steps(), batch)

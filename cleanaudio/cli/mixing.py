@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -16,7 +15,8 @@ from cleanaudio.batch.lock import FolderLock
 from cleanaudio.batch.mix_manifest import COLUMNS, names_no_mix, planned, row_of
 from cleanaudio.batch.mixing import MixJob, MixPolicy, MixRequest, mix_file, variants
 from cleanaudio.batch.outcome import Done, Failed, Job, Outcome, Step
-from cleanaudio.batch.plan import check_targets, plan
+from cleanaudio.batch.plan import plan
+from cleanaudio.batch.policy import check_targets
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
@@ -75,8 +75,7 @@ class Mixing:
         check_targets(policy)
 
         def steps() -> Iterator[Step]:
-            mixes = variants(speech(), noise, snrs_db, request.seed, every)
-            return plan(mixes, policy, recipe_hash="", now=time.time)
+            return plan(variants(speech(), noise, snrs_db, request.seed, every), policy, recipe_hash="")
 
         if dry_run:
             return exit_code(self._show(steps()), self._allow_empty)

@@ -268,8 +268,8 @@ def _simulate(chosen: _Chosen, path: Path, output: Path | None, block_ms: float)
     from contextlib import ExitStack
 
     from cleanaudio.audio.files import open_reader
-    from cleanaudio.audio.formats import named_format
-    from cleanaudio.audio.writer import AtomicWriter, output_format
+    from cleanaudio.audio.formats import named_format, output_format
+    from cleanaudio.audio.writer import AtomicWriter
     from cleanaudio.live.engine import in_real_time, pump
 
     with ExitStack() as stack:

@@ -13,8 +13,9 @@ import numpy as np
 import soundfile
 
 from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.formats import output_format
 from cleanaudio.audio.metadata.tags import Tags, read_tags
-from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.audio.writer import AtomicWriter
 
 RATE = 48000
 PNG = bytes.fromhex(

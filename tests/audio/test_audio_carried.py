@@ -9,8 +9,9 @@ from tagged_files import chapters, copy
 from wav_bytes import RATE, chunk, chunks_of, wav
 
 from cleanaudio.audio.files import open_reader
+from cleanaudio.audio.formats import output_format
 from cleanaudio.audio.metadata.tags import Tags, read_tags
-from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.audio.writer import AtomicWriter
 
 TECHNICAL = (b"fmt ", b"data", b"fact", b"PEAK", b"JUNK")
 ADM = b"<ebuCoreMain><audioFormatExtended><audioChannelFormat/></audioFormatExtended></ebuCoreMain>"

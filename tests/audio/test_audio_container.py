@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from cleanaudio.audio.files import open_reader, probe
-from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.audio.formats import output_format
+from cleanaudio.audio.writer import AtomicWriter
 from cleanaudio.errors import BackendUnavailable, InputError
 
 RATE = 44100

@@ -8,8 +8,9 @@ import soundfile
 
 from cleanaudio.audio.channelmask import left_out
 from cleanaudio.audio.files import open_reader, probe
+from cleanaudio.audio.formats import OutputFormat, output_format
 from cleanaudio.audio.metadata.tags import read_tags
-from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
+from cleanaudio.audio.writer import AtomicWriter
 
 RATE = 48000
 SECONDS = 0.5

@@ -18,11 +18,12 @@ from wav_bytes import RATE, chunk, chunks_of, noise, wav
 
 from cleanaudio.audio import flac, riff
 from cleanaudio.audio.files import open_reader, probe
+from cleanaudio.audio.formats import output_format
 from cleanaudio.audio.metadata import id3, marks
 from cleanaudio.audio.metadata.description import Chapter, Description, Picture
 from cleanaudio.audio.metadata.tags import Tags, read_tags
 from cleanaudio.audio.recording import AudioInfo
-from cleanaudio.audio.writer import AtomicWriter, output_format
+from cleanaudio.audio.writer import AtomicWriter
 from cleanaudio.errors import InputError
 
 TEXT = {"title": "Ærø, take 1", "artist": "A", "album": "B", "comment": "line\nline", "date": "2026", "genre": "Speech"}

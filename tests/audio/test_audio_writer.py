@@ -18,9 +18,10 @@ from scipy.io import wavfile
 
 from cleanaudio.audio.encodings import DEPTHS
 from cleanaudio.audio.files import AudioInfo, open_reader, probe
+from cleanaudio.audio.formats import OutputFormat, output_format
 from cleanaudio.audio.temporary import temporaries
 from cleanaudio.audio.wave import WaveSink
-from cleanaudio.audio.writer import AtomicWriter, OutputFormat, output_format
+from cleanaudio.audio.writer import AtomicWriter
 from cleanaudio.errors import FormatError, OutputError
 
 RATE = 16000
@@ -423,7 +424,8 @@ def test_a_folder_that_may_not_be_written(tmp_path, monkeypatch, code):
 FULL_DISK = """
 import resource, sys
 import numpy as np
-from cleanaudio.audio.writer import AtomicWriter, OutputFormat
+from cleanaudio.audio.formats import OutputFormat
+from cleanaudio.audio.writer import AtomicWriter
 from cleanaudio.errors import OutputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
 block = np.random.default_rng(0).standard_normal((2, 48000)).astype("f") * 0.1
@@ -461,7 +463,8 @@ def test_no_space_is_said_with_a_remedy(tmp_path, monkeypatch):
 def test_a_killed_process_leaves_nothing_under_the_final_name(tmp_path, signals):
     script = (
         "import sys, time, numpy as np\n"
-        "from cleanaudio.audio.writer import AtomicWriter, OutputFormat\n"
+        "from cleanaudio.audio.formats import OutputFormat\n"
+        "from cleanaudio.audio.writer import AtomicWriter\n"
         "with AtomicWriter(sys.argv[1], 8000, 1, OutputFormat('WAV', 'PCM_16', '.wav')) as writer:\n"
         "    writer.write(np.zeros((1, 8000), 'f'))\n"
         "    print('ready', flush=True)\n"
@@ -487,7 +490,8 @@ def test_memory_does_not_grow_with_length(tmp_path):
         "import resource, sys\n"
         "from cleanaudio.audio.files import open_reader\n"
         "from cleanaudio.audio.level import LevelMeter\n"
-        "from cleanaudio.audio.writer import AtomicWriter, output_format\n"
+        "from cleanaudio.audio.formats import output_format\n"
+        "from cleanaudio.audio.writer import AtomicWriter\n"
         "with open_reader(sys.argv[1]) as reader:\n"
         "    info, meter = reader.info, LevelMeter(reader.info.rate, reader.info.channels)\n"
         "    with AtomicWriter(sys.argv[2], 48000, 2, output_format(info), overwrite=True, dither_seed=1) as writer:\n"

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cleanaudio.batch.inputs import NothingFound, Problem, Source, expand
+from cleanaudio.batch.inputs import expand
+from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.errors import InputError, RecipeError
 
 SUFFIXES = {".wav", ".flac"}

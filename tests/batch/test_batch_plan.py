@@ -16,10 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cleanaudio.batch import plan as plan_module
-from cleanaudio.batch.inputs import Problem, Source, expand
+from cleanaudio.batch.history import RowIndex
+from cleanaudio.batch.inputs import expand
 from cleanaudio.batch.outcome import Done, Failed, Job, Skipped
-from cleanaudio.batch.plan import OutputPolicy, check_targets, plan
-from cleanaudio.batch.rows import RowIndex, RowWriter
+from cleanaudio.batch.plan import plan
+from cleanaudio.batch.policy import OutputPolicy, check_targets
+from cleanaudio.batch.rows import RowWriter
+from cleanaudio.batch.source import Problem, Source
 from cleanaudio.errors import CleanAudioError, FormatError, InputError, OutputError, RecipeError
 
 NOW = 1_800_000_000.0
@@ -44,7 +47,7 @@ def source(name: str, relative: str | None = None, content: str = "sound", **mor
 
 def decide(*sources: Source | Problem, policy: OutputPolicy | None = None, log: RowIndex | None = None, **options):
     policy = policy or OutputPolicy(**{"folder": Path("out"), **options})
-    return list(plan(sources, policy, recipe_hash=RECIPE, log=log, now=NOW))
+    return list(plan(sources, policy, recipe_hash=RECIPE, log=log, now=lambda: NOW))
 
 
 def outputs(*sources: Source, **options) -> list[str]:
@@ -401,7 +404,7 @@ class TestSkipExisting:
         one = source("in/one.wav")
         Path("out").mkdir()
         Path("out/one.wav").write_text("clean, and named in the moment of the kill")
-        common = {"recipe_hash": RECIPE, "begun": lambda output: output == Path("out/one.wav"), "now": NOW}
+        common = {"recipe_hash": RECIPE, "begun": lambda output: output == Path("out/one.wav"), "now": lambda: NOW}
         (step,) = plan([one], OutputPolicy(Path("out"), existing="skip"), **common)
         assert isinstance(step, Job)
         (step,) = plan([one], OutputPolicy(Path("out")), **common)
@@ -553,13 +556,15 @@ class TestLazy:
             self.sources(),
             OutputPolicy(Path("out"), name="{parent}/{stem}-{number}.{ext}"),
             recipe_hash=RECIPE,
-            now=NOW,
+            now=lambda: NOW,
         )
 
     def test_nothing_is_taken_before_it_is_needed(self, here):
         taken = []
         watched = (taken.append(item) or item for item in self.sources())
-        steps = plan(watched, OutputPolicy(Path("out"), name="{stem}-{number}.{ext}"), recipe_hash=RECIPE, now=NOW)
+        steps = plan(
+            watched, OutputPolicy(Path("out"), name="{stem}-{number}.{ext}"), recipe_hash=RECIPE, now=lambda: NOW
+        )
         assert not taken
         next(steps)
         assert len(taken) == 1
