@@ -25,8 +25,8 @@ def main() -> None:
         code = run()
     except KeyboardInterrupt:  # while modules were being loaded
         code = 128 + signal.SIGINT
-    # CPython ends as if killed by SIGINT if that ever broke into code that came as text, as that of a dataclass does;
-    # more of it makes it forget.
+    # CPython ends as if killed once KeyboardInterrupt broke into exec'd code, as that of a dataclass is; another exec
+    # clears that mark.
     exec("")
     sys.exit(code)
 
@@ -36,7 +36,7 @@ def _terminated(number: int, _frame: object) -> None:
 
 
 def _again(lost) -> None:  # sys.UnraisableHookArgs, which only type checkers can import
-    """Let a signal come again that broke into a callback, as imports have them, out of which Python lets nothing."""
+    """Send a signal again whose exception Python swallowed, because it was raised inside a callback of an import."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
         number = int(signal.SIGINT)
     elif getattr(lost.exc_value, "code", None) in (128 + signal.SIGTERM, 128 + signal.SIGHUP):  # of _terminated
@@ -48,10 +48,7 @@ def _again(lost) -> None:  # sys.UnraisableHookArgs, which only type checkers ca
 
 
 def _open_standard_streams() -> None:
-    """Make standard streams take all characters, and nothing of those that are closed.
-
-    No file of ours must get the number of one.
-    """
+    """Open /dev/null for closed standard streams, so that no file gets their numbers; others take any character."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)

@@ -68,7 +68,7 @@ class Decision:
     cleaned: Processor | None = None
 
     def watching(self, processor: Processor, rate: int, channels: int) -> Watched:
-        """Return the processor, of whose output no more is taken than is said here and than the voice bears."""
+        """Return the processor mixed with its input, by as much as is said here and as the voice needs."""
         return Watched(processor, rate, channels, self.share, self.whispered)
 
     def notes(self, what: str, without: str) -> list[str]:

@@ -95,7 +95,7 @@ def resolved(request: Request, threads: int = 1) -> dict[str, Any]:
     ----------
     request : Request
     threads : int
-        Those of a recording alone, which then finds its models open; they decide no sample.
+        That a single recording is worked on with, so that its models are opened once; not part of the hash.
 
     Raises
     ------

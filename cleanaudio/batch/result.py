@@ -68,7 +68,8 @@ class Result:
     take : Take
         What it is made from.
     original : Processor
-        Gives what the result is compared with, and what takes its place where a gate wants that; without state.
+        Gives the recording as it came: what the result is compared with, and what ``--if-fails original`` writes.
+        Without state.
     channels : int
         Of the result.
     overwrite : bool

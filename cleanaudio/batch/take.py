@@ -30,7 +30,7 @@ class Take:
     stretch : (float, float or None), optional
         Seconds; default: all of it.
     option : str
-        By which the user chooses the stretch, for advice; empty where there is none.
+        That chooses the stretch, for hints in errors; empty where there is none.
 
     Attributes
     ----------

@@ -69,9 +69,9 @@ class Borne:
     Parameters
     ----------
     cleaned : ndarray, shape (cells,)
-        Share of the cleaned signal, beside one that is cleaned more gently, in what is no input.
+        Weight of the cleaned signal against one that is cleaned more gently.
     share : ndarray, shape (cells,)
-        Share of what is no input.
+        Weight of both against the input.
     loss_db : ndarray, shape (cells,)
         What would be lost.
     """

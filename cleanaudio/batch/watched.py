@@ -43,7 +43,7 @@ _PLACES = 4
 
 
 class Watched:
-    """A processor of whose output no more is taken than the voice bears.
+    """Mixes the output of a processor with its input, so that the voice is not harmed.
 
     Parameters
     ----------
