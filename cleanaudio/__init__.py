@@ -9,7 +9,7 @@ The library's public face. Importing it is cheap; what a function needs is impor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cleanaudio.batch.choices import POSTFILTER_STRENGTH
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from cleanaudio.audio.processor import Processor
-    from cleanaudio.backends.interface import ChannelMode, Value
+    from cleanaudio.backends.chain import Chain, Settings
+    from cleanaudio.backends.interface import ChannelMode, Setup, Value
     from cleanaudio.backends.profile import NoiseProfile
     from cleanaudio.batch.choices import Method
     from cleanaudio.metrics.interface import Measured
@@ -86,11 +87,12 @@ def clean(
 
     from cleanaudio.audio.array import as_audio
     from cleanaudio.audio.processor import through
+    from cleanaudio.backends.chain import Settings
+    from cleanaudio.backends.interface import Setup
 
     audio = as_audio(samples)
-    chain = _chain(
-        backend, rate, len(audio), options, strength, limit_db, channels, dereverb, profile, threads, live=False
-    )
+    settings = Settings((), options or {}, strength, limit_db, channels, dereverb)
+    chain = _chain(backend, settings, Setup(rate, len(audio), threads=threads, profile=profile))
     processor = chain.open(chain.analyse(lambda: [audio]) if chain.needs_analysis else None)
     cleaned = through(processor, audio)
     return cleaned.reshape(np.shape(samples))
@@ -141,9 +143,12 @@ def open_chain(
     BackendUnavailable, ModelError
     """
     from cleanaudio.backends.blocks import Checked
+    from cleanaudio.backends.chain import Settings
+    from cleanaudio.backends.interface import Setup
     from cleanaudio.errors import RecipeError
 
-    chain = _chain(backend, rate, channels, options, strength, limit_db, mode, dereverb, profile, threads, live)
+    settings = Settings((), options or {}, strength, limit_db, mode, dereverb)
+    chain = _chain(backend, settings, Setup(rate, channels, live=live, threads=threads, profile=profile))
     if chain.needs_analysis:
         raise RecipeError(f"backend {backend} must hear the whole recording first", remedy="use cleanaudio.clean")
     return Checked(chain.open(), chain.channels)
@@ -301,30 +306,21 @@ def score(
     return measure(enhanced, as_rate(rate), reference, noisy, names, align)
 
 
-def _chain(
-    backend: str,
-    rate: int,
-    channels: int,
-    options: Mapping[str, Value] | None,
-    strength: float,
-    limit_db: float | None,
-    mode: ChannelMode | None,
-    dereverb: float,
-    profile: NoiseProfile | None,
-    threads: int,
-    live: bool,
-) -> Any:
+def _chain(backend: str, settings: Settings, setup: Setup) -> Chain:
+    """Return the signal path of settings that still lack their backend, for a setup that is still to be checked."""
+    from dataclasses import replace
+
     from cleanaudio.audio.array import as_number, as_rate
     from cleanaudio.audio.limits import MAX_CHANNELS
-    from cleanaudio.backends import chain, registry
-    from cleanaudio.backends.interface import Setup
+    from cleanaudio.backends import registry
+    from cleanaudio.backends.chain import resolve
     from cleanaudio.backends.spec import parse
 
-    rate = as_rate(rate)
-    channels = as_number(channels, range(1, MAX_CHANNELS + 1), "the number of channels")
-    terms = registry.decide(parse(backend), live)[0]
-    settings = chain.Settings(terms, options or {}, strength, limit_db, mode, dereverb)
-    return chain.resolve(settings, Setup(rate, channels, live=live, threads=_threads(threads), profile=profile))
+    rate = as_rate(setup.rate)
+    channels = as_number(setup.channels, range(1, MAX_CHANNELS + 1), "the number of channels")
+    terms = registry.decide(parse(backend), setup.live)[0]
+    setup = replace(setup, rate=rate, channels=channels, threads=_threads(setup.threads))
+    return resolve(replace(settings, terms=terms), setup)
 
 
 def _threads(count: int) -> int:
