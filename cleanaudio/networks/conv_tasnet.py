@@ -9,7 +9,7 @@ which brings soft sounds nearer to loud ones. What is not causal normalises over
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,8 +49,6 @@ class ConvTasNetConfig:
         The separator sees what is encoded to this power.
     memory : float
         Frames over which the cumulative normalisation forgets, to 1 / e.
-    ahead : int
-        Frames of look-ahead for each mask; each adds a stride to the delay.
     exponent : float
         Of the masks when the network runs, not in training: below 1 takes less away, where it is unsure.
     """
@@ -68,7 +66,6 @@ class ConvTasNetConfig:
     fourier: bool = True
     power: float = 0.5
     memory: float = 80.0
-    ahead: int = 2
     exponent: float = 1.0
 
 
@@ -206,13 +203,13 @@ class ConvTasNet(Network):
                 f"{c.filters} filters of {c.kernel} samples every {c.stride} are no Fourier transform",
                 remedy="let filters = 2 * kernel = 4 * stride, or fourier = false",
             )
-        self.hop, self.delay = c.stride, c.kernel - c.stride + c.ahead * c.stride
+        self.hop, self.delay = c.stride, c.kernel - c.stride
         if not c.causal:
             reach = sum((c.width - 1) * 2**block for block in range(c.blocks)) * c.repeats
             self.context = self.ahead = max(reach * c.stride, 2 * RATE)
         self.encoder = nn.Conv1d(1, c.filters, c.kernel, c.stride, bias=False)
         self.enter = nn.Sequential(
-            (CumulativeNorm if c.causal else GlobalNorm)(c.filters), nn.Conv1d(c.filters, c.bottleneck, 1 + c.ahead)
+            (CumulativeNorm if c.causal else GlobalNorm)(c.filters), nn.Conv1d(c.filters, c.bottleneck, 1)
         )
         dilations = [2**block for _ in range(c.repeats) for block in range(c.blocks)]
         self.blocks = nn.ModuleList(TemporalBlock(c, d, i == len(dilations) - 1) for i, d in enumerate(dilations))
@@ -225,15 +222,14 @@ class ConvTasNet(Network):
                 layer.weight.data = fourier_filters(c.kernel)[:, None] / self.scale
 
     def state_shapes(self, batch: int = 1) -> dict[str, tuple[int, ...]]:
-        """Return samples and frames that are still needed or not complete, and the states of the separator."""
+        """Return the last samples that came and the first that are not complete, and the states of the separator."""
         return self._shapes(batch) if self.config.causal else {}
 
     def _shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
         c = self.config
         shapes: dict[str, tuple[int, ...]] = {
-            "samples": (batch, 1, c.kernel - c.stride),
-            "waiting": (batch, 2 * c.filters, c.ahead),
-            "unfinished": (batch, 1, c.kernel - c.stride),
+            "samples": (batch, 1, self.delay),
+            "unfinished": (batch, 1, self.delay),
             "heard": (batch, 1, 1),
             "means": (batch, 2, 1 + 2 * len(self.blocks)),
         }
@@ -255,36 +251,25 @@ class ConvTasNet(Network):
         tuple of Tensor
             Clean samples that lie ``delay`` behind those that went in, then the states.
         """
-        samples, waiting, unfinished, heard, means, *past = states
-        ready = noisy.shape[1]
+        samples, unfinished, heard, means, *past = states
         samples = torch.cat([samples, noisy[:, None]], dim=2)
         encoded = functional.relu(self.encoder(samples)) * self.scale
         fading = Fading(self._presence(samples), self.config.memory, heard) if self.config.causal else None
         norm, narrow = self.enter
         seen = encoded if self.config.power == 1 else (encoded + 1e-6) ** self.config.power
-        seen, after = norm(seen, fading, means[:, :, :1])
-        frames = torch.cat([waiting, torch.cat([encoded, seen], dim=1)], dim=2)
-        waiting = frames[:, :, ready // self.hop :]
-        encoded, seen = frames.split(self.config.filters, dim=1)
-        x, renewed = narrow(seen), [after]
+        x, after = norm(seen, fading, means[:, :, :1])
+        x, renewed = narrow(x), [after]
         total: Tensor | None = None
         for number, block in enumerate(self.blocks):
             x, skip, after, past[number] = block(x, fading, means[:, :, 2 * number + 1 : 2 * number + 3], past[number])
             total = skip if total is None else total + skip
             renewed.append(after)
         masks = self.masks(total) ** self.config.exponent
-        clean = self.decoder(encoded[:, :, : masks.shape[2]] * (masks * self.scale)).float()
-        overlap = unfinished.shape[2]
-        clean = torch.cat([clean[:, :, :overlap] + unfinished, clean[:, :, overlap:]], dim=2)
-        clean, unfinished = clean[:, 0, :ready], clean[:, :, ready:]
+        clean = self.decoder(encoded * (masks * self.scale)).float()
+        clean = torch.cat([clean[:, :, : self.delay] + unfinished, clean[:, :, self.delay :]], dim=2)
         heard = heard if fading is None else fading.heard
-        return clean, samples[:, :, ready:], waiting, unfinished, heard, torch.cat(renewed, dim=2), *past
-
-    def adopted(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Take the weights of a network that looks less far ahead: what it adds begins at nothing."""
-        narrow = "enter.1.weight"
-        missing = self.config.ahead + 1 - tensors[narrow].shape[2] if narrow in tensors else 0
-        return {**tensors, narrow: functional.pad(tensors[narrow], (0, missing))} if missing > 0 else dict(tensors)
+        ready = noisy.shape[1]
+        return clean[:, 0, :ready], samples[:, :, ready:], clean[:, :, ready:], heard, torch.cat(renewed, dim=2), *past
 
     def _presence(self, samples: Tensor) -> Tensor:
         """Return how much each frame counts, (batch, frames, 1), for samples of shape (batch, 1, count)."""

@@ -242,7 +242,7 @@ def test_a_network_that_loses_itself_is_started_anew(archive: dfn_archive.Archiv
 
     broken.bad, broken.count = range(10**6), 0
     transform = DeepFilter(archive, net, broken, 1, 0.0, 100.0)
-    with pytest.raises(ModelError, match="no numbers"):
+    with pytest.raises(ModelError, match="only NaN or infinity"):
         transform(spectra)
         transform.flush()
 

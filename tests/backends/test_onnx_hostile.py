@@ -198,7 +198,7 @@ def test_now_and_then_nan_becomes_silence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frames", [1000, 100_000])
 def test_nothing_but_nan_is_a_model_error(frames: int, tmp_path: Path) -> None:
     model = tiny.saved(tmp_path, tiny.sometimes_nan(always=True))
-    with pytest.raises(ModelError, match="gives no numbers") as caught:
+    with pytest.raises(ModelError, match="gives only NaN or infinity") as caught:
         clean(model, np.ones((1, frames), np.float32))
     assert caught.value.path == model
 

@@ -119,7 +119,7 @@ class TestFiles:
 
 class TestStdin:
     def test_audio_on_stdin_is_not_for_here(self):
-        with pytest.raises(RecipeError, match="alone"):
+        with pytest.raises(RecipeError, match="no audio on stdin"):
             expand(["-", "a.wav"], suffixes=SUFFIXES)
 
     @pytest.mark.parametrize(

@@ -880,7 +880,7 @@ def test_a_name_cannot_say_another_format(cli, tmp_path, noisy_speech, name, for
 def test_a_file_cannot_be_stdout(cli, tmp_path, noisy_speech, arguments):
     soundfile.write(tmp_path / "a.wav", noisy_speech(2.0, 16000), 16000)
     ran = cli(arguments[0], tmp_path / "a.wav", *arguments[1:])
-    assert ran.code == 2 and "stdout is not for this file" in ran.stderr
+    assert ran.code == 2 and "this file cannot go to stdout" in ran.stderr
 
 
 def test_an_archive_that_has_moved_is_known_all_the_same(cli, tmp_path, clip):
