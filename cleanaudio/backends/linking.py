@@ -23,6 +23,8 @@ from cleanaudio.backends.interface import Setup
 _STRONGEST_BELOW, _MEAN_ABOVE = 0.2, 0.4
 _SMOOTHING_S = 0.3
 _SMOOTHING_BINS = 5
+_TINY = np.float32(1e-30)
+"""Keeps what silence leaves of a mean from becoming denormal, which is slow."""
 
 
 def cancels(mean: float, strongest: float, channels: int) -> bool:
@@ -49,42 +51,44 @@ class Feed:
 
     def __init__(self, channels: int, hop_s: float) -> None:
         self._channels = channels
-        self._keep = float(np.exp(-hop_s / _SMOOTHING_S))
+        self._step = np.float32(1 - np.exp(-hop_s / _SMOOTHING_S))
         self.reset()
 
     def reset(self) -> None:
         """Forget the signal."""
-        self._state: NDArray[np.float64] | None = None
+        self._state: NDArray[np.floating] | None = None
 
     def __call__(self, spectra: NDArray[np.complex64]) -> NDArray[np.complex64]:
         """Take (channels, frames, bins), return the feed: (1, frames, bins)."""
         if self._channels == 1 or not spectra.shape[1]:
             return spectra[:1]
         mean = spectra.mean(axis=0)
-        of_mean, *of_each = self._smoothed(np.concatenate([mean[None], spectra]))
-        powers = np.stack(of_each)
-        strongest = powers.argmax(axis=0)[None]
-        ratio = self._channels * of_mean / np.maximum(np.take_along_axis(powers, strongest, axis=0)[0], 1e-30)
-        share = ((ratio - _STRONGEST_BELOW) / (_MEAN_ABOVE - _STRONGEST_BELOW)).clip(0, 1).astype(np.float32)
-        if np.all(share == 1):
-            return mean[None]
-        return share * mean + (1 - share) * np.take_along_axis(spectra, strongest, axis=0)
+        of_mean, of_each = np.split(self._smoothed(np.concatenate([mean[None], spectra])), [1])
+        ratio = self._channels * of_mean[0] / of_each.max(axis=0)
+        t, bin = np.nonzero(ratio < _MEAN_ABOVE)
+        strongest = of_each[:, t, bin].argmax(axis=0)
+        share = ((ratio[t, bin] - _STRONGEST_BELOW) / (_MEAN_ABOVE - _STRONGEST_BELOW)).clip(0, None)
+        mean[t, bin] = share * mean[t, bin] + (1 - share) * spectra[strongest, t, bin]
+        return mean[None]
 
-    def _smoothed(self, spectra: NDArray[np.complex64]) -> NDArray[np.float64]:
-        """Return powers that are smoothed over time and neighbouring bins, (signals, frames, bins)."""
-        powers = spectra.real.astype(np.float64) ** 2 + spectra.imag.astype(np.float64) ** 2
+    def _smoothed(self, spectra: NDArray[np.complex64]) -> NDArray[np.float32]:
+        """Return powers that are smoothed over time and neighbouring bins, above zero, (signals, frames, bins)."""
+        powers = spectra.real**2 + spectra.imag**2
         bins, reach = powers.shape[-1], _SMOOTHING_BINS // 2
         wider = np.pad(powers, ((0, 0), (0, 0), (reach, reach)), mode="edge")
-        powers = np.add.reduce([wider[..., shift : shift + bins] for shift in range(_SMOOTHING_BINS)]) / _SMOOTHING_BINS
-        first = 0
-        if self._state is None:
-            sounds = powers.any(axis=(0, 2))
+        powers += _TINY  # of the centre
+        for shift in (*range(reach), *range(reach + 1, _SMOOTHING_BINS)):
+            powers += wider[..., shift : shift + bins]
+        first, state = 0, self._state
+        if state is None:
+            sounds = (powers > _TINY).any(axis=(0, 2))
             if not sounds.any():
                 return powers
             first = int(sounds.argmax())  # all bins begin with what the whole band says
-            self._state = powers[:, first].mean(axis=-1, keepdims=True).repeat(bins, axis=-1)
+            state = powers[:, first].mean(axis=-1, keepdims=True).repeat(bins, axis=-1)
         for t in range(first, powers.shape[1]):
-            powers[:, t] = self._state = self._keep * self._state + (1 - self._keep) * powers[:, t]
+            state = powers[:, t] = state + self._step * (powers[:, t] - state)
+        self._state = state
         return powers
 
 
