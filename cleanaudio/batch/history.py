@@ -102,7 +102,8 @@ class RowIndex:
         self._path = path
         self._names = RealNames()
         self._numbers = Numbers()
-        self._by_state: dict[int, int] | None = None
+        self._by_state: dict[int, int] | None = None  # these two where they are needed, which is seldom
+        self._inputs: dict[int, str] | None = None
         self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
         self._sources = array("Q")
         self._bytes, self._changed, self._rejected = array("q"), array("q"), array("b")
@@ -157,6 +158,25 @@ class RowIndex:
             bool(self._rejected[number]),
             self._gains[number],
         )
+
+    def input_of(self, output: Path, path: Path) -> str | None:
+        """Return of which recording an output was made; None where that is not known, or is the one at ``path``."""
+        number = self._numbers.find(self._names.key(output))
+        if number is None or self._sources[number] in (0, _place(self._names.real(path))):
+            return None
+        if self._inputs is None:
+            self._inputs = {}
+            self._read(self._take_input)
+        return self._inputs.get(number)
+
+    def _take_input(self, row: Mapping[str, str]) -> None:
+        assert self._inputs is not None
+        try:
+            number = self._numbers.find(self._names.key(row["output"]))
+        except ValueError:
+            return
+        if number is not None and row["status"] == "done":
+            self._inputs[number] = row["input_path"]
 
     def _moved(self, output: Path) -> int | None:
         """Return the number of an output that lay elsewhere when it was made: of the same name, size and time."""

@@ -5,6 +5,7 @@ Pure but for looking at files, and lazy: for each source the plan keeps some ten
 
 from __future__ import annotations
 
+import filecmp
 import os
 import stat
 import time
@@ -201,9 +202,10 @@ class _Planner:
             )
         whole = [path for path in existing if path == output or path.lstat().st_size]  # nobody misses an empty one
         complete = len(whole) == len(targets)
-        if complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
+        another = entry.is_of_another(job.inputs[0], job.size, job.mtime_ns) or self._is_double(job, output)
+        if not another and complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             return entry
-        if entry.is_of_another(job.inputs[0], job.size, job.mtime_ns):
+        if another:
             raise OutputError(
                 f"the output {existing[0]} exists, and was made of another recording",
                 path=job.label,
@@ -217,6 +219,15 @@ class _Planner:
             )
         return None
 
+    def _is_double(self, job: Job, output: Path) -> bool:
+        """Whether the recording that an output was made of is still where it was, and is not the same as this one."""
+        assert self._log is not None
+        known = self._log.input_of(output, job.inputs[0])
+        try:
+            return known is not None and not filecmp.cmp(known, job.inputs[0], shallow=False)
+        except OSError:  # it is not there any more: it was moved here
+            return False
+
     def _is_quarantined(self, job: Job) -> bool:
         """Whether the output was made like this before, and set apart."""
         apart = quarantine(job.output)
@@ -228,7 +239,8 @@ class _Planner:
         folder = self._policy.folder
         if self._log is None or folder is None:
             return False
-        if not PurePath(self._names.real(path)).is_relative_to(os.path.realpath(folder)):
+        ways = (self._names.real(path), os.path.realpath(folder)), (os.path.abspath(path), os.path.abspath(folder))
+        if not any(PurePath(one).is_relative_to(other) for one, other in ways):
             return False
         made = path.with_name(path.stem.removesuffix(RESIDUAL) + path.suffix)
         return self._log.find(path) is not None or self._log.find(made) is not None

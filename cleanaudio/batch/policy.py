@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from string import Formatter
 from typing import ClassVar, Literal
 
-from cleanaudio.audio.formats import says_another_format
+from cleanaudio.audio.formats import AUDIO_SUFFIXES, says_another_format
 from cleanaudio.batch.choices import DEFAULT_NAME
 from cleanaudio.batch.outcome import Job
 from cleanaudio.batch.source import Source
@@ -172,6 +172,8 @@ def _check_template(template: str) -> set[str]:
         sample = template.format_map({name: 1 if name == "number" else "x" for name in FIELDS})
     except (ValueError, LookupError) as error:
         raise RecipeError(f"--name {template!r}: {error}", remedy=known) from error
+    if not {"ext", "name"} & used and PurePath(sample).suffix.lower() not in AUDIO_SUFFIXES:
+        raise RecipeError(f"--name {template!r} makes names without an extension", remedy="end it with .{ext}")
     if not _stays_inside(sample):
         raise RecipeError(
             f"--name {template!r} makes no name inside the output folder", remedy="leave out '..' and a leading slash"

@@ -35,6 +35,7 @@ from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import find, spooled, temporary_folder
 from cleanaudio.errors import OutputError, RecipeError
+from cleanaudio.report.markup import visible
 
 
 def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:
@@ -76,6 +77,8 @@ def _check(batch: Batch) -> None:
         raise RecipeError("audio on stdin (-) cannot be mixed with other inputs")
     if batch.to_stdout and batch.shared.json and not batch.shared.dry_run:
         raise RecipeError("audio and --json cannot share stdout", remedy="write to a file, or use --metrics FILE.csv")
+    if batch.to_stdout and sys.__stdout__ is None:
+        raise RecipeError("stdout is closed", remedy="pipe it on, redirect it, or give -o FILE")
     if batch.to_stdout and sys.stdout.isatty() and not batch.shared.dry_run:
         raise RecipeError("will not write audio to a terminal", remedy="redirect it, or give -o FILE")
     if not batch.to_stdout:
@@ -219,7 +222,7 @@ def tell(outcome: Outcome, quiet: bool) -> None:
         complain(outcome.error)
     elif isinstance(outcome, Done) and not quiet:
         for note in outcome.notes:
-            say(f"cleanaudio: {outcome.job.label}: note: {note}")
+            say(f"cleanaudio: {visible(outcome.job.label)}: note: {note}")
 
 
 def _show(steps: Iterator[Step], batch: Batch) -> Summary:
@@ -247,7 +250,7 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
             print(json.dumps(entry, ensure_ascii=True))
         else:
             more = f"{what}: {reason}" if reason else ", and write ".join([what, *beside])
-            table.add_row(*(Text(text) for text in (job.label, target, more)))
+            table.add_row(*(Text(visible(text)) for text in (job.label, target, more)))
     if table is not None:
         stdout().print(table)
     return summary

@@ -23,6 +23,7 @@ from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import recordings
 from cleanaudio.errors import RecipeError
 from cleanaudio.report.inspection import ITEMS, exchanged_against
+from cleanaudio.report.markup import visible
 from cleanaudio.report.scores import text
 
 _MOST_COMPARED = 12
@@ -207,15 +208,16 @@ def _show(done: list[Inspected]) -> None:
     table = Table("recording", "duration", "rate", "channels", box=None, header_style="bold")
     for item in items:
         table.add_column(Text(f"{item.label}\n{item.unit}"), justify="right")
-    table.add_column("findings")
     for one in done:
         found, info = one.found, one.found.info
         values = [(item, found.value(item.key)) for item in items]
         cells = ["–" if value is None else item.figure(value) for item, value in values]
-        findings = "\n".join(each.finding for each in one.advice)
-        first = (one.job.label, clock(info.seconds, 3), str(info.rate), str(info.channels))
-        table.add_row(*map(Text, (*first, *cells, findings)))
+        first = (visible(one.job.label), clock(info.seconds, 3), str(info.rate), str(info.channels))
+        table.add_row(*map(Text, (*first, *cells)))
     stdout().print(table)
+    for one in done:
+        for advice in one.advice:
+            stdout().print(Text.assemble("• ", (visible(one.job.label), "bold"), f": {advice.finding}"))
 
 
 def _rows(one: Inspected) -> Iterator[tuple[str, str]]:

@@ -39,9 +39,9 @@ def list_(json_: options.JsonEach = False, debug: options.Debug = False) -> None
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        "model", "backend", "rate", "latency", "size", "licence", "sha256", "source", box=None, header_style="bold"
-    )
+    table = Table(box=None, header_style="bold")
+    for heading in ("model", "backend", "rate", "latency", "size", "licence", "sha256", "source"):
+        table.add_column(heading, no_wrap=heading in ("model", "backend"))
     for model in models:
         cells = (
             model["name"],

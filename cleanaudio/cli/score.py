@@ -109,7 +109,7 @@ def score(
         quiet=quiet,
     )
     code = scoring.run(jobs, allow_empty)
-    if report is not None and scoring.scores:
+    if report is not None and scoring.scores and not scoring.stopped:
         from cleanaudio.report.html import write_report
 
         write_report(report, scoring.scores, scoring.sums, scoring.gate)

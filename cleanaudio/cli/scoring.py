@@ -94,6 +94,8 @@ class Scoring:
     scores : list of Score
         In order of systems and names, once the run is over.
     sums : list of Aggregate
+    stopped : bool
+        Whether a signal ended the run before its end.
     """
 
     def __init__(
@@ -115,6 +117,7 @@ class Scoring:
         self._unscored: dict[int, tuple[str, str]] = {}  # system and name of the files that are not even read
         self.scores: list[Score] = []
         self.sums: list[Aggregate] = []
+        self.stopped = False
 
     def _wanted(self, metrics: tuple[str, ...] | None) -> tuple[str, ...] | None:
         """Add the gate's numbers to those asked for; None is all that the sides allow."""
@@ -149,6 +152,7 @@ class Scoring:
 
             work = partial(partial, score_file, self._metrics, self._align)
             summary = run(steps, work, workers(jobs), None, on_outcome, progress.advance, in_order=True)
+        self.stopped = summary.signal is not None
         self._sum_up()
         for side in filter(None, (reference, noisy)):
             self._tell_unused(side)

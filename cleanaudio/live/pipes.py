@@ -161,18 +161,19 @@ class PcmSink:
         self._stream, self._format = stream, format
         self._begin = _position(stream)
         self._written = 0
-        if format.wav:
-            stream.write(format.header())
+        self._header = format.header() if format.wav else b""
 
     def write(self, audio: Audio) -> None:
-        """Write (channels, n), at once."""
-        self._written += self._stream.write(self._format.encode(audio))
+        """Write (channels, n), at once; the first with the header, on which alone SoX would choke."""
+        data = self._format.encode(audio)
+        self._stream.write(self._header + data)
+        self._header = b""
+        self._written += len(data)
         self._stream.flush()
 
     def finish(self) -> None:
         """End the WAV file; its header gets the length where the stream is a file that can be written to anywhere."""
-        if self._format.wav and self._written % 2:
-            self._stream.write(b"\0")
+        self._stream.write(self._header + b"\0" * (self._format.wav and self._written % 2))
         self._stream.flush()
         if self._format.wav and self._begin is not None:
             os.pwrite(self._stream.fileno(), self._format.header(self._written), self._begin)

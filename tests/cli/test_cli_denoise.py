@@ -902,3 +902,42 @@ def test_a_folder_is_the_same_by_a_link(cli, tmp_path, clip):
     write(recording, clip[:8000])
     ran = cli("denoise", tmp_path / "link", *arguments)
     assert ran.code == 0 and "1 done" in ran.stderr, ran.stderr
+
+
+def test_recordings_alike_in_name_size_and_time_are_two(cli, tmp_path, clip):
+    """As recorders make them that cut every hour."""
+    for card, samples in (("one", clip), ("two", clip[::-1])):
+        os.utime(write(tmp_path / card / "001.wav", samples), (1.7e9, 1.7e9))
+    arguments = ("-b", "wiener", "--skip-existing", "-o", tmp_path / "out")
+    assert cli("denoise", tmp_path / "one", *arguments).code == 0
+    ran = cli("denoise", tmp_path / "two", *arguments)
+    assert ran.code == 1 and "was made of another recording" in ran.stderr
+    shutil.rmtree(tmp_path / "two")
+    (tmp_path / "one").rename(tmp_path / "two")
+    ran = cli("denoise", tmp_path / "two", *arguments)
+    assert ran.code == 0 and "1 skipped" in ran.stderr, "it has moved"
+
+
+def test_outputs_beside_recordings_behind_a_link_are_none(cli, tmp_path, clip):
+    write(tmp_path / "other" / "b.wav", clip)
+    write(tmp_path / "rec" / "a.wav", clip)
+    (tmp_path / "rec" / "link").symlink_to("../other")
+    arguments = ("denoise", tmp_path / "rec", "-r", "-o", tmp_path / "rec", "-b", "wiener", "--suffix", "_c")
+    assert cli(*arguments, "--skip-existing").code == 0
+    ran = cli(*arguments, "--skip-existing")
+    assert ran.code == 0 and "0 done" in ran.stderr, ran.stderr
+
+
+def test_names_have_an_extension(cli, tmp_path, clip):
+    recording = write(tmp_path / "a.wav", clip)
+    for name in ("{stem}_clean", "{stem}.txt"):
+        ran = cli("denoise", recording, "-b", "wiener", "-o", tmp_path / "out", "--name", name)
+        assert ran.code == 2 and "makes names without an extension (end it with .{ext})" in ran.stderr
+
+
+def test_names_with_control_characters_do_not_reach_the_terminal(cli, tmp_path, clip):
+    recording = write(tmp_path / "a.wav", np.concatenate([clip, [np.nan]]), subtype="FLOAT")
+    recording = recording.rename(tmp_path / "a\x1b[31m.wav")
+    ran = cli("denoise", recording, "-b", "wiener", "-o", tmp_path / "out")
+    assert "\x1b" not in ran.stderr and "\\x1b[31m.wav: note: " in ran.stderr
+    assert "\x1b" not in cli("denoise", recording, "-o", tmp_path / "out", "--dry-run", "--overwrite").stdout

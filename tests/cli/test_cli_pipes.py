@@ -217,6 +217,11 @@ class TestAudioOnStdout:
         assert ran.returncode == 1
         assert ran.stderr == b"cleanaudio: -: cannot be written: No space left on device (write to a file with -o)\n"
 
+    def test_closed(self, whole):
+        command = [sys.executable, "-m", "cleanaudio", "denoise", "-", "-o", "-", *QUIET]
+        ran = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], input=whole, capture_output=True)
+        assert ran.returncode == 2 and b"stdout is closed" in ran.stderr
+
     def test_dry(self, piped, whole):
         ran = piped("denoise", "-", "--dry-run", "-b", "wiener", stdin=whole)
         assert ran.code == 0 and ran.stdout.split()[-3:] == ["-", "-", "clean"]

@@ -69,6 +69,20 @@ def test_one_file_is_broken_off(tmp_path, long, number):
     assert "Traceback" not in said and said.endswith("0 done, 1 failed; stopped\n")
 
 
+def test_a_stopped_score_leaves_the_report_of_before(cli, tmp_path, long, short):
+    report, table = tmp_path / "r.html", tmp_path / "scores.csv"
+    assert cli("score", short, "--metric", "loudness", "--report", report).code == 0
+    before = report.read_bytes()
+    folder = many(tmp_path / "in", short, 1)
+    os.link(long, folder / "long.wav")
+    arguments = ("score", folder, "--metric", "dnsmos", "--report", report, "-o", table, "-j", "1")
+    with started(*arguments) as process:
+        wait_for(lambda: table.exists() and len(table.read_text().splitlines()) > 1, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert report.read_bytes() == before
+
+
 def test_who_is_started_to_ignore_the_terminal_does(tmp_path, short):
     """As a shell has it where a script puts a command into the background."""
     folder, out = many(tmp_path / "in", short, 20), tmp_path / "out"
