@@ -48,7 +48,7 @@ def get(name: str) -> Backend:
     """
     entry = _entries().get(name)
     if entry is None:
-        close = get_close_matches(name, names(), n=1)
+        close = get_close_matches(name.lower(), names(), n=1)
         remedy = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names())}"
         raise RecipeError(f"there is no backend {name!r}", remedy=remedy)
     try:

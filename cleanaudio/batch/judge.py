@@ -120,6 +120,8 @@ class Judge:
             apart = quarantine(self.target)
             self.fields |= {"output": str(apart.absolute())}
             self.notes.append(f"put into {apart.parent}")
+            if self.target.exists():
+                self.notes.append(f"an earlier one is still at {self.target}")
             return apart
         return self.target
 

@@ -26,8 +26,11 @@ def backends(
     from cleanaudio.backends import registry
     from cleanaudio.backends.spec import parse
 
-    entries = [_described(one) for one in ([name] if name else registry.names())]
     best, why = registry.auto()
+    if name == "auto":
+        print(json.dumps({"name": name, "spec": best, "why": why}) if json_ else f"auto is {best}: {why}")
+        return
+    entries = [_described(one) for one in ([name] if name else registry.names())]
     chosen = {term.name for term in parse(best)}
     if json_:
         for entry in entries:

@@ -99,6 +99,12 @@ def test_one_as_json(cli):
     assert limit["unit"] == "dB" and limit["low"] <= limit["default"] <= limit["high"]
 
 
+def test_auto_says_what_it_is(cli):
+    best, why = registry.auto()
+    assert cli("backends", "auto").stdout == f"auto is {best}: {why}\n"
+    assert json.loads(cli("backends", "auto", "--json").stdout) == {"name": "auto", "spec": best, "why": why}
+
+
 def test_one_that_does_not_exist(cli):
     ran = cli("backends", "wienr")
     assert ran.code == 2 and "there is no backend 'wienr' (did you mean wiener?)" in ran.stderr

@@ -783,6 +783,15 @@ def test_a_noise_print_that_is_of_no_use_is_said(cli, tmp_path, noisy_speech):
 
 
 @pytest.mark.usefixtures("quick_dnsmos")
+def test_an_output_that_stays_beside_a_quarantined_one_is_told_of(cli, tmp_path, noisy_speech):
+    write(tmp_path / "a.wav", noisy_speech(1.0, 16000))
+    arguments = ("denoise", tmp_path / "a.wav", "-o", tmp_path / "out", "-b", "wiener")
+    assert cli(*arguments).code == 0
+    ran = cli(*arguments, "--gate", "noise_floor<-200", "--if-fails", "quarantine", "--overwrite")
+    assert ran.code == 3 and f"note: an earlier one is still at {tmp_path / 'out' / 'a.wav'}" in ran.stderr
+
+
+@pytest.mark.usefixtures("quick_dnsmos")
 @pytest.mark.parametrize(("if_fails", "folder"), [("keep", "."), ("original", "."), ("quarantine", "quarantine")])
 def test_what_was_removed_goes_where_the_output_goes(cli, tmp_path, noisy_speech, if_fails, folder):
     soundfile.write(tmp_path / "a.wav", noisy_speech(1.0, 16000), 16000, subtype="PCM_16")
