@@ -55,7 +55,7 @@ def _open_standard_streams() -> None:
             if number:  # who reads asks whether there is a stdin
                 setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and (stream.errors == "strict" or stream.encoding.lower() != "utf-8"):
             stream.reconfigure(errors="backslashreplace")  # a locale of few characters is no reason to fail
 
 

@@ -130,3 +130,5 @@ def test_every_default_can_be_set(cli, listed, tmp_path, noisy_speech):
 def test_a_locale_of_few_characters_is_no_reason_to_fail(program, encoding):
     ran = program("backends", "log-mmse", env={"PYTHONIOENCODING": encoding})
     assert ran.returncode == 0 and b"0.001" in ran.stdout and b"\\u2026" in ran.stdout and not ran.stderr
+    ran = program("backends", "log-mmse", env={"PYTHONIOENCODING": f"{encoding}:surrogateescape"})  # as in LC_ALL=C
+    assert ran.returncode == 0 and b"\\u2026" in ran.stdout and not ran.stderr
