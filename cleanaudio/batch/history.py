@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path, PurePath
 
 from cleanaudio.batch.csvfile import columns_of, open_text, rows
@@ -61,9 +63,9 @@ class Made:
         """Whether the output was made from such an input with such a recipe."""
         return (self.size, self.mtime_ns, self.recipe) == (size, mtime_ns, _recipe(recipe_hash))
 
-    def is_of_another(self, path: Path, size: int, mtime_ns: int) -> bool:
-        """Whether the output was made of another recording: one of another path, and another size or time."""
-        return self.source != _place(RealNames().real(path)) and (self.size, self.mtime_ns) != (size, mtime_ns)
+    def is_of(self, name: str) -> bool:
+        """Whether the output was made of the recording of this name, as :meth:`RealNames.real` gives it."""
+        return self.source == _place(name)
 
     def is_there(self, output: Path) -> bool:
         """Whether the output is there as it was made."""
@@ -102,8 +104,6 @@ class RowIndex:
         self._path = path
         self._names = RealNames()
         self._numbers = Numbers()
-        self._by_state: dict[int, int] | None = None  # these two where they are needed, which is seldom
-        self._inputs: dict[int, str] | None = None
         self._sizes, self._mtimes, self._recipes, self._times = array("q"), array("q"), array("Q"), array("q")
         self._sources = array("Q")
         self._bytes, self._changed, self._rejected = array("q"), array("q"), array("b")
@@ -125,25 +125,22 @@ class RowIndex:
             return cls()
         index = cls(path)
         check_log(path)
-        index._read(index._take)
+        for row in index._rows():
+            index._take(row)
         return index
 
-    def _read(self, take: Callable[[Mapping[str, str]], None]) -> None:
-        """Call a function with every row of the log."""
+    def _rows(self) -> Iterator[Mapping[str, str]]:
         if self._path is None:
             return
         try:
             with open_text(self._path) as file:
-                for row in rows(file):
-                    take(row)
+                yield from rows(file)
         except OSError as error:
             raise OutputError(f"the log cannot be read: {error.strerror}", path=self._path) from error
 
     def find(self, output: Path) -> Made | None:
         """Return what is known of an output, however its path is written, and also where its folder has been moved."""
-        number = self._numbers.find(self._names.key(output))
-        if number is None:
-            number = self._moved(output)
+        number = self._number(output)
         if number is None:
             return None
         known, changed = self._bytes[number], self._changed[number]
@@ -159,45 +156,40 @@ class RowIndex:
             self._gains[number],
         )
 
-    def input_of(self, output: Path, path: Path) -> str | None:
-        """Return of which recording an output was made; None where that is not known, or is the one at ``path``."""
+    def input_of(self, output: Path) -> str:
+        """Return of which recording a known output was made, empty where the log does not say it."""
+        number = self._number(output)
+        return "" if number is None else self._inputs.get(number, "")
+
+    def _number(self, output: Path) -> int | None:
         number = self._numbers.find(self._names.key(output))
-        if number is None or self._sources[number] in (0, _place(self._names.real(path))):
-            return None
-        if self._inputs is None:
-            self._inputs = {}
-            self._read(self._take_input)
-        return self._inputs.get(number)
-
-    def _take_input(self, row: Mapping[str, str]) -> None:
-        assert self._inputs is not None
-        try:
-            number = self._numbers.find(self._names.key(row["output"]))
-        except ValueError:
-            return
-        if number is not None and row["status"] == "done":
-            self._inputs[number] = row["input_path"]
-
-    def _moved(self, output: Path) -> int | None:
-        """Return the number of an output that lay elsewhere when it was made: of the same name, size and time."""
+        if number is not None:
+            return number
         try:
             status = output.stat()
         except OSError:
             return None
-        if self._by_state is None:
-            self._by_state = {}
-            self._read(self._take_state)
         return self._by_state.get(_state(output.name, status.st_size, status.st_mtime_ns))
 
-    def _take_state(self, row: Mapping[str, str]) -> None:
-        assert self._by_state is not None
-        try:
-            number = self._numbers.find(self._names.key(row["output"]))
-            size, mtime_ns = int(row["output_bytes"]), int(row["output_mtime_ns"])
-        except (KeyError, ValueError):  # of an older version, or with no output
-            return
-        if number is not None:
-            self._by_state[_state(PurePath(row["output"]).name, size, mtime_ns)] = number
+    @cached_property  # these two are seldom needed, and large
+    def _inputs(self) -> dict[int, str]:
+        return {number: row.get("input_path") or "" for number, row in self._numbered()}
+
+    @cached_property
+    def _by_state(self) -> dict[int, int]:
+        """Outputs by name, size and time, which stay what they are where a folder is moved."""
+        return {
+            _state(PurePath(row["output"]).name, row.get("output_bytes"), row.get("output_mtime_ns")): number
+            for number, row in self._numbered()
+        }
+
+    def _numbered(self) -> Iterator[tuple[int, Mapping[str, str]]]:
+        """Read the log again: rows of outputs that were made, with their numbers."""
+        for row in self._rows():
+            with suppress(ValueError):  # no name that a file can have
+                number = self._numbers.find(self._names.key(row["output"]))
+                if number is not None and row["status"] == "done":
+                    yield number, row
 
     def _take(self, row: Mapping[str, str]) -> None:
         if row["status"] != "done" or not row["output"]:
@@ -251,7 +243,7 @@ def _recipe(recipe_hash: str) -> int:
     return fingerprint(recipe_hash.encode())
 
 
-def _state(name: str, size: int, mtime_ns: int) -> int:
+def _state(name: str, size: int | str | None, mtime_ns: int | str | None) -> int:
     return fingerprint(os.fsencode(f"{name}\0{size}\0{mtime_ns}"))
 
 

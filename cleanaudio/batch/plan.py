@@ -202,7 +202,7 @@ class _Planner:
             )
         whole = [path for path in existing if path == output or path.lstat().st_size]  # nobody misses an empty one
         complete = len(whole) == len(targets)
-        another = entry.is_of_another(job.inputs[0], job.size, job.mtime_ns) or self._is_double(job, output)
+        another = self._is_of_another(entry, output, job)
         if not another and complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
             return entry
         if another:
@@ -219,12 +219,16 @@ class _Planner:
             )
         return None
 
-    def _is_double(self, job: Job, output: Path) -> bool:
-        """Whether the recording that an output was made of is still where it was, and is not the same as this one."""
+    def _is_of_another(self, made: Made, output: Path, job: Job) -> bool:
+        """Whether an output was made of another recording than that of a job, which may only have been moved."""
+        path = job.inputs[0]
+        if made.is_of(self._names.real(path)):
+            return False
+        if (made.size, made.mtime_ns) != (job.size, job.mtime_ns):
+            return True
         assert self._log is not None
-        known = self._log.input_of(output, job.inputs[0])
         try:
-            return known is not None and not filecmp.cmp(known, job.inputs[0], shallow=False)
+            return not filecmp.cmp(self._log.input_of(output), path, shallow=False)
         except OSError:  # it is not there any more: it was moved here
             return False
 
