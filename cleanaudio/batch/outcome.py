@@ -14,6 +14,9 @@ Fields = Mapping[str, str | int | float | None]
 """Columns of a CSV row by name; None is an empty cell."""
 
 
+_RESIDUAL = ".residual"
+
+
 def extent(rate: int, channels: int, frames: int) -> dict[str, int | float]:
     """Return the columns that say how large a recording is."""
     return {"rate": rate, "channels": channels, "frames": frames, "seconds": round(frames / rate, 3)}
@@ -64,6 +67,16 @@ class Job:
     def set_apart(self) -> tuple[Path, ...]:
         """Where they go instead if the output fails the gate and is to be set apart."""
         return tuple(map(quarantine, self.targets))
+
+
+def residual_of(output: Path) -> Path:
+    """Return where what was removed goes."""
+    return output.with_name(f"{output.stem}{_RESIDUAL}{output.suffix}")
+
+
+def output_of(path: Path) -> Path:
+    """Return the output beside which a residual lies; what is called otherwise is taken for an output itself."""
+    return path.with_name(path.stem.removesuffix(_RESIDUAL) + path.suffix)
 
 
 def quarantine(output: Path) -> Path:

@@ -17,12 +17,12 @@ from pathlib import Path, PurePath
 
 from cleanaudio.batch.history import Made, RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
-from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, quarantine
+from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, output_of, quarantine, residual_of
 from cleanaudio.batch.policy import OutputPolicy
 from cleanaudio.batch.source import Problem, Source, unreachable
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
 
-RESIDUAL, _SIDECAR = ".residual", ".json"
+_SIDECAR = ".json"
 _LABELS_KEPT = 10_000
 
 
@@ -102,7 +102,7 @@ class _Planner:
             if source.found and self._is_earlier_output(source.files[0]):
                 return Skipped(job, "an output of an earlier run")
             output = self._policy.target(source, number)
-            residual = output.with_name(f"{output.stem}{RESIDUAL}{output.suffix}") if self._policy.residual else None
+            residual = residual_of(output) if self._policy.residual else None
             sidecar = output.with_name(f"{output.name}{_SIDECAR}") if self._policy.sidecar else None
             job = replace(job, output=output, residual=residual, sidecar=sidecar)
             self._claim(job, statuses)
@@ -246,8 +246,7 @@ class _Planner:
         ways = (self._names.real(path), os.path.realpath(folder)), (os.path.abspath(path), os.path.abspath(folder))
         if not any(PurePath(one).is_relative_to(other) for one, other in ways):
             return False
-        made = path.with_name(path.stem.removesuffix(RESIDUAL) + path.suffix)
-        return self._log.find(path) is not None or self._log.find(made) is not None
+        return any(self._log.find(one) is not None for one in (path, output_of(path)))
 
 
 def _status_of_input(path: Path, source: Source) -> os.stat_result:

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from cleanaudio.batch.csvfile import CsvFile
 from cleanaudio.batch.gains import Gains
-from cleanaudio.batch.outcome import Failed, Outcome, Step
+from cleanaudio.batch.outcome import Failed, Outcome, Step, output_of
 from cleanaudio.batch.pairs import Groups, Side, Trial, Unpaired, pair
-from cleanaudio.batch.plan import RESIDUAL
 from cleanaudio.batch.run import run
 from cleanaudio.batch.scoring import Scored, ScoreJob, score_file
 from cleanaudio.batch.source import Problem, Source
@@ -247,10 +246,5 @@ def _split(items: Iterable[Source | Problem]) -> tuple[list[Source], list[Proble
         else:
             found.append(item)
     there = {source.path for source in found}
-    return [source for source in found if not (source.found and _output_of(source.path) in there)], problems
-
-
-def _output_of(path: Path) -> Path | None:
-    """Return the output beside which a residual lies; None for what is called otherwise."""
-    stem = path.stem.removesuffix(RESIDUAL)
-    return None if stem == path.stem else path.with_name(stem + path.suffix)
+    residuals = {path for path in there if path != output_of(path) and output_of(path) in there}
+    return [source for source in found if not (source.found and source.path in residuals)], problems
