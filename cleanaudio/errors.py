@@ -34,10 +34,15 @@ class CleanAudioError(Exception):
         text = f"{self.path}: {self.message}" if self.path is not None else self.message
         if self.remedy:
             text += f" ({self.remedy})"
-        return "".join(c if c.isprintable() else _visible(c) for c in text)
+        return printable(text)
 
     def __reduce__(self):  # keyword arguments survive the way back from a worker process
         return _rebuild, (type(self), self.message, self.__dict__.copy())
+
+
+def printable(text: str) -> str:
+    """Return a text on one line; control characters and bytes of names that are no UTF-8 are visible."""
+    return "".join(c if c.isprintable() else _visible(c) for c in text)
 
 
 def _visible(character: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 
 import typer
@@ -24,7 +23,7 @@ from cleanaudio.cli import (
     stream,
     train,
 )
-from cleanaudio.cli.console import say
+from cleanaudio.cli.console import say, say_trace
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import CleanAudioError, ResultLost
 
@@ -78,24 +77,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else Exit.DONE
     except CleanAudioError as error:
-        _trace(arguments)
+        _trace(error, arguments)
         say(f"cleanaudio: {error.describe()}")
         return Exit.SOME_FAILED if isinstance(error, ResultLost) else Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except OSError as error:
-        _trace(arguments)
+        _trace(error, arguments)
         where = error.filename or "standard output"  # all files of ours have errors of their own
         say(f"cleanaudio: {where}: {error.strerror or error}")
         return Exit.SOME_FAILED
     except Exception as error:
-        _trace(arguments)
+        _trace(error, arguments)
         say(f"cleanaudio: {type(error).__name__}: {error} (this is a bug; --debug shows where)")
         return Exit.SOME_FAILED
     return Exit.DONE
 
 
-def _trace(arguments: Sequence[str]) -> None:
-    """With ``--debug``, show where the exception that is being handled came from."""
+def _trace(error: Exception, arguments: Sequence[str]) -> None:
+    """With ``--debug``, show where an exception came from."""
     if "--debug" in arguments:
-        say(traceback.format_exc().rstrip())
+        say_trace(error)

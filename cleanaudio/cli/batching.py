@@ -34,8 +34,7 @@ from cleanaudio.cli.console import complain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import find, spooled, temporary_folder
-from cleanaudio.errors import OutputError, RecipeError
-from cleanaudio.report.markup import visible
+from cleanaudio.errors import OutputError, RecipeError, printable
 
 
 def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:
@@ -222,7 +221,7 @@ def tell(outcome: Outcome, quiet: bool) -> None:
         complain(outcome.error)
     elif isinstance(outcome, Done) and not quiet:
         for note in outcome.notes:
-            say(f"cleanaudio: {visible(outcome.job.label)}: note: {note}")
+            say(f"cleanaudio: {outcome.job.label}: note: {note}")
 
 
 def _show(steps: Iterator[Step], batch: Batch) -> Summary:
@@ -250,7 +249,7 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
             print(json.dumps(entry, ensure_ascii=True))
         else:
             more = f"{what}: {reason}" if reason else ", and write ".join([what, *beside])
-            table.add_row(*(Text(visible(text)) for text in (job.label, target, more)))
+            table.add_row(*(Text(printable(text)) for text in (job.label, target, more)))
     if table is not None:
         stdout().print(table)
     return summary

@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cleanaudio.errors import CleanAudioError
+from cleanaudio.errors import CleanAudioError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +34,7 @@ def stdout() -> Console:
 
 def say(text: str) -> None:
     """Write a line to stderr, whatever characters it holds; a closed stderr is no reason to fail."""
+    text = printable(text)
     with suppress(OSError):
         print(text.encode(sys.stderr.encoding or "utf-8", "backslashreplace").decode(), file=sys.stderr, flush=True)
 
@@ -42,9 +43,15 @@ def complain(error: CleanAudioError) -> None:
     """Write an error to stderr, with ``--debug`` what caused it too."""
     say(f"cleanaudio: {error.describe()}")
     if _debug and error.__cause__ is not None:
-        import traceback
+        say_trace(error.__cause__)
 
-        say("".join(traceback.format_exception(error.__cause__)).rstrip())
+
+def say_trace(error: BaseException) -> None:
+    """Write the traceback of an error to stderr."""
+    import traceback
+
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        say(line)
 
 
 _debug = False

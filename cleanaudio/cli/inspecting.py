@@ -21,9 +21,8 @@ from cleanaudio.cli.console import say, stdout
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import recordings
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import RecipeError, printable
 from cleanaudio.report.inspection import ITEMS, exchanged_against
-from cleanaudio.report.markup import visible
 from cleanaudio.report.scores import text
 
 _MOST_COMPARED = 12
@@ -212,12 +211,12 @@ def _show(done: list[Inspected]) -> None:
         found, info = one.found, one.found.info
         values = [(item, found.value(item.key)) for item in items]
         cells = ["–" if value is None else item.figure(value) for item, value in values]
-        first = (visible(one.job.label), clock(info.seconds, 3), str(info.rate), str(info.channels))
+        first = (printable(one.job.label), clock(info.seconds, 3), str(info.rate), str(info.channels))
         table.add_row(*map(Text, (*first, *cells)))
     stdout().print(table)
     for one in done:
         for advice in one.advice:
-            stdout().print(Text.assemble("• ", (visible(one.job.label), "bold"), f": {advice.finding}"))
+            stdout().print(Text.assemble("• ", (printable(one.job.label), "bold"), f": {advice.finding}"))
 
 
 def _rows(one: Inspected) -> Iterator[tuple[str, str]]:
