@@ -41,7 +41,7 @@ class CleanAudioError(Exception):
 
 
 def printable(text: str) -> str:
-    """Return a text on one line; control characters and bytes of names that are no UTF-8 are visible."""
+    """Return a text on one line; control characters, changes of direction and bytes that are no UTF-8 are visible."""
     return "".join(c if c.isprintable() else _visible(c) for c in text)
 
 

@@ -245,6 +245,11 @@ def output_format(info: AudioInfo, format: str | None = None, subtype: str | Non
     )
 
 
+def names() -> list[str]:
+    """Return what formats are called."""
+    return [*map(str.lower, SUFFIXES), "opus"]
+
+
 def check_names(format: str | None, subtype: str | None) -> None:
     """Look whether a format and a subtype exist and go together, before any recording is known.
 
@@ -265,8 +270,7 @@ def _parse(format: str) -> tuple[str, str | None]:
     name = format.upper().lstrip(".")
     container, subtype = _NAMES.get(name, (name, None))
     if container not in SUFFIXES:
-        names = ", ".join([*(name.lower() for name in SUFFIXES), "opus"])
-        raise FormatError(f"cannot write {format!r}", remedy=f"choose from {names}")
+        raise FormatError(f"cannot write {format!r}", remedy=f"choose from {', '.join(names())}")
     return container, subtype
 
 
@@ -274,8 +278,8 @@ def _possible(container: str | None) -> list[str]:
     """Encodings that can be written into a container, or into any."""
     import soundfile
 
-    names = [name for name in soundfile.available_subtypes(container) if name not in _NOT_WRITTEN]
-    return [name for name in names if name != "MPEG_LAYER_III" or container in ("MP3", None)]
+    written = [name for name in soundfile.available_subtypes(container) if name not in _NOT_WRITTEN]
+    return [name for name in written if name != "MPEG_LAYER_III" or container in ("MP3", None)]
 
 
 def _kept_subtype(info: AudioInfo, container: str) -> str:

@@ -46,6 +46,8 @@ class Job:
         How the output is called in rows, where that is not its path: ``-``.
     sidecar : Path, optional
         Where a JSON file goes that says how the output was made, if asked for.
+    anew : str
+        Why an output of an earlier run is made again, empty where it is not.
     """
 
     number: int
@@ -57,6 +59,7 @@ class Job:
     residual: Path | None = None
     called: str | None = None
     sidecar: Path | None = None
+    anew: str = ""
 
     @property
     def targets(self) -> tuple[Path, ...]:

@@ -163,21 +163,24 @@ class _Planner:
                 remedy = "--overwrite" if self._policy.metrics is None else "--overwrite or --skip-existing"
                 raise OutputError("the output exists", path=existing[0], remedy=remedy)
             return job
-        if self._is_quarantined(job) and self._made(job, job.set_apart) is not None:
+        if self._is_quarantined(job) and isinstance(self._made(job, job.set_apart), Made):
             return Skipped(job, "failed the gate in an earlier run", rejected=True)
-        if (made := self._made(job, job.targets)) is not None:
-            failed = ", and failed the gate" if made.rejected else ""
-            return Skipped(job, f"done in an earlier run{failed}", made.rejected)
+        found = self._made(job, job.targets)
+        if isinstance(found, Made):
+            failed = ", and failed the gate" if found.rejected else ""
+            return Skipped(job, f"done in an earlier run{failed}", found.rejected)
         if self._policy.quarantines:
             self._made(job, job.set_apart)  # what is there may be replaced
-        return job
+        return replace(job, anew=found)
 
     def _places(self, job: Job) -> tuple[Path, ...]:
         """Return all that a job may write."""
         return job.targets + (job.set_apart if self._policy.quarantines else ())
 
-    def _made(self, job: Job, targets: Sequence[Path]) -> Made | None:
-        """Return how targets that are there were made as they would be now; None where they are to be made (anew).
+    def _made(self, job: Job, targets: Sequence[Path]) -> Made | str:
+        """Return what the log knows of targets that are there as they would be made now, else why they are made anew.
+
+        There is no reason, an empty text, where nothing is there.
 
         Raises
         ------
@@ -185,8 +188,10 @@ class _Planner:
             Something is there that stays.
         """
         existing = [path for path in targets if os.path.lexists(path)]
-        if not existing or self._begun(job.output):
-            return None
+        if not existing:
+            return ""
+        if self._begun(job.output):
+            return "an earlier run was killed while it made the output"
         output = targets[0]
         entry = None if self._log is None else self._log.find(output)
         if entry is None:
@@ -217,7 +222,9 @@ class _Planner:
                 path=output,
                 remedy="--overwrite, or move it",
             )
-        return None
+        if (entry.size, entry.mtime_ns) != (job.size, job.mtime_ns):
+            return "the recording has changed"
+        return "settings or versions differ" if complete else "a part of the output was missing"
 
     def _is_of_another(self, made: Made, output: Path, job: Job) -> bool:
         """Whether an output was made of another recording than that of a job, which may only have been moved."""

@@ -80,7 +80,9 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
         "input_mtime_ns": job.mtime_ns if seen else None,
     }
     if isinstance(outcome, Done):
-        row |= {"status": "done", "reason": None, "notes": "; ".join(outcome.notes) or None} | dict(outcome.fields)
+        row |= {"status": "done", "reason": job.anew or None, "notes": "; ".join(outcome.notes) or None} | dict(
+            outcome.fields
+        )
         row |= {} if job.called else _state(row["output"])
     elif isinstance(outcome, Failed):
         row |= {"status": "failed", "reason": outcome.error.describe()} | dict(outcome.fields)

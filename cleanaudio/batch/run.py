@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cleanaudio.batch.leftovers import Leftovers
 from cleanaudio.batch.lock import FolderLock
@@ -27,6 +28,8 @@ class Summary:
         Files.
     rejected : int
         Of those done, how many failed the gate.
+    anew : Counter of str
+        Of those done, how many took the place of an earlier output, by reason.
     rejected_earlier : int
         Of those skipped, how many failed the gate in an earlier run.
     empty : int
@@ -43,6 +46,7 @@ class Summary:
     skipped: int = 0
     failed: int = 0
     rejected: int = 0
+    anew: Counter[str] = field(default_factory=Counter)
     rejected_earlier: int = 0
     empty: int = 0
     seconds: float = 0.0
@@ -59,6 +63,7 @@ class Summary:
         if isinstance(outcome, Done):
             self.done += 1
             self.rejected += outcome.rejected
+            self.anew.update([outcome.job.anew] * bool(outcome.job.anew))
             self.seconds += float(outcome.fields.get("seconds") or 0.0)
         elif isinstance(outcome, Skipped):
             self.skipped += 1

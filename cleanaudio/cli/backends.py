@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanaudio.cli import completing, options
-from cleanaudio.cli.console import stdout
+from cleanaudio.cli.console import plain, stdout
 from cleanaudio.errors import BackendUnavailable
 
 if TYPE_CHECKING:
@@ -90,20 +90,18 @@ def _missing(backend: Backend) -> str | None:
 
 def _show_all(entries: list[dict], best: str, why: str) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table("backend", "kind", "here", "what it is", box=None, header_style="bold")
     for entry in entries:
         needs = f"needs [{entry['extra']}]" if entry["extra"] else "no"
         here = "yes" if entry["available"] else needs
-        table.add_row(*map(Text, (entry["name"], entry["kind"], here, entry["summary"])))
+        table.add_row(*map(plain, (entry["name"], entry["kind"], here, entry["summary"])))
     stdout().print(table)
     stdout().print(f"\nauto is {best} here: {why}.", markup=False)
 
 
 def _show_one(entry: dict) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     stdout().print(f"{entry['name']} ({entry['kind']}): {entry['summary']}", markup=False)
     if not entry["available"]:
@@ -115,6 +113,6 @@ def _show_one(entry: dict) -> None:
             low, high = (("" if bound is None else f"{bound:g}") for bound in (option["low"], option["high"]))
             allowed = f"{low} … {high}"
         default = str(option["default"]).lower() if isinstance(option["default"], bool) else str(option["default"])
-        table.add_row(*map(Text, (option["name"], default, allowed, option["unit"] or "", option["help"])))
+        table.add_row(*map(plain, (option["name"], default, allowed, option["unit"] or "", option["help"])))
     if entry["options"]:
         stdout().print(table)

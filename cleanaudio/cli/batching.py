@@ -30,11 +30,11 @@ from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source, says_nothing_found
 from cleanaudio.batch.worker import Work
 from cleanaudio.cli.batch import Batch
-from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.console import complain, plain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import find, spooled, temporary_folder
-from cleanaudio.errors import OutputError, RecipeError, printable
+from cleanaudio.errors import OutputError, RecipeError
 
 
 def execute(batch: Batch, recipe: str, work: Callable[[int], Work], *, backend: str, why: str | None = None) -> None:
@@ -230,7 +230,6 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
     table = None
     if not batch.shared.json:
         from rich.table import Table
-        from rich.text import Text
 
         table = Table("input", "output", "what would happen", box=None, header_style="bold")
     for step in steps:
@@ -238,7 +237,7 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
         target = job.called or ("" if job.output == Path() else str(job.output))
         what = "clean" if isinstance(step, Job) else "skip" if isinstance(step, Skipped) else "fail"
         beside = [str(path) for path in job.targets[1:]] if isinstance(step, Job) else []
-        reason = step.reason if isinstance(step, Skipped) else step.error.describe() if isinstance(step, Failed) else ""
+        reason = _reason(step)
         if isinstance(step, Job):
             summary.done += 1
         else:
@@ -248,11 +247,17 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
             entry["reason"] = reason or None
             print(json.dumps(entry, ensure_ascii=True))
         else:
-            more = f"{what}: {reason}" if reason else ", and write ".join([what, *beside])
-            table.add_row(*(Text(printable(text)) for text in (job.label, target, more)))
+            more = ", and write ".join([f"{what}: {reason}" if reason else what, *beside])
+            table.add_row(*map(plain, (job.label, target, more)))
     if table is not None:
         stdout().print(table)
     return summary
+
+
+def _reason(step: Step) -> str:
+    if isinstance(step, Failed):
+        return step.error.describe()
+    return step.reason if isinstance(step, Skipped) else step.anew
 
 
 def workers(jobs: int | None) -> int:
@@ -281,6 +286,7 @@ def exit_code(summary: Summary, allow_empty: bool) -> Exit:
 def say_summary(summary: Summary) -> None:
     """Say on stderr what a run came to."""
     parts = [f"{summary.done} done"]
+    parts += [f"{count} of them anew, since {reason}" for reason, count in summary.anew.items()]
     parts += [f"{summary.rejected} of them rejected by the gate"] * bool(summary.rejected)
     parts += [f"{summary.skipped} skipped"] * bool(summary.skipped)
     parts += [f"{summary.rejected_earlier} of them rejected by the gate earlier"] * bool(summary.rejected_earlier)

@@ -29,6 +29,20 @@ def model(incomplete: str) -> list[str]:
     return _completed(incomplete, [model.name for model in catalog.installed()])
 
 
+def preset(incomplete: str) -> list[str]:
+    """Complete the name of a preset of ours."""
+    from cleanaudio.cli import config
+
+    return _completed(incomplete, sorted(config.PRESETS))
+
+
+def container(incomplete: str) -> list[str]:
+    """Complete the name of a format that is written."""
+    from cleanaudio.audio import formats
+
+    return _completed(incomplete, formats.names())
+
+
 def _completed(incomplete: str, names: list[str], between: str = "") -> list[str]:
     begin = 1 + max((incomplete.rfind(mark) for mark in between), default=-1)
     return [incomplete[:begin] + name for name in names if name.startswith(incomplete[begin:])]

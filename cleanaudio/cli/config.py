@@ -88,6 +88,8 @@ def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> di
             value = not value
         if parameter.multiple:
             value = [str(one) for one in (value if isinstance(value, list) else [value])]
+        elif isinstance(value, list | dict):
+            raise RecipeError(f"{where}: {key}: takes one value", remedy="write it without brackets")
         try:
             parameter.process_value(context, value)
         except typer.BadParameter as error:

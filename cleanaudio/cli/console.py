@@ -11,6 +11,7 @@ from cleanaudio.errors import CleanAudioError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 _PIPED_WIDTH = 10_000
 """Columns of a table that goes into a pipe or file: nothing has to fit a window, and a path must stay in one piece."""
@@ -30,6 +31,13 @@ def stdout() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def plain(text: str, style: str = "") -> Text:
+    """Return a name or a figure for a table: on one line, and nothing in it is markup."""
+    from rich.text import Text
+
+    return Text(printable(text), style)
 
 
 def say(text: str) -> None:

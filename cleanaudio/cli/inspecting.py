@@ -17,11 +17,11 @@ from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
-from cleanaudio.cli.console import say, stdout
+from cleanaudio.cli.console import plain, say, stdout
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import recordings
-from cleanaudio.errors import RecipeError, printable
+from cleanaudio.errors import RecipeError
 from cleanaudio.report.inspection import ITEMS, exchanged_against
 from cleanaudio.report.scores import text
 
@@ -197,7 +197,7 @@ def _show(done: list[Inspected]) -> None:
     if len(done) == 1:
         table = Table(box=None, show_header=False, pad_edge=False)
         for label, value in _rows(done[0]):
-            table.add_row(Text(label, style="bold"), Text(value))
+            table.add_row(Text(label, style="bold"), plain(value))
         stdout().print(table)
         stdout().print()
         for advice in done[0].advice:
@@ -211,12 +211,12 @@ def _show(done: list[Inspected]) -> None:
         found, info = one.found, one.found.info
         values = [(item, found.value(item.key)) for item in items]
         cells = ["–" if value is None else item.figure(value) for item, value in values]
-        first = (printable(one.job.label), clock(info.seconds, 3), str(info.rate), str(info.channels))
-        table.add_row(*map(Text, (*first, *cells)))
+        first = (one.job.label, clock(info.seconds, 3), str(info.rate), str(info.channels))
+        table.add_row(*map(plain, (*first, *cells)))
     stdout().print(table)
     for one in done:
         for advice in one.advice:
-            stdout().print(Text.assemble("• ", (printable(one.job.label), "bold"), f": {advice.finding}"))
+            stdout().print(Text.assemble("• ", plain(one.job.label, "bold"), f": {advice.finding}"))
 
 
 def _rows(one: Inspected) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,7 @@ from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
-from cleanaudio.cli.console import say, stdout
+from cleanaudio.cli.console import plain, say, stdout
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import recordings
@@ -125,7 +125,6 @@ class Locating:
     def _show(self) -> None:
         """Print the table: the directions of one recording, or a row for each of several; then the ambiguity."""
         from rich.table import Table
-        from rich.text import Text
 
         digits = 0 if self._request.step_deg >= 1 else 1
         if len(self._done) == 1:
@@ -146,7 +145,7 @@ class Locating:
                 best = _angle(one.headings[0], digits) if one.headings else _SILENT
                 share = f"{one.headings[0].share:.0%}" if one.headings else ""
                 others = ", ".join(f"{_angle(other, digits)} ({other.share:.0%})" for other in one.headings[1:])
-                table.add_row(*map(Text, (one.job.label, best, share, others)))
+                table.add_row(*map(plain, (one.job.label, best, share, others)))
             stdout().print(table)
         self._show_ambiguity(digits)
 

@@ -20,7 +20,7 @@ from cleanaudio.batch.policy import check_targets
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
-from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.console import complain, plain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import find
@@ -123,7 +123,6 @@ class Mixing:
     def _show(self, steps: Iterator[Step]) -> Summary:
         """Print the plan: JSON lines or a table."""
         from rich.table import Table
-        from rich.text import Text
 
         summary = Summary()
         table = Table("clean", "noise", "SNR", "noisy", box=None, header_style="bold")
@@ -140,7 +139,7 @@ class Mixing:
             if self._json:
                 print(json.dumps(row, ensure_ascii=True))
             else:
-                table.add_row(*map(Text, cells))
+                table.add_row(*map(plain, cells))
         if not self._json:
             stdout().print(table)
         return summary

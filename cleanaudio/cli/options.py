@@ -142,7 +142,13 @@ Output = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", "-f", help="wav, flac, ogg, mp3 …; default: as the input.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--format",
+        "-f",
+        help="wav, flac, ogg, mp3 …; default: as the input.",
+        autocompletion=completing.container,
+        rich_help_panel=OUTPUT,
+    ),
 ]
 Subtype = Annotated[
     str | None,
@@ -224,11 +230,14 @@ Config = Annotated[
 ]
 
 
-def _preset(help: str) -> Any:
-    return typer.Option("--preset", is_eager=True, callback=_configure, help=help, rich_help_panel=RUN)
+def _preset(help: str, **more: Any) -> Any:
+    return typer.Option("--preset", is_eager=True, callback=_configure, help=help, rich_help_panel=RUN, **more)
 
 
-Preset = Annotated[str | None, _preset(f"Named options: {', '.join(sorted(config.PRESETS))}, or of the file.")]
+Preset = Annotated[
+    str | None,
+    _preset(f"Named options: {', '.join(sorted(config.PRESETS))}, or of the file.", autocompletion=completing.preset),
+]
 OwnPreset = Annotated[str | None, _preset("Named options of the file.")]  # where none of ours says anything
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanaudio.cli import options, values
-from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.console import complain, plain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.errors import CleanAudioError, OutputError, RecipeError
@@ -122,7 +122,6 @@ def _measure_all(
 def _show(profiles: list[NoiseProfile], to_stdout: bool) -> None:
     """Print which stretches were used, how loud and how steady they are."""
     from rich.table import Table
-    from rich.text import Text
 
     from cleanaudio.audio.wording import clock
     from cleanaudio.cli.console import stderr
@@ -133,7 +132,7 @@ def _show(profiles: list[NoiseProfile], to_stdout: bool) -> None:
         more = len(one.stretches) - 6
         shown += [f"and {more} more"] * (more > 0)
         table.add_row(
-            Text(one.source), "\n".join(shown), f"{one.seconds:.1f} s", f"{one.level_db:.1f} dBFS", _steadiness(one)
+            plain(one.source), "\n".join(shown), f"{one.seconds:.1f} s", f"{one.level_db:.1f} dBFS", _steadiness(one)
         )
     (stdout() if to_stdout else stderr()).print(table)
     if any((one.stationarity_db or 0.0) > _CHANGING_DB for one in profiles):

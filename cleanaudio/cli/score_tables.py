@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cleanaudio.cli.console import stdout
+from cleanaudio.cli.console import plain, stdout
 from cleanaudio.report.gate import Gate
 from cleanaudio.report.scores import Aggregate, Score, fixed, sizes, text
 
@@ -38,38 +38,36 @@ def show(scores: Sequence[Score], sums: Sequence[Aggregate], gate: Gate | None) 
 
 def _one(score: Score) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table("metric", box=None, header_style="bold")
-    table.add_column(Text(score.name), justify="right")
+    table.add_column(plain(score.name), justify="right")
     for key, value in score.measured.items():
-        table.add_row(key, Text(text(value, 3)))
+        table.add_row(key, plain(text(value, 3)))
     return table
 
 
 def _sums(scores: Sequence[Score], sums: Sequence[Aggregate], systems: Sequence[str]) -> Table:
     from rich.table import Table
-    from rich.text import Text
 
     table = Table("metric", box=None, header_style="bold")
     counts = sizes(scores)
     alike = len(set(counts.values())) == 1
     for number, system in enumerate(systems):
-        table.add_column(Text(f"{system}: mean" + ("" if alike else f" of {counts[system]}")), justify="right")
+        table.add_column(plain(f"{system}: mean" + ("" if alike else f" of {counts[system]}")), justify="right")
         for title in ("median", "p5", "95 % interval") if len(systems) == 1 else ("Δ",) * bool(number):
             table.add_column(title, justify="right")
     for group in dict.fromkeys(one.group for one in sums):
         if group is not None:
             table.add_section()
             members = sizes(score for score in scores if (score.group or "") == group)
-            table.add_row(Text(f"{group or 'no group'} ({_files(members, systems)})", style="bold"))
+            table.add_row(plain(f"{group or 'no group'} ({_files(members, systems)})", style="bold"))
         for key in dict.fromkeys(one.key for one in sums):
             cells = [one for one in sums if one.key == key and one.group == group]
             if any(one.summary.count for one in cells):
                 table.add_row(_called(key, cells), *(cell for one in cells for cell in _cells(one, systems)))
             elif group is None:
                 why = next(text(score.measured[key], 3) for score in scores if key in score.measured)
-                table.add_row(key, Text(why, style="dim"))
+                table.add_row(key, plain(why, style="dim"))
     return table
 
 
@@ -115,7 +113,7 @@ def _gate(scores: Sequence[Score], systems: Sequence[str]) -> Table:
         word = Text("PASS", style="green") if score.result.passed else Text("FAIL", style="bold red")
         names = [score.name, *[score.system] * several]
         quality = [text(score.result.quality, 2)] * rated
-        table.add_row(*map(Text, names), word, *map(Text, quality), Text("\n".join(verdicts)))
+        table.add_row(*map(plain, names), word, *map(plain, quality), Text("\n".join(verdicts)))
     return table
 
 

@@ -17,7 +17,7 @@ import typer
 from cleanaudio.audio.temporary import write_text
 from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.cli import options
-from cleanaudio.cli.console import say, stdout
+from cleanaudio.cli.console import plain, say, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import InputError, OutputError, RecipeError
 
@@ -305,14 +305,13 @@ def _device(text: str | None) -> str | int | None:
 
 def _show_devices() -> None:
     from rich.table import Table
-    from rich.text import Text
 
     from cleanaudio.live.devices import list_devices
 
     table = Table("number", "name", "in", "out", "rate", box=None, header_style="bold")
     devices = list_devices()
     for device in devices:
-        table.add_row(*(Text(str(device[key])) for key in ("index", "name", "inputs", "outputs", "rate")))
+        table.add_row(*(plain(str(device[key])) for key in ("index", "name", "inputs", "outputs", "rate")))
     stdout().print(table if devices else "no audio devices")
 
 

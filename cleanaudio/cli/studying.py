@@ -14,7 +14,7 @@ from cleanaudio.batch.outcome import Failed, Outcome
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
-from cleanaudio.cli.console import complain, say, stdout
+from cleanaudio.cli.console import complain, plain, say, stdout
 from cleanaudio.cli.progress import Progress
 from cleanaudio.cli.recordings import find
 from cleanaudio.errors import InputError
@@ -127,7 +127,6 @@ class Studying:
         if not cells:
             return
         from rich.table import Table
-        from rich.text import Text
 
         table = Table("SNR", "system", box=None, header_style="bold")
         for title in ("WER", "Δ clean", "relative", "similarity", "SNR after", "PESQ", "STOI", "recordings"):
@@ -140,7 +139,7 @@ class Studying:
             before = cell.snr_db
             table.add_row(
                 place,
-                Text(cell.system),
+                plain(cell.system),
                 f"{100 * cell.wer:.1f} %",
                 "" if cell.snr_db is None else fixed(100 * cell.degradation, 1, signed=True),
                 "" if cell.relative is None else f"{100 * cell.relative:.0f} %",

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from cleanaudio.batch.stop import Stop, Stopped
-from cleanaudio.cli.console import complain, say, stderr, stdout
+from cleanaudio.cli.console import complain, plain, say, stderr, stdout
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import BackendUnavailable, OutputError
 
@@ -51,7 +51,6 @@ def toml(text: str) -> Any:
 def show_networks() -> None:
     """List what can be trained, by config."""
     from rich.table import Table
-    from rich.text import Text
 
     from cleanaudio.train import config
 
@@ -59,7 +58,7 @@ def show_networks() -> None:
     for name, path in config.shipped().items():
         chosen = config.read(path)
         about = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-        table.add_row(name, chosen.network, f"{chosen.mix.rate} Hz", Text(about))
+        table.add_row(name, chosen.network, f"{chosen.mix.rate} Hz", plain(about))
     stdout().print(table)
 
 

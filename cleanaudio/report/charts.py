@@ -19,8 +19,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from cleanaudio.audio.wording import clock
+from cleanaudio.errors import printable
 from cleanaudio.report.excerpts import Audio, mono
-from cleanaudio.report.markup import Picture, data_uri, visible
+from cleanaudio.report.markup import Picture, data_uri
 
 WIDTH_IN, LEVELS_HEIGHT_IN = 3.9, 2.6
 CSS_DPI = 96
@@ -180,7 +181,7 @@ def draw_distribution(sides: Sequence[Spread], order: Sequence[str], axis: str, 
 
 def shortened(name: str, most: int = 16) -> str:
     """Return a name short enough for a picture, and without what is no letter."""
-    name = visible(name)
+    name = printable(name)
     return name if len(name) <= most else name[: most - 1] + "…"
 
 

@@ -7,15 +7,12 @@ import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-
-def visible(text: str) -> str:
-    """Return a text with its control characters, lone surrogates and changes of direction made visible."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+from cleanaudio.errors import printable
 
 
 def esc(text: object) -> str:
     """Return a text as HTML, for elements and quoted attributes alike."""
-    return html.escape(visible(str(text)), quote=True)
+    return html.escape(printable(str(text)), quote=True)
 
 
 def name(text: str) -> str:

@@ -10,8 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cleanaudio.audio.temporary import replacing
-from cleanaudio.errors import FormatError, OutputError, ResultLost
-from cleanaudio.report.markup import visible
+from cleanaudio.errors import FormatError, OutputError, ResultLost, printable
 
 if TYPE_CHECKING:
     from cleanaudio.backends.profile import NoiseProfile
@@ -38,7 +37,7 @@ def tidy(axes: Any) -> None:
 
 def put_title(axes: Any, title: str, size: float = 11) -> None:
     """Write a title above axes: a file's name is no formula, and has to be printable."""
-    axes.set_title(visible(title), loc="left", parse_math=False, fontsize=size)
+    axes.set_title(printable(title), loc="left", parse_math=False, fontsize=size)
 
 
 def check_name(path: str | PathLike[str]) -> None:

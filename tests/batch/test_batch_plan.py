@@ -215,7 +215,8 @@ class TestSeveralFiles:
         log = run(recording)
         assert isinstance(decide(recording, log=log, existing="skip")[0], Skipped)
         os.utime("in/a.2.wav", (NOW - 60, NOW - 60))
-        assert isinstance(decide(recording, log=log, existing="skip")[0], Job)
+        (step,) = decide(recording, log=log, existing="skip")
+        assert isinstance(step, Job) and step.anew == "the recording has changed"
 
 
 class TestBadInputs:
@@ -406,7 +407,7 @@ class TestSkipExisting:
         Path("out/one.wav").write_text("clean, and named in the moment of the kill")
         common = {"recipe_hash": RECIPE, "begun": lambda output: output == Path("out/one.wav"), "now": lambda: NOW}
         (step,) = plan([one], OutputPolicy(Path("out"), existing="skip"), **common)
-        assert isinstance(step, Job)
+        assert isinstance(step, Job) and "was killed" in step.anew
         (step,) = plan([one], OutputPolicy(Path("out")), **common)
         assert isinstance(step, Failed)
 
@@ -428,7 +429,8 @@ class TestSkipExisting:
     def test_a_missing_sidecar_is_made(self, here):
         log = run(source("a.wav"), sidecar=True)
         Path("out/a.wav.json").unlink()
-        assert isinstance(decide(source("a.wav"), log=log, sidecar=True, existing="skip")[0], Job)
+        (step,) = decide(source("a.wav"), log=log, sidecar=True, existing="skip")
+        assert isinstance(step, Job) and step.anew == "a part of the output was missing"
 
     @pytest.mark.parametrize(("beside", "name"), [("sidecar", "out/a.wav.json"), ("residual", "out/a.residual.wav")])
     def test_what_is_empty_beside_an_output_is_made_anew(self, here, beside, name):

@@ -30,6 +30,8 @@ def completed(*words):
         (["impact", "-b", "no-such"], []),
         (["score", "--metric", "si_sdr,pesq_w"], ["si_sdr,pesq_wb"]),
         (["models", "card", "mask"], ["mask-lstm"]),
+        (["denoise", "--preset", "pod"], ["podcast"]),
+        (["beamform", "--format", "fl"], ["flac"]),
     ],
 )
 def test_the_tabulator_completes(words, expected):

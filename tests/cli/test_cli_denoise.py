@@ -438,8 +438,15 @@ class TestExisting:
         elif change == "longer":
             write(done / "in/a.wav", np.tile(clip, 2))
             again = ["done", "skipped"]
-        denoise(done / "in", "-o", done / "out", "--skip-existing", *options)
+        why = "the recording has changed" if change in ("touched", "longer") else "settings or versions differ"
+        planned = denoise(done / "in", "-o", done / "out", "--skip-existing", "--dry-run", *options)
+        assert planned.stdout.count(f"clean: {why}") == again.count("done")
+        ran = denoise(done / "in", "-o", done / "out", "--skip-existing", *options)
+        assert f"{again.count('done')} of them anew, since {why}" in ran.stderr
         assert sorted(self.statuses(done / "out")) == again
+        assert [row["reason"] for row in rows(done / "out")[2:] if row["status"] == "done"] == [why] * again.count(
+            "done"
+        )
         if change == "longer":
             assert shape(done / "out/a.wav")[2] == 32000
         denoise(done / "in", "-o", done / "out", "--skip-existing", *options)
