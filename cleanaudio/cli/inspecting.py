@@ -26,7 +26,7 @@ from cleanaudio.report.inspection import ITEMS, exchanged_against
 from cleanaudio.report.scores import text
 
 _MOST_COMPARED = 12
-_HEAD = ("input", "status", "format", "subtype", "rate", "channels", "frames", "seconds")
+_HEAD = ("input", "status", "reason", "format", "subtype", "rate", "channels", "frames", "seconds")
 _TAIL = ("hum_hz", "wiring", "not_numbers", "excerpts_s", "recommendations", "notes")
 _SHORT = ("bandwidth_hz", "loudness", "true_peak", "noise_floor", "snr", "dnsmos_ovrl", "speech_ratio")
 """What the table of several recordings shows."""
@@ -160,11 +160,11 @@ def _titles(labels: list[str]) -> list[str]:
 def _cells(outcome: Outcome) -> list[str]:
     if not isinstance(outcome, Inspected):
         error = outcome.error.describe() if isinstance(outcome, Failed) else ""
-        return [outcome.job.label, "failed", *[""] * (len(_HEAD) - 2 + len(ITEMS) + len(_TAIL) - 1), error]
+        return [outcome.job.label, "failed", error, *[""] * (len(_HEAD) - 3 + len(ITEMS) + len(_TAIL))]
     found, info = outcome.found, outcome.found.info
     return [
-        *(outcome.job.label, "done", info.format, info.subtype, str(info.rate), str(info.channels), str(info.frames)),
-        f"{info.seconds:.6f}",
+        *(outcome.job.label, "done", "", info.format, info.subtype),
+        *(str(info.rate), str(info.channels), str(info.frames), f"{info.seconds:.6f}"),
         *(text(found.measured[item.key], 6) for item in ITEMS),
         "" if found.hum is None else str(found.hum.base_hz),
         "; ".join(map(str, found.wiring)),
@@ -178,11 +178,12 @@ def _cells(outcome: Outcome) -> list[str]:
 def _json_of(outcome: Outcome) -> dict[str, Any]:
     if not isinstance(outcome, Inspected):
         error = outcome.error.describe() if isinstance(outcome, Failed) else None
-        return {"input": outcome.job.label, "status": "failed", "error": error}
+        return {"input": outcome.job.label, "status": "failed", "reason": error}
     advice = [{"kind": one.kind, "finding": one.finding, "advice": one.advice} for one in outcome.advice]
     return {
         "input": outcome.job.label,
         "status": "done",
+        "reason": None,
         **outcome.found.as_dict(),
         "recommendations": advice,
         "notes": list(outcome.notes),

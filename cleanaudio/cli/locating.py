@@ -25,7 +25,7 @@ from cleanaudio.cli.recordings import recordings
 from cleanaudio.errors import RecipeError
 from cleanaudio.spatial.doa import mirror_axis, mirrored
 
-_COLUMNS = ("input", "status", "time_s", "azimuth_deg", "elevation_deg", "score", "level_db", "notes")
+_COLUMNS = ("input", "status", "reason", "time_s", "azimuth_deg", "elevation_deg", "score", "level_db", "notes")
 _PICTURE = "_directions.png"
 _SILENT = "no direction: silence"
 
@@ -187,20 +187,20 @@ def _rows(outcome: Outcome) -> Iterator[list[str]]:
     """Return the rows of a recording: one a window, one at least."""
     label, empty = outcome.job.label, [""] * 5
     if isinstance(outcome, Failed):
-        yield [label, "failed", *empty, outcome.error.describe()]
+        yield [label, "failed", outcome.error.describe(), *empty, ""]
     elif isinstance(outcome, Located):
         notes = "; ".join(outcome.notes)
         if not outcome.bearings:
-            yield [label, "done", *empty, "; ".join(filter(None, (_SILENT, notes)))]
+            yield [label, "done", _SILENT, *empty, notes]
         for one in outcome.bearings:
             angles = (f"{one.azimuth_deg:g}", f"{one.elevation_deg:g}")
-            yield [label, "done", f"{one.time_s:.3f}", *angles, f"{one.score:.3f}", f"{one.level_db:.1f}", notes]
+            yield [label, "done", "", f"{one.time_s:.3f}", *angles, f"{one.score:.3f}", f"{one.level_db:.1f}", notes]
 
 
 def _json_of(outcome: Outcome) -> dict[str, Any]:
     if not isinstance(outcome, Located):
         error = outcome.error.describe() if isinstance(outcome, Failed) else None
-        return {"input": outcome.job.label, "status": "failed", "error": error}
+        return {"input": outcome.job.label, "status": "failed", "reason": error}
     headings = [asdict(one) for one in outcome.headings]
     return {
         "input": outcome.job.label,

@@ -119,6 +119,11 @@ class Finding:
     notes: tuple[str, ...] = ()
     error: str | None = None
 
+    @property
+    def status(self) -> str:
+        """``done`` or ``failed``."""
+        return "failed" if self.error else "done"
+
 
 def run_study(study: Study, utterance: Utterance, threads: int = 1) -> list[Finding]:
     """Take one recording through the study.

@@ -11,7 +11,7 @@ from cleanaudio.metrics.aggregate import finite, summarise
 from cleanaudio.report.scores import text
 
 COLUMNS = (
-    *("audio", "system", "snr_db", "noise", "status", "words", "errors", "wer", SIMILARITY, *METRICS),
+    *("audio", "system", "snr_db", "noise", "status", "reason", "words", "errors", "wer", SIMILARITY, *METRICS),
     *("said", "heard", "notes"),
 )
 
@@ -101,20 +101,19 @@ def as_dict(finding: Finding) -> dict[str, Any]:
     """Return a finding for JSON: no infinity, no NaN; why a number is missing stands under ``reasons``."""
     out: dict[str, Any] = {"kind": "version", "audio": finding.audio, "system": finding.system}
     out |= {"snr_db": finding.snr_db, "noise": finding.noise, "said": finding.said, "heard": finding.heard}
-    out |= {"words": None, "errors": None, "wer": None}
+    out |= {"status": finding.status, "reason": finding.error, "words": None, "errors": None, "wer": None}
     if finding.words is not None:
         out |= {"words": finding.words.words, "errors": finding.words.errors, "wer": finding.words.rate}
     out["metrics"] = {key: finite(value) for key, value in finding.measured.items()}
     out["reasons"] = {key: text(value) for key, value in finding.measured.items() if finite(value) is None}
-    return out | {"notes": list(finding.notes), "error": finding.error}
+    return out | {"notes": list(finding.notes)}
 
 
 def row_of(finding: Finding) -> list[str]:
     """Return a finding's row of the CSV file, in the order of :data:`COLUMNS`."""
     row: dict[str, Any] = {name: getattr(finding, name) for name in ("audio", "system", "noise", "said", "heard")}
     row["snr_db"] = "" if finding.snr_db is None else f"{finding.snr_db:g}"
-    row["status"] = "failed" if finding.error else "done"
-    row["notes"] = "; ".join([*([finding.error] if finding.error else []), *finding.notes])
+    row |= {"status": finding.status, "reason": finding.error, "notes": "; ".join(finding.notes)}
     if finding.words is not None:
         row |= {"words": finding.words.words, "errors": finding.words.errors, "wer": f"{finding.words.rate:.4f}"}
     row |= {key: text(finding.measured.get(key)) for key in (SIMILARITY, *METRICS)}

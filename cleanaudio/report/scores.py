@@ -53,10 +53,16 @@ class Score:
     notes: tuple[str, ...] = ()
     error: str | None = None
 
+    @property
+    def status(self) -> str:
+        """``done`` or ``failed``."""
+        return "failed" if self.error else "done"
+
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON: no infinity, no NaN; why a number is missing stands under ``reasons``."""
         out: dict[str, Any] = {"kind": "file", "system": self.system, "name": self.name, "enhanced": self.enhanced}
-        out |= {"reference": self.reference, "noisy": self.noisy, "group": self.group, "error": self.error}
+        out |= {"reference": self.reference, "noisy": self.noisy, "group": self.group}
+        out |= {"status": self.status, "reason": self.error}
         out["metrics"] = {key: finite(value) for key, value in self.measured.items()}
         out["reasons"] = {key: text(value) for key, value in self.measured.items() if finite(value) is None}
         if self.result is not None:
@@ -184,16 +190,16 @@ def columns(keys: Sequence[str], gate: bool) -> list[str]:
     gate : bool
         Whether there are columns of a gate.
     """
-    first = ["system", "name", "enhanced", "reference", "noisy", "group", "status"]
+    first = ["system", "name", "enhanced", "reference", "noisy", "group", "status", "reason"]
     return [*first, *keys, *(["gate", "quality"] if gate else []), "notes"]
 
 
 def cells(score: Score, keys: Sequence[str], gate: bool) -> list[str]:
     """Return the row of a score, in the order of :func:`columns`."""
     first = (score.system, score.name, score.enhanced, score.reference, score.noisy, score.group)
-    row = [*(value or "" for value in first), "failed" if score.error else "done"]
+    row = [value or "" for value in (*first, score.status, score.error)]
     row += [text(score.measured.get(key), 6) for key in keys]
     if gate:
         result = score.result
         row += ["", ""] if result is None else ["pass" if result.passed else "fail", text(result.quality)]
-    return [*row, "; ".join([*([score.error] if score.error else []), *score.notes])]
+    return [*row, "; ".join(score.notes)]

@@ -91,7 +91,7 @@ def test_what_is_wrong_with_one_recording_is_its_row_and_the_others_go_on(cli, d
     assert ran.code == 1
     found = rows(desk / "impact.csv")
     assert [row["system"] for row in found if row["audio"] == "clean/a.wav"] == ["clean", "noisy", "noisy"]
-    reasons = {row["audio"]: row["notes"] for row in found if row["status"] == "failed"}
+    reasons = {row["audio"]: row["reason"] for row in found if row["status"] == "failed"}
     assert len(reasons) == 7
     for name, reason in (
         ("clean/text.wav", "not audio"),
@@ -138,7 +138,7 @@ def test_bad_noise_is_the_reason_in_the_row(cli, desk):
     (desk / "noise" / "white.wav").write_text("no audio")
     ran = cli(*SOME, "-o", "impact.csv")
     assert ran.code == 1
-    assert all("noise: is not audio" in row["notes"] for row in rows(desk / "impact.csv"))
+    assert all("noise: is not audio" in row["reason"] for row in rows(desk / "impact.csv"))
 
 
 @pytest.mark.parametrize(

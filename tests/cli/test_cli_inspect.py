@@ -107,8 +107,8 @@ def test_one_bad_file_among_many_is_named_and_costs_no_other(mixed):
     bad |= {str(mixed.folder / "half.flac"), str(mixed.folder.parent / "missing.wav")}
     assert mixed.code == 1 and len(mixed.json) == len(mixed.csv) == 13
     assert {label for label, one in mixed.json.items() if one["status"] == "failed"} == bad
-    assert {label for label, row in mixed.csv.items() if row["status"] == "failed" and row["notes"]} == bad
-    assert all(label in mixed.stderr and mixed.json[label]["error"] for label in bad)
+    assert {label for label, row in mixed.csv.items() if row["status"] == "failed" and row["reason"]} == bad
+    assert all(label in mixed.stderr and mixed.json[label]["reason"] for label in bad)
     assert "holds no samples" in mixed.stderr and re.search(r"half\.flac: damaged at 0\.\d\d s of 1\.50", mixed.stderr)
 
 

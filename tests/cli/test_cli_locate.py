@@ -179,7 +179,7 @@ class TestResults:
         rows = table(found)
         assert {row["status"] for row in rows if row["input"].endswith("mono.wav")} == {"failed"}
         (silent,) = (row for row in rows if row["input"].endswith("silent.wav"))
-        assert silent["azimuth_deg"] == "" and silent["notes"] == "no direction: silence"
+        assert silent["azimuth_deg"] == "" and silent["reason"] == "no direction: silence"
         some = [row for row in rows if row["input"].endswith("a.wav")]
         assert len(some) >= 3 and all(abs(float(row["azimuth_deg"]) - 20) <= 2 for row in some)
         times = [float(row["time_s"]) for row in some]
@@ -193,7 +193,7 @@ class TestResults:
         entries = {Path(entry["input"]).stem: entry for entry in map(json.loads, ran.stdout.splitlines())}
         assert abs(entries["a"]["direction"]["azimuth_deg"] - 20) <= 2 and entries["a"]["reason"] is None
         assert entries["silent"]["direction"] is None and entries["silent"]["reason"] == "no direction: silence"
-        assert entries["mono"]["status"] == "failed" and "mono" in entries["mono"]["error"]
+        assert entries["mono"]["status"] == "failed" and "mono" in entries["mono"]["reason"]
         assert entries["a"]["bearings"][0].keys() == {"time_s", "azimuth_deg", "elevation_deg", "score", "level_db"}
 
     def test_one_picture(self, locate, folder, tmp_path):

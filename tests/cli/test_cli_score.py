@@ -217,8 +217,8 @@ def test_one_bad_file_does_not_stop_the_rest(cli, folders):
     ran = cli("score", folders / "good", "--reference", folders / "clean", *SOME, "--json")
     assert ran.code == 1
     files = {row["name"]: row for row in rows_of(ran.stdout) if row["kind"] == "file"}
-    assert files["take 0"]["metrics"] and files["take 1"]["error"]
-    assert "not numbers" in files["take 2"]["error"]
+    assert files["take 0"]["metrics"] and files["take 1"]["reason"]
+    assert "not numbers" in files["take 2"]["reason"]
 
 
 def test_half_a_file_is_not_scored_as_if_it_were_whole(cli, folders, noise_like):

@@ -72,7 +72,7 @@ def test_a_file_without_a_partner_is_called_by_its_place_as_the_others(cli, pair
     shutil.copyfile(pair / "noisy" / "talk.wav", pair / "noisy" / "deep" / "walk.wav")
     ran = cli("score", pair / "noisy", "-r", "--reference", pair / "clean", "--metric", "si_sdr", "--json")
     files = [row for row in map(json.loads, ran.stdout.splitlines()) if row["kind"] == "file"]
-    assert {(row["name"], row["error"] is None) for row in files} == {("talk", True), ("deep/walk", False)}
+    assert {(row["name"], row["reason"] is None) for row in files} == {("talk", True), ("deep/walk", False)}
 
 
 def test_no_minus_stands_before_a_zero():

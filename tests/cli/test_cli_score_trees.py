@@ -100,7 +100,7 @@ def test_no_file_is_its_own_partner_where_a_template_names_another(cli, trees):
     shutil.copyfile(trees / "good" / "a" / "x.wav", trees / "clean" / "a" / "x_good.wav")
     arguments = ("score", trees / "clean" / "a" / "x_good.wav", "--reference", trees / "clean", "-r", *ONLY, "--json")
     (row,) = rows_of(cli(*arguments, "--match", "{stem}_good"), "file")
-    assert row["error"] is not None  # two are called x, and one file alone says nothing of its folder
+    assert row["reason"] is not None  # two are called x, and one file alone says nothing of its folder
     arguments = ("score", trees / "clean" / "a" / "*_good.wav", "--reference", trees / "clean" / "a", *ONLY, "--json")
     (row,) = rows_of(cli(*arguments, "--match", "{stem}_good"), "file")
     assert Path(row["reference"]).name == "x.wav" and row["metrics"]["si_sdr"] is not None

@@ -57,7 +57,7 @@ def test_what_is_compared_with_no_right_words_has_no_relative_performance():
 def test_rows_say_what_is_missing():
     table = [dict(zip(COLUMNS, row_of(one), strict=True)) for one in FINDINGS]
     assert [row["status"] for row in table] == ["done"] * 6 + ["failed"]
-    assert table[-1]["notes"] == "it broke" and table[-1]["wer"] == ""
+    assert table[-1]["reason"] == "it broke" and table[-1]["wer"] == ""
     assert table[4]["similarity"] == "not measurable: too short" and table[2]["snr"] == "inf"
     assert as_dict(FINDINGS[2])["metrics"]["snr"] is None and as_dict(FINDINGS[2])["reasons"] == {"snr": "inf"}
 
