@@ -268,6 +268,7 @@ def test_a_block_may_be_filled_anew(spec: str, strength: float, noisy_speech) ->
     np.testing.assert_allclose(np.concatenate(given, axis=1), clean(path, signal), atol=tolerance(spec))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", SPECS)
 def test_memory_is_flat(spec: str, noisy_speech) -> None:
     """Over as long as is waited for there is a look at which no more is held: all of it would be 256 kB more."""

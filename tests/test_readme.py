@@ -68,6 +68,7 @@ def run(block: str, desk: Path, pattern_of: Callable[[str], str]) -> Iterator[tu
             yield line, found
 
 
+@pytest.mark.slow
 def test_every_command(desk: Path) -> None:
     ran = 0
     for tool, block in BLOCK.findall(README):

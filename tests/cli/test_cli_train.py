@@ -65,6 +65,7 @@ def steps(run: Path) -> int:
     return load(run / LAST)[1]["step"]
 
 
+@pytest.mark.slow
 def test_a_run_can_be_tried_resumed_and_exported(train, cli, corpus, tmp_path, fixtures_dir):
     run, dev = tmp_path / "run", ("--dev", corpus / "pairs")
     ran = train("--steps", 2, "--seed", 3, "--target", "early", *dev)
@@ -314,7 +315,9 @@ def test_without_torch_the_extra_is_named(cli, monkeypatch, tmp_path):
         assert ran.code == 2 and "pip install 'cleanaudio-cli[torch]'" in ran.stderr
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_a_signal_leaves_a_checkpoint(corpus, tmp_path, number, code):
     run = tmp_path / "run"
     heard = ("--speech", corpus / "speech", "--noise", corpus / "noise")
