@@ -9,10 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path
+from typing import NamedTuple
 
 from cleanaudio.batch.csvfile import columns_of, open_text, rows
 from cleanaudio.batch.names import Numbers, RealNames, fingerprint
+from cleanaudio.batch.outcome import BESIDE, state_columns
 from cleanaudio.errors import OutputError
 
 _SECOND_NS = 1_000_000_000
@@ -27,7 +29,7 @@ _UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Made:
-    """What the log records about an output.
+    """What the log records about an output, or what was written beside it.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ class Made:
     time_s : int
         When the row was written, seconds since the epoch.
     output_bytes, output_mtime_ns : int or None
-        Size and modification time of the output, if the log says.
+        Its own size and modification time, if the log says.
     rejected : bool
         Whether it failed a gate.
     gain_db : float
@@ -75,18 +77,10 @@ class Made:
             return False
         return status.st_size == self.output_bytes and not self.is_changed(status.st_mtime_ns)
 
-    def is_changed(self, mtime_ns: int, beside: bool = False) -> bool:
-        """Whether someone has changed an output since it was made, or what was written beside it.
-
-        Parameters
-        ----------
-        mtime_ns : int
-            Its modification time now.
-        beside : bool
-            Whether it is not the output itself, of which alone the log keeps the time.
-        """
+    def is_changed(self, mtime_ns: int) -> bool:
+        """Whether someone has changed an output since it was made, by its modification time now."""
         known = self.output_mtime_ns
-        if known is None or beside:
+        if known is None:
             return mtime_ns / 1e9 > self.time_s + _CLOCKS_DIFFER_S
         # Archives and some file systems keep whole or even seconds only.
         coarse = mtime_ns % _SECOND_NS == 0 and 0 <= known - mtime_ns < 2 * _SECOND_NS
@@ -94,9 +88,9 @@ class Made:
 
 
 class RowIndex:
-    """The outputs that a log knows, at 83 to 101 bytes each.
+    """The outputs that a log knows and what was written beside them, at 83 to 101 bytes each.
 
-    For each output it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
+    For each it keeps the last row that says ``done``: a later failure or skip wrote nothing, so the file is
     still what that row says.
     """
 
@@ -173,47 +167,70 @@ class RowIndex:
 
     @cached_property  # these two are seldom needed, and large
     def _inputs(self) -> dict[int, str]:
-        return {number: row.get("input_path") or "" for number, row in self._numbered()}
+        return {number: row.get("input_path") or "" for number, row, _ in self._numbered()}
 
     @cached_property
     def _by_state(self) -> dict[int, int]:
         """Outputs by name, size and time, which stay what they are where a folder is moved."""
         return {
-            _state(PurePath(row["output"]).name, row.get("output_bytes"), row.get("output_mtime_ns")): number
-            for number, row in self._numbered()
+            _state(file.path.name, row.get(file.size), row.get(file.mtime)): number
+            for number, row, file in self._numbered()
         }
 
-    def _numbered(self) -> Iterator[tuple[int, Mapping[str, str]]]:
-        """Read the log again: rows of outputs that were made, with their numbers."""
+    def _numbered(self) -> Iterator[tuple[int, Mapping[str, str], _File]]:
+        """Read the log again: the number of each file that was made, with its row."""
         for row in self._rows():
-            with suppress(ValueError):  # no name that a file can have
-                number = self._numbers.find(self._names.key(row["output"]))
-                if number is not None and row["status"] == "done":
-                    yield number, row
+            for file in _files(row):
+                with suppress(ValueError):  # no name that a file can have
+                    number = self._numbers.find(self._names.key(file.path))
+                    if number is not None:
+                        yield number, row, file
 
     def _take(self, row: Mapping[str, str]) -> None:
-        if row["status"] != "done" or not row["output"]:
-            return
         try:
-            made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _seconds(row["time"])
-            left = (int(row.get(name) or _UNKNOWN) for name in ("output_bytes", "output_mtime_ns"))
-            numbers = array("q", (*made, *left))
+            found = [
+                (self._names.key(file.path), array("q", (
+                    int(row["input_bytes"]), int(row["input_mtime_ns"]), _seconds(row["time"]),
+                    int(row.get(file.size) or _UNKNOWN), int(row.get(file.mtime) or _UNKNOWN),
+                )))
+                for file in _files(row)
+            ]  # fmt: skip
             gain_db = float(row.get("gain_db") or 0.0)
-            key = self._names.key(row["output"])
             source = _place(self._names.real(row["input_path"]) if row.get("input_path") else None)
         except (ValueError, OverflowError):  # the header, or a row that someone has edited
             return
-        number = self._numbers.add(key)
         rest = _recipe(row["recipe"]), source, row.get("gate") == "fail", gain_db
         columns: tuple[array, ...] = (
             self._sizes, self._mtimes, self._times, self._bytes, self._changed,
             self._recipes, self._sources, self._rejected, self._gains,
         )  # fmt: skip
-        for column, value in zip(columns, (*numbers, *rest), strict=True):
-            if number == len(column):
-                column.append(value)
-            else:
-                column[number] = value
+        for key, numbers in found:
+            number = self._numbers.add(key)
+            for column, value in zip(columns, (*numbers, *rest), strict=True):
+                if number == len(column):
+                    column.append(value)
+                else:
+                    column[number] = value
+
+
+class _File(NamedTuple):
+    """One of the files of a row: where it is, and the columns of its size and modification time."""
+
+    path: Path
+    size: str
+    mtime: str
+
+
+def _files(row: Mapping[str, str]) -> Iterator[_File]:
+    """Yield what was made, by a row: the output, and what is beside it."""
+    if row["status"] != "done" or not row["output"]:
+        return
+    output = Path(row["output"])
+    yield _File(output, *state_columns("output"))
+    for what, place in BESIDE.items():
+        size, mtime = state_columns(what)
+        if row.get(mtime):
+            yield _File(place(output), size, mtime)
 
 
 def check_log(path: Path) -> None:

@@ -15,6 +15,7 @@ Fields = Mapping[str, str | int | float | None]
 
 
 _RESIDUAL = ".residual"
+_SIDECAR = ".json"
 
 
 def extent(rate: int, channels: int, frames: int) -> dict[str, int | float]:
@@ -75,6 +76,20 @@ class Job:
 def residual_of(output: Path) -> Path:
     """Return where what was removed goes."""
     return output.with_name(f"{output.stem}{_RESIDUAL}{output.suffix}")
+
+
+def sidecar_of(output: Path) -> Path:
+    """Return where it is written how an output was made."""
+    return output.with_name(output.name + _SIDECAR)
+
+
+BESIDE: Mapping[str, Callable[[Path], Path]] = {"residual": residual_of, "sidecar": sidecar_of}
+"""What may be written with an output, and where."""
+
+
+def state_columns(what: str) -> tuple[str, str]:
+    """Return the columns that tell later whether someone has changed a file: of the ``output`` or of what is beside."""
+    return f"{what}_bytes", f"{what}_mtime_ns"
 
 
 def output_of(path: Path) -> Path:

@@ -17,12 +17,11 @@ from pathlib import Path, PurePath
 
 from cleanaudio.batch.history import Made, RowIndex
 from cleanaudio.batch.names import Numbers, RealNames
-from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, output_of, quarantine, residual_of
+from cleanaudio.batch.outcome import Failed, Job, Skipped, Step, output_of, quarantine, residual_of, sidecar_of
 from cleanaudio.batch.policy import OutputPolicy
 from cleanaudio.batch.source import Problem, Source, unreachable
 from cleanaudio.errors import CleanAudioError, InputError, OutputError, RecipeError
 
-_SIDECAR = ".json"
 _LABELS_KEPT = 10_000
 
 
@@ -103,7 +102,7 @@ class _Planner:
                 return Skipped(job, "an output of an earlier run")
             output = self._policy.target(source, number)
             residual = residual_of(output) if self._policy.residual else None
-            sidecar = output.with_name(f"{output.name}{_SIDECAR}") if self._policy.sidecar else None
+            sidecar = sidecar_of(output) if self._policy.sidecar else None
             job = replace(job, output=output, residual=residual, sidecar=sidecar)
             self._claim(job, statuses)
             age = now - newest / 1e9
@@ -164,7 +163,9 @@ class _Planner:
                 raise OutputError("the output exists", path=existing[0], remedy=remedy)
             return job
         if self._is_quarantined(job) and isinstance(self._made(job, job.set_apart), Made):
-            return Skipped(job, "failed the gate in an earlier run", rejected=True)
+            still = f"; another is still at {job.output}" if os.path.lexists(job.output) else ""
+            apart = replace(job, output=quarantine(job.output))
+            return Skipped(apart, f"failed the gate in an earlier run{still}", rejected=True)
         found = self._made(job, job.targets)
         if isinstance(found, Made):
             failed = ", and failed the gate" if found.rejected else ""
@@ -192,39 +193,42 @@ class _Planner:
             return ""
         if self._begun(job.output):
             return "an earlier run was killed while it made the output"
-        output = targets[0]
-        entry = None if self._log is None else self._log.find(output)
-        if entry is None:
-            raise OutputError(
-                "the output exists, and is not in the log", path=existing[0], remedy="--overwrite, or move it"
-            )
-        there = output.lstat() if existing[0] == output else None
-        if there is not None and entry.output_bytes not in (None, there.st_size):
-            raise OutputError(
-                f"the output exists, but is not as it was made: {there.st_size} bytes, not {entry.output_bytes}",
-                path=output,
-                remedy="--overwrite, or move it",
-            )
-        whole = [path for path in existing if path == output or path.lstat().st_size]  # nobody misses an empty one
-        complete = len(whole) == len(targets)
-        another = self._is_of_another(entry, output, job)
-        if not another and complete and entry.made_from(job.size, job.mtime_ns, self._recipe):
-            return entry
-        if another:
-            raise OutputError(
-                f"the output {existing[0]} exists, and was made of another recording",
-                path=job.label,
-                remedy=f"{self._policy.apart}, or --overwrite",
-            )
-        if any(entry.is_changed(path.lstat().st_mtime_ns, beside=path != output) for path in whole):
-            raise OutputError(
-                "the output exists, is out of date, and was changed since it was made",
-                path=output,
-                remedy="--overwrite, or move it",
-            )
-        if (entry.size, entry.mtime_ns) != (job.size, job.mtime_ns):
+        whole = [path for path in existing if path == targets[0] or path.lstat().st_size]  # nobody misses an empty one
+        entries = {path: self._entry(path) for path in whole}
+        for path, entry in entries.items():
+            if self._is_of_another(entry, path, job):
+                raise OutputError(
+                    f"the output {path} exists, and was made of another recording",
+                    path=job.label,
+                    remedy=f"{self._policy.apart}, or --overwrite",
+                )
+        is_complete = len(whole) == len(targets)
+        if is_complete and all(one.made_from(job.size, job.mtime_ns, self._recipe) for one in entries.values()):
+            return entries[targets[0]]
+        for path, entry in entries.items():
+            if entry.is_changed(path.lstat().st_mtime_ns):
+                raise OutputError(
+                    "the output exists, is out of date, and was changed since it was made",
+                    path=path,
+                    remedy="--overwrite, or move it",
+                )
+        if any((one.size, one.mtime_ns) != (job.size, job.mtime_ns) for one in entries.values()):
             return "the recording has changed"
-        return "settings or versions differ" if complete else "a part of the output was missing"
+        return "settings or versions differ" if is_complete else "a part of the output was missing"
+
+    def _entry(self, path: Path) -> Made:
+        """Return what the log knows of a file that is there."""
+        entry = None if self._log is None else self._log.find(path)
+        size = path.lstat().st_size
+        if entry is None:
+            raise OutputError("the output exists, and is not in the log", path=path, remedy="--overwrite, or move it")
+        if entry.output_bytes not in (None, size):
+            raise OutputError(
+                f"the output exists, but is not as it was made: {size} bytes, not {entry.output_bytes}",
+                path=path,
+                remedy="--overwrite, or move it",
+            )
+        return entry
 
     def _is_of_another(self, made: Made, output: Path, job: Job) -> bool:
         """Whether an output was made of another recording than that of a job, which may only have been moved."""

@@ -21,7 +21,7 @@ from cleanaudio.audio.temporary import replacing
 from cleanaudio.batch.csvfile import cell, joined, line_of, missing_end, open_text
 from cleanaudio.batch.history import check_log
 from cleanaudio.batch.lock import is_current
-from cleanaudio.batch.outcome import Done, Failed, Outcome
+from cleanaudio.batch.outcome import BESIDE, Done, Failed, Outcome, state_columns
 from cleanaudio.errors import OutputError
 
 COLUMNS = (
@@ -52,8 +52,7 @@ COLUMNS = (
     "latency_ms",
     "input_bytes",
     "input_mtime_ns",
-    "output_bytes",
-    "output_mtime_ns",
+    *state_columns("output"),
     "recipe",
     "version",
     "notes",
@@ -83,7 +82,11 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
         row |= {"status": "done", "reason": job.anew or None, "notes": "; ".join(outcome.notes) or None} | dict(
             outcome.fields
         )
-        row |= {} if job.called else _state(row["output"])
+        if not job.called:
+            output = Path(str(row["output"]))
+            row |= _state("output", output)
+            for what, place in BESIDE.items():
+                row |= _state(what, place(output)) if getattr(job, what) else {}
     elif isinstance(outcome, Failed):
         row |= {"status": "failed", "reason": outcome.error.describe()} | dict(outcome.fields)
     else:
@@ -93,13 +96,13 @@ def row_of(outcome: Outcome) -> dict[str, Value]:
     }
 
 
-def _state(path: Value) -> dict[str, Value]:
-    """Return what tells later whether someone has changed an output."""
+def _state(what: str, path: Path) -> dict[str, Value]:
+    """Return what tells later whether someone has changed a file."""
     try:
-        status = os.stat(str(path))
+        status = os.stat(path)
     except OSError:
         return {}
-    return {"output_bytes": status.st_size, "output_mtime_ns": status.st_mtime_ns}
+    return dict(zip(state_columns(what), (status.st_size, status.st_mtime_ns), strict=True))
 
 
 def json_of(outcome: Outcome) -> dict[str, object]:

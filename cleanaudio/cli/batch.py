@@ -57,6 +57,7 @@ class Batch:
             Options that contradict each other.
         """
         from cleanaudio.batch.levelling import COLUMNS as LEVELS
+        from cleanaudio.batch.outcome import state_columns
         from cleanaudio.batch.output import Output
 
         return cls(
@@ -64,7 +65,13 @@ class Batch:
             written=Output(_format(shared), shared.subtype, shared.clip_mode, shared.level, shared.judging),
             existing=_existing(shared),
             min_age_s=values.duration(shared.min_age),
-            columns=(*columns, *(LEVELS if shared.level else ()), *(shared.judging.columns if shared.judging else ())),
+            columns=(
+                *columns,
+                *(LEVELS if shared.level else ()),
+                *(shared.judging.columns if shared.judging else ()),
+                *(state_columns("residual") if residual else ()),
+                *(state_columns("sidecar") if sidecar else ()),
+            ),
             residual=residual,
             grouping=grouping,
             sidecar=sidecar,

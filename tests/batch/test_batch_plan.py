@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cleanaudio.batch import plan as plan_module
 from cleanaudio.batch.history import RowIndex
 from cleanaudio.batch.inputs import expand
-from cleanaudio.batch.outcome import Done, Failed, Job, Skipped
+from cleanaudio.batch.outcome import BESIDE, Done, Failed, Job, Skipped, state_columns
 from cleanaudio.batch.plan import plan
 from cleanaudio.batch.policy import OutputPolicy, check_targets
 from cleanaudio.batch.rows import RowWriter
@@ -65,7 +65,8 @@ def failure(*sources: Source, **options) -> CleanAudioError:
 def run(*sources: Source, recipe: str = RECIPE, **options) -> RowIndex:
     """Do what a run would do, log it in out/metrics.csv, and return what the log then says."""
     log_file = Path("out/metrics.csv")
-    with RowWriter(log_file, "run", "1", recipe) as rows:
+    beside = [name for what in BESIDE for name in state_columns(what)]
+    with RowWriter(log_file, "run", "1", recipe, beside) as rows:
         for step in decide(*sources, log=RowIndex.read(log_file), **options):
             if isinstance(step, Job):
                 for path in step.targets:
@@ -439,6 +440,32 @@ class TestSkipExisting:
         later = 2 * NOW
         os.utime(name, (later, later))
         assert isinstance(decide(source("a.wav"), log=log, existing="skip", **{beside: True})[0], Job)
+
+    @pytest.mark.parametrize(("beside", "name"), [("sidecar", "out/a.wav.json"), ("residual", "out/a.residual.wav")])
+    @pytest.mark.parametrize("made_by", [RECIPE, "another"])
+    def test_what_is_beside_an_output_and_not_ours_is_never_replaced(self, here, beside, name, made_by):
+        a = source("a.wav")
+        log = run(a, recipe=made_by)
+        Path(name).write_text("someone's own")
+        error = failure(a, existing="skip", log=log, **{beside: True})
+        assert error.path == name and "is not in the log" in error.message
+
+    @pytest.mark.parametrize(("beside", "name"), [("sidecar", "out/a.wav.json"), ("residual", "out/a.residual.wav")])
+    def test_what_is_beside_an_output_is_watched_for_changes_too(self, here, beside, name):
+        a = source("a.wav")
+        log = run(a, recipe="another", **{beside: True})
+        os.utime(name, (NOW - 60, NOW - 60))
+        assert "changed since" in failure(a, existing="skip", log=log, **{beside: True}).message
+        Path(name).write_text("longer than what was made")
+        assert "not as it was made" in failure(a, existing="skip", log=log, **{beside: True}).message
+
+    @pytest.mark.parametrize("beside", ["sidecar", "residual"])
+    def test_what_is_beside_an_output_and_older_than_it_is_made_anew(self, here, beside):
+        a = source("a.wav")
+        run(a, recipe="another", **{beside: True})
+        log = run(a, existing="skip")
+        (step,) = decide(a, existing="skip", log=log, **{beside: True})
+        assert isinstance(step, Job) and step.anew == "settings or versions differ"
 
     def test_the_log_is_no_output(self, here):
         for existing in ("refuse", "skip", "overwrite"):
