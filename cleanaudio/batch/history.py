@@ -9,8 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PurePath
 
 from cleanaudio.batch.csvfile import columns_of, open_text, rows
 from cleanaudio.batch.names import Numbers, RealNames, fingerprint
@@ -25,6 +24,10 @@ _CLOCKS_DIFFER_S = 10.0
 """Clocks of file servers differ a little: where the log has no exact time, an output counts as changed if it is this
 much newer than its row."""
 _UNKNOWN = -1
+_BYTES, _MTIME = state_columns("output")
+_Written = tuple[str | Path, str | None, str | None]
+"""A file that was made: path, size and modification time, by the log."""
+_BESIDE = [(*state_columns(what), place) for what, place in BESIDE.items()]
 
 
 @dataclass(frozen=True)
@@ -172,29 +175,26 @@ class RowIndex:
     @cached_property
     def _by_state(self) -> dict[int, int]:
         """Outputs by name, size and time, which stay what they are where a folder is moved."""
-        return {
-            _state(file.path.name, row.get(file.size), row.get(file.mtime)): number
-            for number, row, file in self._numbered()
-        }
+        return {_state(PurePath(path).name, size, mtime): number for number, _, (path, size, mtime) in self._numbered()}
 
-    def _numbered(self) -> Iterator[tuple[int, Mapping[str, str], _File]]:
+    def _numbered(self) -> Iterator[tuple[int, Mapping[str, str], _Written]]:
         """Read the log again: the number of each file that was made, with its row."""
         for row in self._rows():
-            for file in _files(row):
-                with suppress(ValueError):  # no name that a file can have
-                    number = self._numbers.find(self._names.key(file.path))
+            with suppress(ValueError):  # no name that a file can have
+                for file in _files(row):
+                    number = self._numbers.find(self._names.key(file[0]))
                     if number is not None:
                         yield number, row, file
 
     def _take(self, row: Mapping[str, str]) -> None:
+        if row["status"] != "done":
+            return
         try:
+            made = int(row["input_bytes"]), int(row["input_mtime_ns"]), _seconds(row["time"])
             found = [
-                (self._names.key(file.path), array("q", (
-                    int(row["input_bytes"]), int(row["input_mtime_ns"]), _seconds(row["time"]),
-                    int(row.get(file.size) or _UNKNOWN), int(row.get(file.mtime) or _UNKNOWN),
-                )))
-                for file in _files(row)
-            ]  # fmt: skip
+                (self._names.key(path), array("q", (*made, int(size or _UNKNOWN), int(mtime or _UNKNOWN))))
+                for path, size, mtime in _files(row)
+            ]
             gain_db = float(row.get("gain_db") or 0.0)
             source = _place(self._names.real(row["input_path"]) if row.get("input_path") else None)
         except (ValueError, OverflowError):  # the header, or a row that someone has edited
@@ -213,24 +213,16 @@ class RowIndex:
                     column[number] = value
 
 
-class _File(NamedTuple):
-    """One of the files of a row: where it is, and the columns of its size and modification time."""
-
-    path: Path
-    size: str
-    mtime: str
-
-
-def _files(row: Mapping[str, str]) -> Iterator[_File]:
-    """Yield what was made, by a row: the output, and what is beside it."""
+def _files(row: Mapping[str, str]) -> list[_Written]:
+    """Return what was made, by a row: the output, and what is beside it."""
     if row["status"] != "done" or not row["output"]:
-        return
-    output = Path(row["output"])
-    yield _File(output, *state_columns("output"))
-    for what, place in BESIDE.items():
-        size, mtime = state_columns(what)
+        return []
+    output = row["output"]
+    files: list[_Written] = [(output, row.get(_BYTES), row.get(_MTIME))]
+    for size, mtime, place in _BESIDE:
         if row.get(mtime):
-            yield _File(place(output), size, mtime)
+            files.append((place(Path(output)), row.get(size), row[mtime]))
+    return files
 
 
 def check_log(path: Path) -> None:
