@@ -63,6 +63,10 @@ def test_bad_samples_make_metrics_say_so(bad, which):
             assert set(found.values()) == {NotMeasurable(f"{which} has NaN or infinite samples")}
 
 
+def test_samples_whose_sum_is_infinite_are_numbers():
+    assert Signals(np.full((1, 100), 1e37, np.float32), 16000).finite("enhanced")
+
+
 def test_a_missing_partner_is_said():
     found = registry.get("pesq_wb")(Signals(np.ones((1, 16000)), 16000))
     assert found == {"pesq_wb": NotMeasurable("needs the reference signal")}
