@@ -42,6 +42,7 @@ not rise by so much and the noise that would go lies so far below the voice."""
 
 EXCERPTS, EXCERPT_S = 6, 10.0
 _SILENT = 1e-4
+_ALL_DB = 200.0  # loss that digital silence counts as
 _CLEAN = "the input is clean already"
 
 
@@ -226,7 +227,7 @@ def _bearable(pairs: Iterable[tuple[Audio, Audio]], rate: int) -> Decision:
 def _loss(signals: Iterable[Signals]) -> float | None:
     """Return how many dB the speech loses: the mean over the excerpts where that can be measured."""
     changes = [SPEECH_LEVEL_CHANGE(one)["speech_level_change"] for one in signals]
-    numbers = [change for change in changes if isinstance(change, float) and np.isfinite(change)]
+    numbers = [max(change, -_ALL_DB) for change in changes if isinstance(change, float)]
     return -fmean(numbers) if numbers else None
 
 

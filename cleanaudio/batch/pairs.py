@@ -36,9 +36,6 @@ class Side:
             self._by_stem.setdefault(source.path.stem, []).append(source)
         self._used: set[Path] = set()
 
-    def __len__(self) -> int:
-        return len(self._all)
-
     def knows(self, place: PurePath, partner: Path) -> bool:
         """Whether a file other than the partner itself is in this place, or called so in another."""
         found = self._by_place.get(place) or self._by_stem.get(place.name) or ()
@@ -210,9 +207,10 @@ class Groups:
                     columns = ", ".join(rows.fieldnames or ()) or "none"
                     raise RecipeError(f"{manifest} has no column {column!r}", remedy=f"its columns: {columns}")
                 for row in rows:
-                    for name, cell in row.items():
+                    group = row[column]
+                    for name, cell in row.items() if group is not None else ():  # a row may be too short
                         if name != column and isinstance(cell, str) and cell:
-                            self._add(cell, row[column])
+                            self._add(cell, group)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"cannot be read: {error}", path=manifest) from None
 

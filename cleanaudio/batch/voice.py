@@ -27,7 +27,7 @@ from cleanaudio.metrics.speech_level import FEWEST_FRAMES, activity
 Audio = NDArray[np.float32]
 Vector = NDArray[np.float64]
 
-REVISION = 3
+REVISION = 4
 """Raised whenever the guard lets through other samples; part of the recipe's hash."""
 
 FOLLOWS_DB, BEARS = (0.5, 1.5, 4.5), (1.0, 0.75, 0.5)
@@ -127,8 +127,9 @@ class Cells:
         """
         frames, before, after, common, smeared = self._around(self.spoken)
         standing_out = self._around(self.active)[0]
-        voiced = (frames >= np.maximum(FEWEST_FRAMES, SPOKEN_SHARE * standing_out)) & (before > 0) & (after > 0)
+        voiced = (frames >= np.maximum(FEWEST_FRAMES, SPOKEN_SHARE * standing_out)) & (before > 0)
         before, after, common, smeared = (np.where(voiced, sums, 1.0) for sums in (before, after, common, smeared))
+        after = np.maximum(after, _TINY)  # digital silence, in which all of the voice is gone
         follows_db = np.where(voiced, 10 * np.log10(1 + self._slope() * smeared / after), 0.0)
         level_db = 10 * np.log10(before / after)
         if gentler:  # which costs a plain voice little: where one in a room follows it, it is heard late

@@ -34,7 +34,10 @@ def beamform(
     mu: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Of mwf, default 5: more takes away more noise, and more voice.", rich_help_panel=_BEAM
+            min=0,
+            callback=options.finite,
+            help="Of mwf, default 5: more takes away more noise, and more voice.",
+            rich_help_panel=_BEAM,
         ),
     ] = None,
     rank1: Annotated[
@@ -43,7 +46,10 @@ def beamform(
     block: Annotated[
         float | None,
         typer.Option(
-            min=0.25, help="Seconds heard before a filter is made; 2 follows moving talkers.", rich_help_panel=_BEAM
+            min=0.25,
+            callback=options.finite,
+            help="Seconds heard before a filter is made; 2 follows moving talkers.",
+            rich_help_panel=_BEAM,
         ),
     ] = None,
     dereverb: options.Dereverb = 0.0,
@@ -69,6 +75,7 @@ def beamform(
         typer.Option(
             min=0,
             max=1,
+            callback=options.finite,
             help=f"At 1 the room goes with the noise; default: {POSTFILTER_STRENGTH}.",
             rich_help_panel=_AFTER,
         ),

@@ -54,6 +54,7 @@ def export(
         typer.Option(
             min=0.1,
             max=2,
+            callback=options.finite,
             help="Gains to this power: below 1 takes less away (not fullband).",
             rich_help_panel=_MEASURE,
         ),

@@ -37,13 +37,21 @@ def locate(
     window: Annotated[
         float,
         typer.Option(
-            min=0.1, max=10, help="Seconds for a direction; there is one every half of it.", rich_help_panel=_SEARCH
+            min=0.1,
+            max=10,
+            callback=options.finite,
+            help="Seconds for a direction; there is one every half of it.",
+            rich_help_panel=_SEARCH,
         ),
     ] = 1.0,
     step: Annotated[
         float | None,
         typer.Option(
-            min=0.1, max=30, help="Degrees between directions; default: 1, with elevations 5.", rich_help_panel=_SEARCH
+            min=0.1,
+            max=30,
+            callback=options.finite,
+            help="Degrees between directions; default: 1, with elevations 5.",
+            rich_help_panel=_SEARCH,
         ),
     ] = None,
     elevations: Annotated[

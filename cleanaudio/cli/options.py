@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +38,13 @@ def named(path: Path | None) -> Path | None:
             "this file cannot go to stdout, which has other things to say", remedy="name a file; ./- is one"
         )
     return path
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number that is one: a range lets NaN through."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
 
 
 class ChannelMode(StrEnum):

@@ -127,7 +127,7 @@ class Scoring:
         if self.gate is None:
             return metrics
         self.gate.check(given, of_runs=False)
-        usual = [metric.name for metric, _ in registry.select(None, self._sides.given)]
+        usual = [metric.name for metric, _ in registry.select(None, given)]
         return tuple(dict.fromkeys([*(usual if metrics is None else metrics), *self.gate.keys]))
 
     def run(self, jobs: int | None, allow_empty: bool) -> int:

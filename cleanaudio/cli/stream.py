@@ -62,7 +62,9 @@ def stream(
         bool,
         typer.Option("--drop-backlog", help="Drop what came in while the backend was loaded.", rich_help_panel=_PIPE),
     ] = False,
-    block_ms: Annotated[float, typer.Option(min=1, max=1000, help="Audio handled at a time.")] = 10.0,
+    block_ms: Annotated[
+        float, typer.Option(min=1, max=1000, callback=options.finite, help="Audio handled at a time.")
+    ] = 10.0,
     list_devices: Annotated[
         bool, typer.Option("--list-devices", help="List sound devices.", rich_help_panel=_DEVICE)
     ] = False,

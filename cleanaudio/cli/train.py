@@ -74,7 +74,10 @@ def train(
         typer.Option("--start-from", help="Begin with the weights of a run or an export.", rich_help_panel=_HOW),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop after so many, to be resumed.", rich_help_panel=options.RUN)
+        float | None,
+        typer.Option(
+            min=0, callback=options.finite, help="Stop after so many, to be resumed.", rich_help_panel=options.RUN
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint.", rich_help_panel=options.RUN)

@@ -165,6 +165,8 @@ class PcmSink:
 
     def write(self, audio: Audio) -> None:
         """Write (channels, n), at once; the first with the header, on which alone SoX would choke."""
+        if not audio.shape[1]:
+            return
         data = self._format.encode(audio)
         self._stream.write(self._header + data)
         self._header = b""

@@ -135,7 +135,7 @@ class Signals:
 
     def finite(self, what: str) -> bool:
         """Return whether a signal has neither NaN nor infinite samples."""
-        return self.derived((what, "finite"), lambda: bool(np.isfinite(np.sum(np.abs(getattr(self, what))))))
+        return self.derived((what, "finite"), lambda: bool(np.isfinite(getattr(self, what)).all()))
 
     def of_noisy(self) -> Signals:
         """Return the same comparison with the noisy signal in the place of the enhanced one."""
@@ -152,7 +152,7 @@ class Signals:
         return self.derived("without gain", lambda: self.of_another(self.enhanced / np.float32(gain)))
 
     def of_another(self, enhanced: Audio) -> Signals:
-        """Return the comparison of another output of the same input, of which everything stays known."""
+        """Return the comparison of another output, with no gain, with the same input; what is known of that is kept."""
         other = Signals(enhanced, self.rate, self.reference, self.noisy, self.channel_mask)
         if self.noisy is not None:
             other.derived("of noisy", self.of_noisy)

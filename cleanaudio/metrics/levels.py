@@ -30,7 +30,8 @@ RANGE_FRAME_S = 0.05
 def frame_levels(audio: Audio, frame: int) -> np.ndarray:
     """Return the level in dBFS of each whole frame that is not digitally silent, power averaged over channels."""
     count = audio.shape[1] // frame
-    power = np.mean(audio[:, : count * frame].reshape(len(audio), count, frame).astype(np.float64) ** 2, axis=(0, 2))
+    frames = audio[:, : count * frame].reshape(len(audio), count, frame).astype(np.float64)
+    power = np.mean((frames - frames.mean(axis=2, keepdims=True)) ** 2, axis=(0, 2))  # an offset is no sound
     return 10 * np.log10(power[power > 0])
 
 

@@ -57,13 +57,16 @@ def get(name: str) -> Metric:
     Raises
     ------
     RecipeError
-        There is none.
+        There is none; or the metric itself compares with the noisy input, so that there is no difference to it.
     """
     if name in _TABLE:
         module, attribute = _TABLE[name].split(":")
         return getattr(import_module(f"cleanaudio.metrics.{module}"), attribute)
-    if name.removesuffix(SUFFIX) in _TABLE:
-        return delta(get(name.removesuffix(SUFFIX)))
+    bare = name.removesuffix(SUFFIX)
+    if bare in _TABLE:
+        if "noisy" in get(bare).needs:
+            raise RecipeError(f"{bare} is of the noisy input and the enhanced one already", remedy=f"use {bare}")
+        return delta(get(bare))
     close = get_close_matches(name, [*names(), *_owners()], n=1)
     remedy = f"did you mean {close[0]}?" if close else f"there are: {', '.join(names())}"
     raise RecipeError(f"there is no metric {name!r}", remedy=remedy)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cleanaudio.errors import InputError
 from cleanaudio.metrics import registry
 from cleanaudio.metrics.align import LIMIT_S, find_lag, shift
-from cleanaudio.metrics.interface import Audio, Measured, Signals, measurable, polarity
+from cleanaudio.metrics.interface import Audio, Measured, Signals, Vector, measurable, polarity
 
 LENGTH_LIMIT_S = 0.25
 """Lengths may differ by so much (what encoders and resamplers add); more means that they are different recordings."""
@@ -83,10 +83,11 @@ def line_up(
         notes.append(f"{what} {did} to the length of the {anchor} ({-missing:+d} frames)")
     lag_ms = None
     if align and len(signals) > 1:
+        first = _mono(signals[anchor])
         for what in signals:
             if what == anchor:
                 continue
-            lag = _lag(signals[anchor], signals[what], rate)
+            lag = _lag(first, _mono(signals[what]), rate)
             if lag is None:
                 notes.append(
                     f"no delay of {what} against the {anchor} found within {LIMIT_S:g} s: are they the same recording?"
@@ -100,8 +101,11 @@ def line_up(
     return LinedUp(ready, lag_ms, tuple(notes))
 
 
-def _lag(anchor: Audio, signal: Audio, rate: int) -> int | None:
-    first, second = ((one * polarity(one)).mean(axis=0) for one in (anchor, signal))
+def _mono(audio: Audio) -> Vector:
+    return (audio * polarity(audio)).mean(axis=0)
+
+
+def _lag(first: Vector, second: Vector, rate: int) -> int | None:
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return 0  # the metrics say what is wrong
     return find_lag(first, second, rate)

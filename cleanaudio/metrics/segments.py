@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from cleanaudio.metrics.interface import NotMeasurable
 
 FRAME_S = 0.03
+_KEPT = 0.95
 TOO_SHORT = NotMeasurable("shorter than a frame of 30 ms and a quarter of one")
 
 
@@ -61,6 +62,6 @@ def predictors(lags: NDArray[np.float64]) -> NDArray[np.float64]:
     return filters
 
 
-def trimmed_mean(values: NDArray[np.float64], share: float = 0.95) -> float:
+def trimmed_mean(values: NDArray[np.float64]) -> float:
     """Return the mean of the lowest 95 %, which keeps a few odd frames from deciding (Hu & Loizou 2008, section II)."""
-    return float(np.mean(np.sort(values)[: max(1, round(share * len(values)))]))
+    return float(np.mean(np.sort(values)[: max(1, round(_KEPT * len(values)))]))

@@ -58,7 +58,9 @@ def table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _wada_snr(signals: Signals) -> Measured:
-    magnitude = np.abs(signals.mono("enhanced").astype(np.float64))
+    signal = signals.mono("enhanced").astype(np.float64)
+    sounding = signal[signal != 0]
+    magnitude = np.abs(sounding - np.mean(sounding)) if len(sounding) else sounding
     magnitude = magnitude[magnitude > 0]
     if len(magnitude) < SHORTEST:
         return NotMeasurable(f"fewer than {SHORTEST} samples that are not digital silence")

@@ -52,7 +52,8 @@ class Criterion:
     limit: float
 
     def __str__(self) -> str:
-        return f"{self.key}{self.operator}{self.limit:g}"
+        short = f"{self.limit:g}"
+        return f"{self.key}{self.operator}{short if float(short) == self.limit else repr(self.limit)}"
 
     def met(self, value: float) -> bool:
         """Return whether a number meets the criterion."""

@@ -25,18 +25,23 @@ from cleanaudio.spatial.salience import SalienceMask
 from cleanaudio.spatial.stream import Audio, Log
 from cleanaudio.spatial.tdoa import DelayTrack, band, best_peaks, correlation, phat
 
+WINDOW_S = 0.5
+"""Of an estimate of the delays; the step is half of it."""
+MAX_DELAY_S = 0.015
+"""Largest delay between microphones: 5 m. Larger ones are for :class:`cleanaudio.spatial.health.Repair` to take out."""
+
 _UPSAMPLING = 4
 _LOOK_AHEAD = 8  # windows
 _REMEMBER = 0.7  # of the correlations, from window to window
 _MEMORY_S = 15.0  # of what decides on the weights
 
 
-def delay_stft(rate: int, window_s: float = 0.5, max_delay_s: float = 0.015) -> tuple[int, int]:
+def delay_stft(rate: int) -> tuple[int, int]:
     """Return window and hop, in samples, of the STFT that :class:`BlindDelayAndSum` finds delays in.
 
     Its frames are long beside the delays, but no longer than a window of an estimate.
     """
-    size = min(2 << round(2 * max_delay_s * rate - 1).bit_length(), 1 << round(window_s * rate).bit_length() - 1)
+    size = min(2 << round(2 * MAX_DELAY_S * rate - 1).bit_length(), 1 << round(WINDOW_S * rate).bit_length() - 1)
     return size, size // 4
 
 
@@ -55,11 +60,6 @@ class BlindDelayAndSum:
         On the grid of :func:`delay_stft`: where the voice is. The geometric mean of it and of what stands out of
         steady noise (:class:`cleanaudio.spatial.salience.SalienceMask`) is taken; without one that alone decides, so
         that a loud unsteady source may draw the beam.
-    window_s : float
-        Of an estimate; the step is half of it.
-    max_delay_s : float
-        Largest delay between microphones; 0.015 s are 5 m. Larger offsets are for
-        :class:`cleanaudio.spatial.health.Repair` to take out first.
     spectral : float
         Power of the spectral weight, 0 … 1: 0 leaves the voice's spectrum as the reference microphone hears it.
     log : callable, optional
@@ -71,7 +71,7 @@ class BlindDelayAndSum:
     InputError
         Fewer than two channels.
     RecipeError
-        Lengths or a reference that make no sense.
+        A reference that is none of them.
     """
 
     def __init__(
@@ -81,8 +81,6 @@ class BlindDelayAndSum:
         reference: int = 0,
         masks: MaskEstimator | None = None,
         *,
-        window_s: float = 0.5,
-        max_delay_s: float = 0.015,
         spectral: float = 0.5,
         log: Log | None = None,
     ) -> None:
@@ -90,12 +88,10 @@ class BlindDelayAndSum:
             raise InputError(f"delay-and-sum needs two microphones or more, not {channels}")
         if not 0 <= reference < channels:
             raise RecipeError(f"reference microphone {reference + 1} of {channels}")
-        if not (0.1 <= window_s <= 5 and 0 < max_delay_s <= window_s / 2):
-            raise RecipeError("a window is 0.1 … 5 s long, the largest delay at most half of it")
         self._rate, self._channels, self._reference = rate, channels, reference
-        self._reach = max_delay_s * rate
-        self._size, self._step = delay_stft(rate, window_s, max_delay_s)
-        self._hop = max(self._size // (2 * self._step), round(window_s * rate / 2 / self._step)) * self._step
+        self._reach = MAX_DELAY_S * rate
+        self._size, self._step = delay_stft(rate)
+        self._hop = max(self._size // (2 * self._step), round(WINDOW_S * rate / 2 / self._step)) * self._step
         self._farthest = self._hop  # how far a drift is followed
         salience = SalienceMask(rate, channels, self._size, self._step)
         self._masks = salience if masks is None else MeanMask((masks, salience), self._size // 2 + 1)

@@ -177,7 +177,7 @@ class HealthCheck:
     def _correlate(self, piece: Audio) -> None:
         spectra = np.fft.rfft(piece * self._taper[: piece.shape[1]], self._size, axis=-1)
         if self._anchor is None:  # until something is heard, then for good: delays are relative to it
-            levels = np.sum(np.abs(piece), axis=1)
+            levels = np.sum(np.abs(piece - piece.mean(axis=1, keepdims=True)), axis=1)  # an offset is no sound
             heard = np.flatnonzero(levels > _HEARD * levels.max())
             if not len(heard):
                 return
@@ -258,9 +258,8 @@ class HealthCheck:
             share = self._meters[m].result().clipped_samples / max(self._frames, 1)
             if share > _CLIPPED_SHARE:
                 findings.append(Finding(m, "clipped", f"is clipped ({100 * share:.1f} % of the samples)", False))
-        if sum(not f.use for f in findings) and len({f.channel for f in findings if f.kind == "clipped"}) > (
-            self._channels - 2
-        ):  # all are clipped: then it is the recording, not a microphone
+        clipped = {f.channel for f in findings if f.kind == "clipped"}
+        if len(clipped) > self._channels - 2:  # then it is the recording, not a microphone
             findings = [Finding(f.channel, f.kind, f.detail, f.kind == "clipped") for f in findings]
         return findings
 
@@ -270,7 +269,7 @@ class HealthCheck:
         """Compare every channel with the anchor, then take the view of the majority."""
         curves = correlation(self._cross, self._size, band(self._size, self._rate))
         lag, _, _, clear = self._peaks(curves, use, 0.0)
-        middle = float(np.median(lag[clear])) if clear else 0.0  # the anchor itself may be late
+        middle = round(float(np.median(lag[clear]))) if clear else 0  # the anchor itself may be late
         lag, sign, height, clear = self._peaks(curves, use, middle)
         likeness = np.where(np.isin(np.arange(self._channels), clear), height, 0.0)
         if len(clear) < 2:
@@ -279,7 +278,7 @@ class HealthCheck:
             sign = -sign
         inverted = [m for m in clear if sign[m] < 0]
         # One sample more: what lies within the aperture was looked for at whole samples.
-        late = {m: round(lag[m] - middle) for m in clear if abs(lag[m] - middle) > self._aperture + 1}
+        late = {m: round(lag[m]) - middle for m in clear if abs(lag[m] - middle) > self._aperture + 1}
         for m in inverted:
             findings.append(Finding(m, "inverted", "is inverted", True))
         for m, samples in late.items():

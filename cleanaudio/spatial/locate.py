@@ -28,6 +28,8 @@ _WINDOW_S, _HOP_S = 0.032, 0.016  # of the STFT
 _ACTIVE_DB = 10.0  # over the quietest tenth of the windows
 _MEMORY_S = 2.5  # of the noise
 _TAKEN = 0.9  # of it: what is left where all were taken has its phase by chance
+_TOLERANCE_DEG = 10.0  # windows that differ by so much at most vote together
+_LEAST_SHARE = 0.1  # of the loud windows; a direction that has less is left out, but for the first
 _RANGE_DB = 25.0  # below the loudest: what a mask leaves of a pause has no say
 
 
@@ -156,7 +158,7 @@ class Locator:
     def flush(self) -> list[Bearing]:
         """Return the rest: what is left at the end is judged with the half window before it.
 
-        A recording shorter than a window gives one direction.
+        A recording shorter than a window gives one direction, one shorter than a hop of the STFT none.
         """
         found = []
         if self._masks is not None:
@@ -262,16 +264,12 @@ class Heading:
     share: float
 
 
-def headings(bearings: Iterable[Bearing], tolerance_deg: float = 10.0, least_share: float = 0.1) -> list[Heading]:
+def headings(bearings: Iterable[Bearing]) -> list[Heading]:
     """Return the directions from which sound came, most of the time first: the first is what ``--direction`` wants.
 
     Parameters
     ----------
     bearings : iterable of Bearing
-    tolerance_deg : float
-        Windows that differ by so much at most vote together.
-    least_share : float
-        Of the loud windows; what has less is left out, but for the first.
     """
     table = np.array([(b.azimuth_deg, b.elevation_deg, b.score, b.level_db) for b in bearings])
     if not len(table):
@@ -282,8 +280,8 @@ def headings(bearings: Iterable[Bearing], tolerance_deg: float = 10.0, least_sha
     places, which = np.unique(loud[:, :2], axis=0, return_inverse=True)  # a grid's: far fewer than windows
     weight = np.bincount(which.ravel(), np.maximum(loud[:, 2], 1e-6))
     azimuth, elevation = places.astype(np.float32).T
-    near = (np.abs(turned(azimuth[:, None] - azimuth)) <= tolerance_deg) & (
-        np.abs(elevation[:, None] - elevation) <= tolerance_deg
+    near = (np.abs(turned(azimuth[:, None] - azimuth)) <= _TOLERANCE_DEG) & (
+        np.abs(elevation[:, None] - elevation) <= _TOLERANCE_DEG
     )
     found: list[Heading] = []
     left = weight.copy()
@@ -293,4 +291,4 @@ def headings(bearings: Iterable[Bearing], tolerance_deg: float = 10.0, least_sha
         height = np.sum(chosen * places[:, 1]) / chosen.sum()
         found.append(Heading(float(np.degrees(np.angle(mean))), float(height), float(chosen.sum() / weight.sum())))
         left[chosen > 0] = 0.0
-    return [found[0], *(one for one in found[1:] if one.share >= least_share)]
+    return [found[0], *(one for one in found[1:] if one.share >= _LEAST_SHARE)]

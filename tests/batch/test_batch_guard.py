@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from cleanaudio.audio.processor import through
-from cleanaudio.batch.guard import EXCERPTS, Decision, decide, excerpts
+from cleanaudio.batch.guard import EXCERPTS, Decision, _loss, decide, excerpts
 from cleanaudio.batch.voice import compared, listen
 from cleanaudio.batch.watched import Watched
 from cleanaudio.metrics.dnsmos import P835
+from cleanaudio.metrics.interface import Signals
 
 RATE = 16000
 
@@ -50,6 +51,18 @@ def test_cleaning_that_eats_the_speech_is_watched(talk):
     assert 20 * np.log10(np.std(out) / np.std(talk)) > -3.5  # -26 without
     (note,) = watched.notes("the cleaning", "-b omlsa")
     assert re.fullmatch(r"guarded: [34]\d% of the cleaning at 0:00–0:08: the speech would lose 2\d\.\d dB", note)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 0.0])
+def test_speech_that_becomes_digital_silence_is_lost(talk, factor):
+    found = decision(talk, factor)
+    out = through(found.watching(found.cleaned, RATE, 1), talk)
+    assert 20 * np.log10(np.std(out) / np.std(talk)) > -3.5
+
+
+def test_an_excerpt_that_becomes_digital_silence_counts_among_the_others(talk):
+    signals = [Signals(talk * np.float32(factor), RATE, noisy=talk) for factor in (1.0, 0.0)]
+    assert 50 < _loss(signals) < 150
 
 
 def test_silence_and_nothing_need_no_guard():

@@ -57,7 +57,7 @@ def test_an_older_table_of_the_kind_is_replaced(cli, pair):
     assert cli("inspect", pair / "noisy", "--csv", pair / "scores.csv").code == 2
 
 
-@pytest.mark.parametrize("gate", ["rtf<1", "reference", "si_sdr>3"])
+@pytest.mark.parametrize("gate", ["rtf<1", "reference", "si_sdr>3", "kurtosis_ratio_delta<1"])
 def test_a_gate_that_cannot_be_measured_here_is_no_verdict_on_the_files(cli, pair, gate):
     assert cli("score", pair / "noisy", "--metric", "loudness", "--gate", gate).code == 2
 

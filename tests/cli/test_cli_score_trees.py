@@ -69,6 +69,14 @@ def test_groups_go_by_place_and_numbers_are_no_names(cli, trees):
     assert {row["name"]: row["group"] for row in rows_of(ran, "file")} == {"5": "car", "10": "babble"}
 
 
+def test_a_row_that_ends_before_its_group_has_no_say(cli, trees):
+    manifest = trees / "m.csv"
+    manifest.write_text("file,kind\na/x.wav\na/x.wav,car\nb/x.wav,babble\n")
+    arguments = ("--reference", trees / "clean", *ONLY, "--manifest", manifest, "--json")
+    ran = cli("score", trees / "good", "-r", *arguments, "--group-by", "kind")
+    assert {row["name"]: row["group"] for row in rows_of(ran, "file")} == {"a/x": "car", "b/x": "babble"}
+
+
 def test_mixes_at_several_ratios_against_the_recordings_they_were_made_of(cli, trees):
     noise = trees / "noise.wav"
     soundfile.write(noise, 0.1 * np.random.default_rng(0).standard_normal(32000), 16000)

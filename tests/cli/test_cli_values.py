@@ -21,6 +21,24 @@ def test_what_is_no_position(text):
         values.seconds(text)
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("stream", "--block-ms"),
+        ("locate", "--window"),
+        ("locate", "--step"),
+        ("train", "--minutes"),
+        ("beamform", "--mu"),
+        ("beamform", "--block"),
+        ("beamform", "--postfilter-strength"),
+        ("export", "--exponent"),
+    ],
+)
+def test_a_range_holds_no_nan(cli, command, option):
+    ran = cli(command, *(["x"] if command != "stream" else []), option, "nan")
+    assert ran.code == 2 and option in ran.stderr and "nan is not a finite number" in ran.stderr
+
+
 @pytest.mark.parametrize(("text", "value"), [("0:00-0:02", (0, 2)), ("5-", (5, None)), ("-3", (0, 3))])
 def test_stretches(text, value):
     assert values.stretch(text) == value

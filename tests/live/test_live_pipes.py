@@ -60,6 +60,16 @@ def test_elsewhere_the_header_stays_as_it_was_written(tmp_path, mode):
         assert len(stream.read()) == 4 * 1000
 
 
+def test_a_header_goes_out_with_the_first_samples():
+    """And not before them, while a backend has nothing to give yet."""
+    stream = io.BytesIO()
+    sink = PcmSink(stream, PcmFormat(16000, 2, wav=True))
+    sink.write(np.zeros((2, 0), np.float32))
+    assert not stream.getvalue()
+    sink.write(blocks()[0])
+    assert len(stream.getvalue()) == len(PcmFormat(16000, 2, wav=True).header()) + 4 * 10
+
+
 def test_raw_samples_have_no_header():
     stream = io.BytesIO()
     sink = PcmSink(stream, PcmFormat(16000, 2))

@@ -67,6 +67,12 @@ def test_wada_leaves_out_digital_silence_and_refuses_it_alone(noisy_speech):
     assert isinstance(measure("wada_snr", np.zeros(5000)), NotMeasurable)
 
 
+@pytest.mark.parametrize("name", ["wada_snr", "dynamic_range"])
+def test_an_offset_is_no_noise(name, noisy_speech):
+    noisy = noisy_speech(3.0)
+    assert measure(name, noisy + np.float32(0.1)) == pytest.approx(measure(name, noisy), abs=0.1)
+
+
 def test_noise_floor_is_the_level_of_the_noise(speech_like, noise_like):
     noisy = speech_like(4.0) + 10 ** (-50 / 20) * noise_like(4.0, 16000, "white")
     assert measure("noise_floor", noisy) == pytest.approx(-50, abs=1.0)

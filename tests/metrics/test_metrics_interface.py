@@ -24,7 +24,8 @@ def test_names_and_keys_are_unique_and_findable():
     assert len(keys) == len(set(keys))
     for key in keys:
         assert key in registry.owner(key).keys
-        assert f"{key}_delta" in registry.owner(f"{key}_delta").keys
+        if "noisy" not in registry.owner(key).needs:
+            assert f"{key}_delta" in registry.owner(f"{key}_delta").keys
 
 
 @pytest.mark.parametrize("name", ["pesk_wb", "pesk_wb_delta", ""])
@@ -33,6 +34,15 @@ def test_an_unknown_metric_is_named(name):
         registry.owner(name)
     with pytest.raises(RecipeError):
         score(np.ones(100), 16000, metrics=[name])
+
+
+@pytest.mark.parametrize("name", ["kurtosis_ratio", "spectral_distortion", "speech_level_change"])
+def test_what_compares_with_the_noisy_input_has_no_difference_to_it(name):
+    with pytest.raises(RecipeError, match="noisy input") as caught:
+        registry.owner(f"{name}_delta")
+    assert caught.value.remedy == f"use {name}"
+    with pytest.raises(RecipeError, match="noisy input"):
+        score(np.ones(100), 16000, noisy=np.ones(100), metrics=[f"{name}_delta"])
 
 
 def test_a_typing_error_is_guessed():
@@ -51,6 +61,10 @@ def test_bad_samples_make_metrics_say_so(bad, which):
         if which == "enhanced" or which in metric.needs:
             found = metric(Signals(rate=16000, **signals))
             assert set(found.values()) == {NotMeasurable(f"{which} has NaN or infinite samples")}
+
+
+def test_samples_whose_sum_is_infinite_are_numbers():
+    assert Signals(np.full((1, 100), 1e37, np.float32), 16000).finite("enhanced")
 
 
 def test_a_missing_partner_is_said():

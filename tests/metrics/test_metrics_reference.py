@@ -99,6 +99,40 @@ def test_pesq_without_an_utterance(tone):
     assert value == NotMeasurable("PESQ found no utterance in the reference")
 
 
+def short_utterances(seconds):
+    """Bursts of noise of 0.4 s every 0.9 s, and the same with some noise, (2, n)."""
+    rng = np.random.default_rng(0)
+    clean = 0.2 * rng.standard_normal(seconds * 16000) * (np.arange(seconds * 16000) % 14400 < 6400)
+    return np.float32([clean, clean + 0.01 * rng.standard_normal(len(clean))])
+
+
+def test_pesq_of_more_utterances_than_the_package_has_room_for_is_the_mean_of_pieces():
+    from pesq import pesq
+
+    clean, noisy = short_utterances(70)  # 78 utterances
+    expected = np.mean([pesq(16000, *pair, "wb") for pair in np.split(np.stack([clean, noisy]), 4, axis=1)])
+    assert measure("pesq_wb", noisy, clean) == pytest.approx(expected, abs=1e-9)
+
+
+def test_pesq_leaves_pieces_without_speech_out_but_no_speech_that_is_gone():
+    from pesq import pesq
+
+    clean, noisy = short_utterances(30)
+    half = len(clean) // 2
+    clean[half:] *= 0.001
+    assert measure("pesq_wb", noisy, clean) == pytest.approx(pesq(16000, clean[:half], noisy[:half], "wb"), abs=1e-9)
+    clean[half:] *= 1000
+    noisy[half:] = 0
+    assert measure("pesq_wb", noisy, clean) == NotMeasurable("PESQ found nothing that it could compare")
+
+
+def test_pesq_of_clips_is_that_of_the_whole():
+    from pesq import pesq
+
+    clean, noisy = short_utterances(19)
+    assert measure("pesq_wb", noisy, clean) == pytest.approx(pesq(16000, clean, noisy, "wb"), abs=1e-9)
+
+
 def test_pesq_of_a_tenth_of_a_second(pair):
     value = measure("pesq_wb", pair[1][16000:17600], pair[0][16000:17600])
     assert isinstance(value, NotMeasurable) and "quarter of a second" in value.reason

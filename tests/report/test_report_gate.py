@@ -36,6 +36,12 @@ def test_criteria_are_read():
     assert not gate.needs_reference and parse("reference").needs_reference and not parse("blind").needs_reference
 
 
+@pytest.mark.parametrize("limit", ["2.8", "-23", "1e+06", "inf", "-23.123456789", "0.1234567"])
+def test_a_criterion_is_written_with_the_number_that_it_compares_with(limit):
+    (criterion,) = parse(f"loudness<{limit}").criteria
+    assert str(criterion) == f"loudness<{limit}"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

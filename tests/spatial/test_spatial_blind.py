@@ -33,13 +33,14 @@ def test_the_delays_are_found(noisy, run, sdr):
     assert {"time_s", "delays", "weights", "gain_db", "beam"} == set(log[0])
 
 
-def test_a_drifting_clock_is_followed(noisy, run, sdr):
+def test_a_drifting_clock_is_followed(noisy, run, monkeypatch):
+    monkeypatch.setattr("cleanaudio.spatial.blind.MAX_DELAY_S", 0.002)
     voice = np.tile(noisy[0][0], 2)
     time = np.arange(len(voice))
     drifted = np.interp(time * (1 + 200e-6) - 8, time, voice).astype(np.float32)  # 200 ppm: 38 samples in 12 s
     signal = np.stack([voice, drifted, voice])
     log = []
-    run(BlindDelayAndSum(16000, 3, 0, max_delay_s=0.002, log=log.append), signal)
+    run(BlindDelayAndSum(16000, 3, 0, log=log.append), signal)
     late = [entry["delays"][1] for entry in log if entry["time_s"] > 10.5]
     true = [8 - 200e-6 * 16000 * entry["time_s"] for entry in log if entry["time_s"] > 10.5]
     np.testing.assert_allclose(late, true, atol=3)
@@ -126,5 +127,3 @@ def test_bad_input():
         BlindDelayAndSum(16000, 1)
     with pytest.raises(RecipeError, match="reference microphone 4 of 3"):
         BlindDelayAndSum(16000, 3, 3)
-    with pytest.raises(RecipeError):
-        BlindDelayAndSum(16000, 3, max_delay_s=1.0)

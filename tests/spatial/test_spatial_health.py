@@ -115,6 +115,24 @@ def test_a_channel_that_is_200_ms_off_is_shifted(recording, run, samples):
     np.testing.assert_array_equal(repaired[[0, 1, 3, 4, 5]], recording[[0, 1, 3, 4, 5]])
 
 
+@pytest.mark.parametrize("samples", [4800, 4801, 4803])
+def test_two_microphones_are_aligned_to_the_sample(run, samples):
+    rng = np.random.default_rng(0)
+    voice = rng.standard_normal(4 * 16000).astype(np.float32) * 0.1
+    late = np.concatenate([np.zeros(samples, np.float32), voice[:-samples]])
+    repaired = run(Repair(_check(np.stack([voice, late]))), np.stack([voice, late]))
+    np.testing.assert_array_equal(repaired[0, 5000:-5000], repaired[1, 5000:-5000])
+
+
+def test_microphones_are_judged_by_their_sound_where_dead_ones_have_an_offset():
+    rng = np.random.default_rng(0)
+    voice = 0.1 * rng.standard_normal(10 * 16000)
+    signal = np.stack([voice, -voice, 0 * voice + 0.5, 0 * voice + 0.5])
+    signal[:2] += 0.001 * rng.standard_normal((2, len(voice)))
+    report = _check(signal.astype(np.float32))
+    assert report.use == (0, 1) and len(report.inverted) == 1
+
+
 @pytest.fixture(scope="module")
 def wide(wave, speech_like):
     """A voice and some noise along a table of 1.5 m, (6, 4 s)."""
