@@ -110,7 +110,7 @@ def stream(
     elif with_devices:
         report, code = _devices(chosen, input_device, output_device, rate or 48000, channels or 1, block_ms)
     else:
-        report, code = _pipe(chosen, rate, channels or 1, format_ or "s16le", block_ms, drop_backlog)
+        report, code = _pipe(chosen, rate, channels or 1, format_ or "s16le", block_ms, drop_backlog, quiet)
     if stats is not None:
         write_text(stats, json.dumps(report.as_dict()) + "\n", _OTHER_STATS)
     if not quiet:
@@ -189,7 +189,13 @@ class _Chosen:
 
 
 def _pipe(
-    chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float, drop_backlog: bool
+    chosen: _Chosen,
+    rate: int | None,
+    channels: int,
+    encoding: str,
+    block_ms: float,
+    drop_backlog: bool,
+    quiet: bool,
 ) -> tuple[Any, int]:
     from io import BufferedReader
     from itertools import chain
@@ -232,16 +238,17 @@ def _pipe(
                 if drop_backlog:
                     source.drop()
                     timing.backlog_s, fate = 0.0, "were dropped"
-                say(f"cleanaudio: -: note: {came:.2g} s had come in before the backend was ready, and {fate}")
+                if not quiet:
+                    say(f"cleanaudio: -: note: {came:.2g} s had come in before the backend was ready, and {fate}")
             sink = PcmSink(out, pcm)
             heard = chain(_until(stop, source.blocks(timing.block)), source.rest())
             pump(heard, processor, sink.write, timing)
             sink.finish()
     except BrokenPipeError:  # the reader has gone, which is no error
         discard(out)
-    if source.odd_bytes:
+    if source.odd_bytes and not quiet:
         say(f"cleanaudio: -: note: the stream ended inside a frame; {source.odd_bytes} bytes were left over")
-    if source.looks_like_stereo:
+    if source.looks_like_stereo and not quiet:
         say("cleanaudio: -: note: this looks like stereo declared mono; is it --channels 2?")
     return timing.report(), _code(stop)
 
