@@ -355,6 +355,18 @@ def test_an_output_folder_that_is_a_file(cli, tmp_path, clip, target):
     assert ran.code == 2 and f"{tmp_path / 'there.txt'}: not a folder" in ran.stderr
 
 
+@pytest.mark.parametrize("name", ["pipe", "pipe.wav", "/dev/null"])
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_an_output_that_is_a_pipe_or_a_device(cli, tmp_path, clip, name, options):
+    path = write(tmp_path / "a.wav", clip)
+    target = tmp_path / name
+    if not target.exists():
+        os.mkfifo(target)
+    ran = cli("denoise", path, "-o", target, *WIENER, *options)
+    assert ran.code == 2 and f"{target}: is not a regular file (use -o - for a pipe)" in ran.stderr
+    assert hidden(tmp_path) == []
+
+
 def test_a_folder_that_has_the_name_of_an_output(cli, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
     (tmp_path / "out/a.wav").mkdir(parents=True)
