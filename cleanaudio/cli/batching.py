@@ -30,7 +30,7 @@ from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source, says_nothing_found
 from cleanaudio.batch.worker import Work
 from cleanaudio.cli.batch import Batch
-from cleanaudio.cli.console import complain, plain, say, stdout
+from cleanaudio.cli.console import complain, plain, print_table, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import find, spooled, temporary_folder
@@ -255,7 +255,7 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
             more = ", and write ".join([f"{what}: {reason}" if reason else what, *map(str, beside)])
             table.add_row(*map(plain, (job.label, target, more)))
     if table is not None:
-        stdout().print(table)
+        print_table(table)
     return summary
 
 

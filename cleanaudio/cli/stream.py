@@ -17,7 +17,7 @@ import typer
 from cleanaudio.audio.temporary import write_text
 from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.cli import options
-from cleanaudio.cli.console import plain, say, stdout
+from cleanaudio.cli.console import plain, print_table, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import InputError, OutputError, RecipeError
 
@@ -319,7 +319,10 @@ def _show_devices() -> None:
     devices = list_devices()
     for device in devices:
         table.add_row(*(plain(str(device[key])) for key in ("index", "name", "inputs", "outputs", "rate")))
-    stdout().print(table if devices else "no audio devices")
+    if devices:
+        print_table(table)
+    else:
+        print("no audio devices")
 
 
 def _say_report(report: Any) -> None:
