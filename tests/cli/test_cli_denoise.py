@@ -551,6 +551,10 @@ class TestWords:
         assert ran.stdout == "" and ran.stderr.startswith("cleanaudio: 1 done; 1.0 s of audio in ")
         assert "\x1b" not in ran.stderr
 
+    def test_help_says_what_the_weights_of_backends_mean(self, cli):
+        said = re.sub(r"[\s│]+", " ", cli("denoise", "--help").stdout)
+        assert "an average, weights in proportion: 3*A+2*B" in said
+
     def test_help_names_every_option_once(self, cli):
         ran = cli("denoise", "--help")
         assert ran.code == 0
