@@ -7,6 +7,7 @@ shows :meth:`CleanAudioError.describe`, the batch writes it into the file's row.
 
 from __future__ import annotations
 
+import errno
 from os import PathLike
 
 
@@ -49,6 +50,15 @@ def _visible(character: str) -> str:
     """Return a character as Python and shells write it; lone surrogates of a file's name are bytes."""
     code = ord(character)
     return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else ascii(character)[1:-1]
+
+
+def lack(error: BaseException, path: str | PathLike[str] | None = None) -> CleanAudioError | None:
+    """Return an error that says what the machine ran out of: memory or open files; None if it is about neither."""
+    if isinstance(error, MemoryError):
+        return CleanAudioError("not enough memory", path=path, remedy="fewer --jobs, or a lighter backend")
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return CleanAudioError("too many open files", path=path, remedy="raise ulimit -n, or fewer --jobs")
+    return None
 
 
 def _rebuild(kind: type[CleanAudioError], message: str, state: dict) -> CleanAudioError:

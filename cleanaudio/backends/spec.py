@@ -89,7 +89,7 @@ def _sum(text: str) -> tuple[Term, ...]:
         if match is None:
             raise RecipeError(
                 f"{piece!r} is not a backend",
-                remedy="write name, name:argument, a sum like 0.6*a+0.4*b, or a series like a,b",
+                remedy="write name, name:argument, an average like 0.6*a+0.4*b, or a series like a,b",
             )
         terms.append((match["name"], match["argument"], _weight(match["weight"])))
     given = [weight for *_, weight in terms if weight is not None]

@@ -80,6 +80,7 @@ class MixPolicy(OutputPolicy):
     """Sources are what :func:`variants` gives; outputs are called as their :class:`Variant` says."""
 
     apart = "rename one of the recordings or noises, or name the folder that they are in"
+    piped = "choose a folder with -o"
 
     def job(self, number: int, source: Source) -> MixJob:
         """Return the mix to make of a source; where it goes comes later."""

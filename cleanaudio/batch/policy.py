@@ -61,6 +61,8 @@ class OutputPolicy:
 
     apart: ClassVar[str] = 'set them apart with --name, for instance "{parent}-{name}{suffix}.{ext}"'
     """What to do about two inputs with one output."""
+    piped: ClassVar[str] = "use -o - for a pipe"
+    """What to do where the output is a pipe or a device."""
 
     folder: Path | None = None
     file: Path | None = None
@@ -139,8 +141,12 @@ def check_targets(policy: OutputPolicy) -> None:
     Raises
     ------
     OutputError
-        If the output folder is not a folder or not writable, or the output file's folder is not.
+        If the output folder is not a folder or not writable, or the output file's folder is not, or the output is a
+        pipe or a device.
     """
+    target = policy.root if policy.file is None else policy.file
+    if target.exists() and not target.is_dir() and not target.is_file():
+        raise OutputError("is not a regular file", path=target, remedy=policy.piped)
     if policy.file is not None and policy.file.is_dir():
         raise OutputError("the output file is a folder", path=policy.file, remedy="choose another name with -o")
     there = policy.root

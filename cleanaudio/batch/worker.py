@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 
 from cleanaudio.batch.outcome import Failed, Job, Outcome
 from cleanaudio.batch.stop import Stop, Stopped
-from cleanaudio.errors import CleanAudioError
+from cleanaudio.errors import CleanAudioError, lack
 
 Work = Callable[[Job], Outcome]
 
@@ -95,7 +95,7 @@ class _ThereError(Exception):
 
 def unexpected(job: Job, error: Exception) -> CleanAudioError:
     """Return an unforeseen exception as the error of a job."""
-    failure = CleanAudioError(
+    failure = lack(error, job.label) or CleanAudioError(
         f"{type(error).__name__}: {error}", path=job.label, remedy="this is a bug; --debug shows where"
     )
     failure.__cause__ = error

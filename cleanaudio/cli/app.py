@@ -25,7 +25,7 @@ from cleanaudio.cli import (
 )
 from cleanaudio.cli.console import say, say_trace
 from cleanaudio.cli.exits import Exit
-from cleanaudio.errors import CleanAudioError, ResultLost
+from cleanaudio.errors import CleanAudioError, ResultLost, lack
 
 app = typer.Typer(
     name="cleanaudio",
@@ -82,16 +82,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Exit.SOME_FAILED if isinstance(error, ResultLost) else Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
-    except OSError as error:
-        _trace(error, arguments)
-        where = error.filename or "standard output"  # all files of ours have errors of their own
-        say(f"cleanaudio: {where}: {error.strerror or error}")
-        return Exit.SOME_FAILED
     except Exception as error:
         _trace(error, arguments)
-        say(f"cleanaudio: {type(error).__name__}: {error} (this is a bug; --debug shows where)")
+        say(f"cleanaudio: {_unforeseen(error)}")
         return Exit.SOME_FAILED
     return Exit.DONE
+
+
+def _unforeseen(error: Exception) -> str:
+    """Return what to say of an error that is not one of ours."""
+    lacking = lack(error)
+    if lacking is not None:
+        return lacking.describe()
+    if isinstance(error, OSError):
+        where = error.filename or "standard output"  # all files of ours have errors of their own
+        return f"{where}: {error.strerror or error}"
+    return f"{type(error).__name__}: {error} (this is a bug; --debug shows where)"
 
 
 def _trace(error: Exception, arguments: Sequence[str]) -> None:

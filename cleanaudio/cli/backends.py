@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanaudio.cli import completing, options
-from cleanaudio.cli.console import plain, stdout
+from cleanaudio.cli.console import plain, print_table, stdout
 from cleanaudio.errors import BackendUnavailable
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _show_all(entries: list[dict], best: str, why: str) -> None:
         needs = f"needs [{entry['extra']}]" if entry["extra"] else "no"
         here = "yes" if entry["available"] else needs
         table.add_row(*map(plain, (entry["name"], entry["kind"], here, entry["summary"])))
-    stdout().print(table)
+    print_table(table)
     stdout().print(f"\nauto is {best} here: {why}.", markup=False)
 
 
@@ -115,4 +115,4 @@ def _show_one(entry: dict) -> None:
         default = str(option["default"]).lower() if isinstance(option["default"], bool) else str(option["default"])
         table.add_row(*map(plain, (option["name"], default, allowed, option["unit"] or "", option["help"])))
     if entry["options"]:
-        stdout().print(table)
+        print_table(table)

@@ -30,7 +30,7 @@ from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import Problem, Source, says_nothing_found
 from cleanaudio.batch.worker import Work
 from cleanaudio.cli.batch import Batch
-from cleanaudio.cli.console import complain, plain, say, stdout
+from cleanaudio.cli.console import complain, plain, print_table, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import find, spooled, temporary_folder
@@ -236,21 +236,26 @@ def _show(steps: Iterator[Step], batch: Batch) -> Summary:
         job = step if isinstance(step, Job) else step.job
         target = job.called or ("" if job.output == Path() else str(job.output))
         what = "clean" if isinstance(step, Job) else "skip" if isinstance(step, Skipped) else "fail"
-        beside = [str(path) for path in job.targets[1:]] if isinstance(step, Job) else []
+        beside = job.targets[1:] if isinstance(step, Job) else ()
         reason = _reason(step)
         if isinstance(step, Job):
             summary.done += 1
         else:
             summary.add(step)
         if table is None:
-            entry = {"input": job.label, "output": target or None, "beside": beside, "action": what}
-            entry["reason"] = reason or None
+            entry = {
+                "input": job.label,
+                "output": job.called or (os.path.abspath(target) if target else None),
+                "beside": [os.path.abspath(path) for path in beside],
+                "status": {"clean": "planned", "skip": "skipped", "fail": "failed"}[what],
+                "reason": reason or None,
+            }
             print(json.dumps(entry, ensure_ascii=True))
         else:
-            more = ", and write ".join([f"{what}: {reason}" if reason else what, *beside])
+            more = ", and write ".join([f"{what}: {reason}" if reason else what, *map(str, beside)])
             table.add_row(*map(plain, (job.label, target, more)))
     if table is not None:
-        stdout().print(table)
+        print_table(table)
     return summary
 
 

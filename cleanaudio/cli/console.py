@@ -11,6 +11,7 @@ from cleanaudio.errors import CleanAudioError, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 _PIPED_WIDTH = 10_000
@@ -31,6 +32,18 @@ def stdout() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def print_table(table: Table) -> None:
+    """Print a table to stdout; in a pipe or file no line is padded to the widest cell."""
+    console = stdout()
+    if sys.stdout.isatty():
+        console.print(table)
+        return
+    with console.capture() as captured:
+        console.print(table)
+    for line in captured.get().rstrip("\n").split("\n"):
+        print(line.rstrip())
 
 
 def plain(text: str, style: str = "") -> Text:

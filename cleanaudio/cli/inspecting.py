@@ -17,7 +17,7 @@ from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
-from cleanaudio.cli.console import plain, say, stdout
+from cleanaudio.cli.console import plain, print_table, say, stdout
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import recordings
@@ -199,7 +199,7 @@ def _show(done: list[Inspected]) -> None:
         table = Table(box=None, show_header=False, pad_edge=False)
         for label, value in _rows(done[0]):
             table.add_row(Text(label, style="bold"), plain(value))
-        stdout().print(table)
+        print_table(table)
         stdout().print()
         for advice in done[0].advice:
             stdout().print(Text.assemble("• ", (advice.finding, "bold"), f": {advice.advice}"))
@@ -214,7 +214,7 @@ def _show(done: list[Inspected]) -> None:
         cells = ["–" if value is None else item.figure(value) for item, value in values]
         first = (one.job.label, clock(info.seconds, 3), str(info.rate), str(info.channels))
         table.add_row(*map(plain, (*first, *cells)))
-    stdout().print(table)
+    print_table(table)
     for one in done:
         for advice in one.advice:
             stdout().print(Text.assemble("• ", plain(one.job.label, "bold"), f": {advice.finding}"))

@@ -18,7 +18,7 @@ from cleanaudio.batch.pictures import Pictures
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, tell, workers
-from cleanaudio.cli.console import plain, say, stdout
+from cleanaudio.cli.console import plain, print_table, say, stdout
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import recordings
@@ -135,7 +135,7 @@ class Locating:
             for heading in one.headings:
                 table.add_row(_angle(heading, digits, "°"), f"{heading.share:.0%}")
             if one.headings:
-                stdout().print(table)
+                print_table(table)
                 stdout().print(f"\n--direction {_angle(one.headings[0], digits)}", markup=False)
             else:
                 stdout().print(_SILENT)
@@ -146,7 +146,7 @@ class Locating:
                 share = f"{one.headings[0].share:.0%}" if one.headings else ""
                 others = ", ".join(f"{_angle(other, digits)} ({other.share:.0%})" for other in one.headings[1:])
                 table.add_row(*map(plain, (one.job.label, best, share, others)))
-            stdout().print(table)
+            print_table(table)
         self._show_ambiguity(digits)
 
     def _show_ambiguity(self, digits: int) -> None:

@@ -20,7 +20,7 @@ from cleanaudio.batch.policy import check_targets
 from cleanaudio.batch.run import Summary, run
 from cleanaudio.batch.source import NothingFound, Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
-from cleanaudio.cli.console import complain, plain, say, stdout
+from cleanaudio.cli.console import complain, plain, print_table, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.progress import Progress, counter
 from cleanaudio.cli.recordings import find
@@ -141,7 +141,7 @@ class Mixing:
             else:
                 table.add_row(*map(plain, cells))
         if not self._json:
-            stdout().print(table)
+            print_table(table)
         return summary
 
 

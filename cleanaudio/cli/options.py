@@ -79,7 +79,7 @@ Backend = Annotated[
     typer.Option(
         "--backend",
         "-b",
-        help="NAME, NAME:FILE, or a sum: 0.6*A+0.4*B.",
+        help="NAME, NAME:FILE, or an average, weights in proportion: 3*A+2*B.",
         autocompletion=completing.backend,
         rich_help_panel=HOW,
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cleanaudio.cli import options, values
-from cleanaudio.cli.console import complain, plain, say, stdout
+from cleanaudio.cli.console import complain, plain, print_table, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.cli.pictures import check_picture
 from cleanaudio.errors import CleanAudioError, OutputError, RecipeError
@@ -134,7 +134,10 @@ def _show(profiles: list[NoiseProfile], to_stdout: bool) -> None:
         table.add_row(
             plain(one.source), "\n".join(shown), f"{one.seconds:.1f} s", f"{one.level_db:.1f} dBFS", _steadiness(one)
         )
-    (stdout() if to_stdout else stderr()).print(table)
+    if to_stdout:
+        print_table(table)
+    else:
+        stderr().print(table)
     if any((one.stationarity_db or 0.0) > _CHANGING_DB for one in profiles):
         say(
             "cleanaudio: note: this noise changes a lot, and a profile fits steady noise: denoise may do better without"

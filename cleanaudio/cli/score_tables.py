@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cleanaudio.cli.console import plain, stdout
+from cleanaudio.cli.console import plain, print_table, stdout
 from cleanaudio.report.gate import Gate
 from cleanaudio.report.scores import Aggregate, Score, fixed, sizes, text
 
@@ -26,12 +26,12 @@ def show(scores: Sequence[Score], sums: Sequence[Aggregate], gate: Gate | None) 
     gate : Gate or None
     """
     systems = list(dict.fromkeys(score.system for score in scores))
-    stdout().print(_one(scores[0]) if len(scores) == 1 else _sums(scores, sums, systems))
+    print_table(_one(scores[0]) if len(scores) == 1 else _sums(scores, sums, systems))
     if len(systems) > 1:
         stdout().print(f"\nΔ is against {systems[0]}; * lies outside its 95 % interval.", markup=False)
     if gate is not None:
         stdout().print()
-        stdout().print(_gate(scores, systems))
+        print_table(_gate(scores, systems))
         if len(scores) > 1:
             _count(scores, systems)
 

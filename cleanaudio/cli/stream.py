@@ -17,7 +17,7 @@ import typer
 from cleanaudio.audio.temporary import write_text
 from cleanaudio.batch.stop import Stop, Stopped
 from cleanaudio.cli import options
-from cleanaudio.cli.console import plain, say, stdout
+from cleanaudio.cli.console import plain, print_table, say
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import InputError, OutputError, RecipeError
 
@@ -112,7 +112,7 @@ def stream(
     elif with_devices:
         report, code = _devices(chosen, input_device, output_device, rate or 48000, channels or 1, block_ms)
     else:
-        report, code = _pipe(chosen, rate, channels or 1, format_ or "s16le", block_ms, drop_backlog)
+        report, code = _pipe(chosen, rate, channels or 1, format_ or "s16le", block_ms, drop_backlog, quiet)
     if stats is not None:
         write_text(stats, json.dumps(report.as_dict()) + "\n", _OTHER_STATS)
     if not quiet:
@@ -191,7 +191,13 @@ class _Chosen:
 
 
 def _pipe(
-    chosen: _Chosen, rate: int | None, channels: int, encoding: str, block_ms: float, drop_backlog: bool
+    chosen: _Chosen,
+    rate: int | None,
+    channels: int,
+    encoding: str,
+    block_ms: float,
+    drop_backlog: bool,
+    quiet: bool,
 ) -> tuple[Any, int]:
     from io import BufferedReader
     from itertools import chain
@@ -234,16 +240,17 @@ def _pipe(
                 if drop_backlog:
                     source.drop()
                     timing.backlog_s, fate = 0.0, "were dropped"
-                say(f"cleanaudio: -: note: {came:.2g} s had come in before the backend was ready, and {fate}")
+                if not quiet:
+                    say(f"cleanaudio: -: note: {came:.2g} s had come in before the backend was ready, and {fate}")
             sink = PcmSink(out, pcm)
             heard = chain(_until(stop, source.blocks(timing.block)), source.rest())
             pump(heard, processor, sink.write, timing)
             sink.finish()
     except BrokenPipeError:  # the reader has gone, which is no error
         discard(out)
-    if source.odd_bytes:
+    if source.odd_bytes and not quiet:
         say(f"cleanaudio: -: note: the stream ended inside a frame; {source.odd_bytes} bytes were left over")
-    if source.looks_like_stereo:
+    if source.looks_like_stereo and not quiet:
         say("cleanaudio: -: note: this looks like stereo declared mono; is it --channels 2?")
     return timing.report(), _code(stop)
 
@@ -314,7 +321,10 @@ def _show_devices() -> None:
     devices = list_devices()
     for device in devices:
         table.add_row(*(plain(str(device[key])) for key in ("index", "name", "inputs", "outputs", "rate")))
-    stdout().print(table if devices else "no audio devices")
+    if devices:
+        print_table(table)
+    else:
+        print("no audio devices")
 
 
 def _say_report(report: Any) -> None:

@@ -14,7 +14,7 @@ from cleanaudio.batch.outcome import Failed, Outcome
 from cleanaudio.batch.run import run
 from cleanaudio.batch.source import Problem, Source
 from cleanaudio.cli.batching import exit_code, say_summary, workers
-from cleanaudio.cli.console import complain, plain, say, stdout
+from cleanaudio.cli.console import complain, plain, print_table, say
 from cleanaudio.cli.progress import Progress
 from cleanaudio.cli.recordings import find
 from cleanaudio.errors import InputError
@@ -149,7 +149,7 @@ class Studying:
                 ),
                 str(cell.recordings),
             )
-        stdout().print(table)
+        print_table(table)
 
 
 def _findings(outcome: Outcome) -> list[Finding]:

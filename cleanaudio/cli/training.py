@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from cleanaudio.batch.stop import Stop, Stopped
-from cleanaudio.cli.console import complain, plain, say, stderr, stdout
+from cleanaudio.cli.console import complain, plain, print_table, say, stderr
 from cleanaudio.cli.exits import Exit
 from cleanaudio.errors import BackendUnavailable, OutputError
 
@@ -59,7 +59,7 @@ def show_networks() -> None:
         chosen = config.read(path)
         about = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
         table.add_row(name, chosen.network, f"{chosen.mix.rate} Hz", plain(about))
-    stdout().print(table)
+    print_table(table)
 
 
 def run(request: Request, minutes: float | None, threads: int | None, quiet: bool) -> int:

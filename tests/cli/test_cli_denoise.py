@@ -380,19 +380,27 @@ class TestThePlan:
             "input": str(three / "in/new.wav"),
             "output": str(three / "out/new.wav"),
             "beside": [str(three / "out/new.residual.wav")],
-            "action": "clean",
+            "status": "planned",
             "reason": None,
         }
-        assert entries["there.wav"]["action"] == "fail" and "--overwrite" in entries["there.wav"]["reason"]
+        assert entries["there.wav"]["status"] == "failed" and "--overwrite" in entries["there.wav"]["reason"]
 
     def test_agrees_with_the_run(self, denoise, three):
         common = (three / "in", "-o", three / "out", "--json")
         planned = [json.loads(line) for line in denoise(*common, "--dry-run", code=1).stdout.splitlines()]
         ran = [json.loads(line) for line in denoise(*common, code=1).stdout.splitlines()]
-        actions = {"clean": "done", "fail": "failed", "skip": "skipped"}
-        assert {entry["input"]: actions[entry["action"]] for entry in planned} == {
-            entry["input"]: entry["status"] for entry in ran
+        became = {"planned": "done", "failed": "failed", "skipped": "skipped"}
+        assert {(entry["input"], entry["output"], became[entry["status"]]) for entry in planned} == {
+            (entry["input"], entry["output"], entry["status"]) for entry in ran
         }
+
+    def test_names_outputs_as_a_run_does(self, denoise, three, monkeypatch):
+        monkeypatch.chdir(three)
+        ran = denoise("in/new.wav", "no.wav", "-o", "out", "--residual", "--dry-run", "--json", code=1)
+        new, missing = map(json.loads, ran.stdout.splitlines())
+        assert new["output"] == str(three / "out/new.wav") and new["beside"] == [str(three / "out/new.residual.wav")]
+        assert missing["output"] is None and missing["beside"] == [] and missing["status"] == "failed"
+        assert json.loads(denoise("in/new.wav", "-o", "-", "--dry-run", "--json").stdout)["output"] == "-"
 
     def test_nothing_matched(self, denoise, tmp_path):
         (tmp_path / "in").mkdir()
@@ -542,6 +550,10 @@ class TestWords:
         ran = denoise(write(tmp_path / "a.wav", clip), "-o", tmp_path / "out")
         assert ran.stdout == "" and ran.stderr.startswith("cleanaudio: 1 done; 1.0 s of audio in ")
         assert "\x1b" not in ran.stderr
+
+    def test_help_says_what_the_weights_of_backends_mean(self, cli):
+        said = re.sub(r"[\s│]+", " ", cli("denoise", "--help").stdout)
+        assert "an average, weights in proportion: 3*A+2*B" in said
 
     def test_help_names_every_option_once(self, cli):
         ran = cli("denoise", "--help")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -355,6 +356,18 @@ def test_an_output_folder_that_is_a_file(cli, tmp_path, clip, target):
     assert ran.code == 2 and f"{tmp_path / 'there.txt'}: not a folder" in ran.stderr
 
 
+@pytest.mark.parametrize("name", ["pipe", "pipe.wav", "/dev/null"])
+@pytest.mark.parametrize("options", [(), ("--overwrite",)])
+def test_an_output_that_is_a_pipe_or_a_device(cli, tmp_path, clip, name, options):
+    path = write(tmp_path / "a.wav", clip)
+    target = tmp_path / name
+    if not target.exists():
+        os.mkfifo(target)
+    ran = cli("denoise", path, "-o", target, *WIENER, *options)
+    assert ran.code == 2 and f"{target}: is not a regular file (use -o - for a pipe)" in ran.stderr
+    assert hidden(tmp_path) == []
+
+
 def test_a_folder_that_has_the_name_of_an_output(cli, tmp_path, clip):
     path = write(tmp_path / "a.wav", clip)
     (tmp_path / "out/a.wav").mkdir(parents=True)
@@ -543,6 +556,26 @@ def test_tracebacks_are_for_debugging(program, tmp_path, clip):
     assert b"no sound here" in ran.stderr and b"--debug shows where" in ran.stderr
     ran = program(*common, "--debug", env={"PYTHONPATH": str(tmp_path)})
     assert b"Traceback" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "not enough memory (fewer --jobs, or a lighter backend)"),
+        (OSError(errno.EMFILE, "Too many open files"), "too many open files (raise ulimit -n, or fewer --jobs)"),
+    ],
+)
+def test_a_machine_that_has_no_more_to_give(cli, tmp_path, clip, monkeypatch, error, said):
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    path = write(tmp_path / "a.wav", clip)
+    monkeypatch.setattr(Take, "blocks", fail)
+    ran = cli("denoise", path, "-o", tmp_path / "out", *WIENER)
+    assert ran.code == 1 and f"cleanaudio: {path}: {said}\n" in ran.stderr
+    monkeypatch.setattr("cleanaudio.batch.recipe.decided", fail)
+    ran = cli("stream", "--simulate", path)
+    assert ran.code == 1 and ran.stderr == f"cleanaudio: {said}\n"
 
 
 def test_soundfile_agrees_that_the_bad_ones_are_bad(mixed):

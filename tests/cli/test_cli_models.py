@@ -17,6 +17,12 @@ def test_one_model(cli):
     assert "48000" in cli("models", "info", "DeepFilterNet3").stdout
 
 
+def test_tables_in_a_pipe_are_not_padded(cli):
+    for command in (("models", "info", "fullband"), ("models", "list"), ("backends",), ("backends", "omlsa")):
+        lines = cli(*command).stdout.splitlines()
+        assert len(lines) > 5 and lines == [line.rstrip() for line in lines]
+
+
 def test_models_are_sound(cli):
     ran = cli("models", "verify", "rnnoise")
     assert ran.code == 0 and "ok" in ran.stdout and "FAIL" not in ran.stdout

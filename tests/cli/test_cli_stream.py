@@ -166,6 +166,19 @@ class TestBrokenPipes:
         _, said = stream("--rate", "16000", stdin=clip.tobytes())
         assert "--channels 2" not in said
 
+    def test_notes_are_silent_where_only_errors_are_wished(self, stream, clip):
+        data = np.stack([clip, clip // 8], axis=1).tobytes() + b"x"
+        _, said = stream("--rate", "16000", stdin=data)
+        assert said.count("note: ") == 2
+        assert stream("--rate", "16000", "-q", stdin=data)[1] == ""
+
+    def test_a_backlog_is_no_error(self, clip):
+        with started("stream", "--rate", "16000", "-b", "none", "-q", stdin=subprocess.PIPE) as process:
+            process.stdin.write(clip.tobytes())
+            process.stdin.flush()
+            process.stdout.read(clip.nbytes - 320)  # what came before it was ready has been taken in
+            assert process.communicate(timeout=60)[1] == b"" and process.returncode == 0
+
     def test_samples_that_are_no_numbers(self, stream, clip):
         samples = (clip / 32768).astype("<f4")
         samples[[3, 5000]] = np.nan, np.inf
