@@ -12,6 +12,7 @@ A file holds options by their long names, and presets in tables of their own::
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def _parameters(context: typer.Context, table: dict[str, Any], where: str) -> di
     found: dict[str, Any] = {}
     for key, value in table.items():
         if key not in known:
-            raise RecipeError(f"{where}: there is no option {key!r}", remedy="use the long option names, without --")
+            close = get_close_matches(key.replace("_", "-"), known, n=1)
+            remedy = f"did you mean {close[0]}?" if close else "use the long option names, without --"
+            raise RecipeError(f"{where}: there is no option {key!r}", remedy=remedy)
         parameter = known[key]
         if f"--{key}" in parameter.secondary_opts:  # the flag that says no
             if not isinstance(value, bool):

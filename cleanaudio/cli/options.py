@@ -13,7 +13,7 @@ from cleanaudio.audio.choices import ClipMode
 from cleanaudio.batch.choices import IfFails
 from cleanaudio.cli import completing, config, values
 from cleanaudio.cli.console import show_causes
-from cleanaudio.errors import RecipeError
+from cleanaudio.errors import InputError, RecipeError
 
 if TYPE_CHECKING:
     from cleanaudio.backends.interface import Value
@@ -289,6 +289,10 @@ def load_profile(path: Path | None) -> NoiseProfile | None:
     """Return the noise profile of a file, if one is named."""
     if path is None:
         return None
+    if str(path) == "-":
+        raise InputError(
+            "a noise profile is read from a file", path=path, remedy="save it to a file first, or name /dev/stdin"
+        )
     from cleanaudio.backends.profile import NoiseProfile
 
     return NoiseProfile.load(path)

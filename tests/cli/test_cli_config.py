@@ -79,7 +79,9 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("strenght = 0.5", "there is no option 'strenght' (use the long option names"),
+            ("strenght = 0.5", "there is no option 'strenght' (did you mean strength?)"),
+            ("limit_db = 12", "there is no option 'limit_db' (did you mean limit-db?)"),
+            ("zzz = 12", "there is no option 'zzz' (use the long option names, without --)"),
             ("strength = 2", "my.toml: strength: "),
             ('strength = "much"', "my.toml: strength: "),
             ("channels = 'both'", "my.toml: channels: 'both' is not one of 'linked'"),
